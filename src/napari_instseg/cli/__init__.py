@@ -1,0 +1,1 @@
+"""The command line; its flags are made from the declared parameters."""

@@ -1,0 +1,1 @@
+"""What every room may know: parameters, methods, events, errors, devices."""

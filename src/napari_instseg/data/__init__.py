@@ -1,0 +1,1 @@
+"""Image and label pairs, augmentation, normalisation, simulators, samples."""

@@ -1,0 +1,1 @@
+"""Pure functions from raw network outputs and labels to named scalars."""

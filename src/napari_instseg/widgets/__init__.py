@@ -1,0 +1,1 @@
+"""The napari window; the only room that imports napari, Qt or magicgui."""

@@ -1,0 +1,1 @@
+"""What the user is working on, without Qt: state, jobs, results."""

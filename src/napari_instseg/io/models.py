@@ -1,0 +1,171 @@
+"""The model folder: `model.json`, `weights.safetensors` and a card, `README.md`; opening one runs no code from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_instseg.core.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+"""Version of the folder's layout; a newer one is refused in words."""
+
+SPEC, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
+PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib"}
+
+
+class Score(BaseModel):
+    """What `instseg evaluate` found on one named set of images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str
+    images: int
+    ap: dict[str, float]
+    """TP/(TP+FP+FN), pooled, by IoU threshold."""
+    mean_ap: float
+    pq: float
+    f1: float
+    sbd: float
+    fbd: float
+    abs_dic: float
+
+
+class ModelSpec(BaseModel):
+    """All of a model but its weights: what `model.json` says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    format: int = FORMAT
+    made_by: str = Field(default_factory=lambda: f"napari-instseg {version('napari-instseg')}")
+    name: str
+    method: str
+    title: str = ""
+    """What the model finds, in a few words: "Nuclei in fluorescence and histology"."""
+    in_channels: int = Field(default=1, ge=1, le=64)
+    diameter: float = Field(gt=0)
+    """Typical object diameter in the training images, in pixels."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes 1, 2, ...; empty for one kind of object."""
+    network: dict[str, Any] = Field(default_factory=dict)
+    loss: dict[str, Any] = Field(default_factory=dict)
+    decode: dict[str, Any] = Field(default_factory=dict)
+    normalization: dict[str, Any] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Data sets with licences, split, seed, steps, the command."""
+    scores: tuple[Score, ...] = ()
+    intended_use: str = ""
+
+
+def read_spec(folder: str | Path) -> ModelSpec:
+    """Read what a model folder says of itself, without its weights.
+
+    Raises
+    ------
+    ModelError
+        If the folder or its `model.json` is missing, damaged, or of a newer layout.
+    """
+    folder = Path(folder)
+    path = folder / SPEC
+    if not folder.is_dir():
+        raise ModelError(f"No model folder at '{folder}'; expected a folder with {SPEC} and {WEIGHTS}.")
+    if not path.is_file():
+        raise ModelError(f"'{folder}' has no {SPEC}{_only_pickles(folder)}; expected a folder that instseg train wrote.")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read ({error}); copy the model folder again.") from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} holds a {type(values).__name__}; expected a JSON object. Copy the model folder again.")
+    made = values.get("format")
+    if isinstance(made, int) and made > FORMAT:
+        raise ModelError(
+            f"The model in '{folder}' has layout {made}, made by {values.get('made_by', 'a newer version')}; this "
+            f"version reads up to {FORMAT}. Update napari-instseg."
+        )
+    try:
+        return ModelSpec(**values)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ModelError(f"{path} is not valid: {problems}. Copy the model folder again.") from None
+
+
+def read_weights(folder: str | Path) -> dict[str, torch.Tensor]:
+    """Read the weights as float32 tensors by name.
+
+    Raises
+    ------
+    ModelError
+        If they are missing or damaged. A pickle is never opened, since it can run code.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = Path(folder) / WEIGHTS
+    if not path.is_file():
+        raise ModelError(f"'{folder}' has no {WEIGHTS}{_only_pickles(Path(folder))}.")
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path} is damaged ({error}); copy the model folder again.") from None
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+
+
+def write_model(folder: str | Path, spec: ModelSpec, weights: Mapping[str, torch.Tensor]) -> Path:
+    """Write a model folder, with half-precision weights and the card; an older one is replaced file by file.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    from safetensors.torch import save
+
+    from napari_instseg.io.atomic import make_folder, write_bytes
+
+    folder = make_folder(folder)
+    half = {
+        name: (tensor.detach().half() if tensor.is_floating_point() else tensor.detach()).cpu().contiguous()
+        for name, tensor in weights.items()
+    }
+    write_bytes(folder / WEIGHTS, save(half))
+    write_bytes(folder / CARD, card(spec).encode("utf-8"))
+    write_bytes(folder / SPEC, (spec.model_dump_json(indent=2) + "\n").encode("utf-8"))
+    return folder
+
+
+def card(spec: ModelSpec) -> str:
+    """Write the model card as Markdown: use, data and licence, split, scores, defaults."""
+    lines = [f"# {spec.name}", "", f"{spec.title or spec.name}. Method: `{spec.method}`. {spec.intended_use}".strip(), ""]
+    lines += [f"- Typical object diameter: {spec.diameter:g} px", f"- Input channels: {spec.in_channels}"]
+    lines += [f"- Classes: {', '.join(spec.classes)}"] if spec.classes else []
+    lines += [f"- {key.replace('_', ' ').capitalize()}: {value}" for key, value in spec.training.items()]
+    lines += [f"- Made by: {spec.made_by}"]
+    if spec.scores:
+        thresholds = list(spec.scores[0].ap)
+        head = ["data", "images", *(f"AP {t}" for t in thresholds), "mean AP", "PQ", "F1", "SBD", "FBD", "abs DiC"]
+        lines += ["", "## Scores", "", "AP is TP/(TP+FP+FN) at that IoU, pooled over all objects.", ""]
+        lines += [_row(head), _row(["---"] * len(head))]
+        for score in spec.scores:
+            numbers = [*score.ap.values(), score.mean_ap, score.pq, score.f1, score.sbd, score.fbd]
+            lines.append(_row([score.data, str(score.images), *(f"{n:.3f}" for n in numbers), f"{score.abs_dic:.2f}"]))
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _only_pickles(folder: Path) -> str:
+    found = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    if not found:
+        return ""
+    return f" but holds {', '.join(found)}, which is a pickle and could run code, so it is not opened"

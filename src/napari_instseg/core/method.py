@@ -108,8 +108,9 @@ class Method:
     outputs : tuple of Output
         The arrays of a prediction.
     build : callable
-        ``build(network_params, in_channels, classes) -> torch.nn.Module`` whose ``forward(image, coordinates)``
-        gives raw heads as a dict of tensors (B, C, *spatial), with attributes ``stride`` and ``halo``.
+        ``build(network_params, in_channels, ndim, classes) -> torch.nn.Module`` whose
+        ``forward(image, coordinates)`` gives raw heads as a dict of tensors (B, C, *spatial), with attributes
+        ``stride``, ``halo`` and ``coordinates``; see `napari_instseg.networks`.
     compute_loss : callable
         ``compute_loss(raw, target, loss_params) -> named scalars``; their sum is optimised.
     activate : callable
@@ -129,7 +130,7 @@ class Method:
     loss: type[Params]
     decode: type[Params]
     outputs: tuple[Output, ...]
-    build: Callable[[Any, int, int], torch.nn.Module]
+    build: Callable[[Any, int, int, int], torch.nn.Module]
     compute_loss: Callable[[Tensors, Target, Any], dict[str, torch.Tensor]]
     activate: Callable[[Tensors, tuple[int, ...]], dict[str, torch.Tensor]]
     stages: Callable[[Any], tuple[Stage, ...]]

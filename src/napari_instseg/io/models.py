@@ -50,6 +50,7 @@ class ModelSpec(BaseModel):
     method: str
     title: str = ""
     """What the model finds, in a few words: "Nuclei in fluorescence and histology"."""
+    ndim: int = Field(default=2, ge=2, le=3)
     in_channels: int = Field(default=1, ge=1, le=64)
     diameter: float = Field(gt=0)
     """Typical object diameter in the training images, in pixels."""

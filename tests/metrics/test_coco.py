@@ -75,6 +75,16 @@ def test_overlapping_masks_with_classes_score_as_in_pycocotools(seed):
     assert 0.01 < ap < ap50 < 0.9
 
 
+def test_among_equally_good_true_masks_the_last_is_taken_as_in_pycocotools():
+    # the first prediction fits both true masks alike; only when it takes the last is the first left for the second
+    truth, prediction = np.zeros((2, 2, 40, 50), dtype=bool)
+    truth[0, 0, 0:6] = truth[1, 0, 4:10] = prediction[0, 0, 2:8] = prediction[1, 0, 0:6] = True
+    image = {"truth": truth, "prediction": prediction, "scores": [0.9, 0.8], "true_classes": [1, 1], "classes": [1, 1]}
+    found = detections(**image)
+    assert found.iou[0, 0] == found.iou[0, 1] == 0.5
+    assert coco_ap([found])["AP50"] == pycocotools_stats([image])[1] == 1
+
+
 def test_a_limit_of_detections_counts_per_image_and_class():
     images = scored_images(0)
     expected = pycocotools_stats(images, max_detections=(1, 2, 3))[0]

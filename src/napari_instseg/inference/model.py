@@ -1,0 +1,358 @@
+"""A model: a method with its network and weights, ready to look at images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_instseg.core.device import choose_device
+from napari_instseg.core.errors import InputError, ModelError
+from napari_instseg.core.events import Event, Progress, Result
+from napari_instseg.core.method import Array, Method
+from napari_instseg.core.params import Params
+from napari_instseg.data.axes import to_channels
+from napari_instseg.data.normalize import Normalization, limits, normalize
+from napari_instseg.decoding.segmentation import Segmentation
+from napari_instseg.inference.prediction import Prediction
+from napari_instseg.inference.rescale import rescale_factor, resize
+from napari_instseg.inference.runner import Runner
+from napari_instseg.inference.stitch import expand, segment_blocks
+from napari_instseg.inference.tiles import predict_tiles
+from napari_instseg.io.checks import check_image
+from napari_instseg.io.models import ModelSpec, read_spec, read_weights, write_model
+from napari_instseg.methods import get_method
+from napari_instseg.zoo import find_model
+
+if TYPE_CHECKING:
+    import torch
+
+TILE = 1536
+"""Default side of the window that the network sees at once, in pixels."""
+
+BLOCK = 2048
+"""Images with a larger side are segmented in blocks of this side, so that memory stays bounded."""
+
+MARGIN_DIAMETERS = 4
+"""Blocks overlap by so many typical object diameters."""
+
+
+def load_model(name_or_folder: str | Path) -> Model:
+    """Open a model: one that is shipped, by name, or a folder that `instseg train` wrote.
+
+    Parameters
+    ----------
+    name_or_folder : str or Path
+        For example ``"coloring-nuclei"``; `instseg models` lists the names.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or its folder is incomplete, damaged or made by a newer version.
+        No code from the folder is ever run.
+    """
+    folder = find_model(name_or_folder)
+    model = Model(read_spec(folder))
+    model.load_weights(read_weights(folder))
+    return model
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """One image as the network will see it: channels first, with what normalises it."""
+
+    channels: Array
+    between: Array
+    runner: Runner
+
+
+class Model:
+    """A method with its network.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        What the model folder says of the model. The weights are random until `load_weights`.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self.method: Method = get_method(spec.method)
+        self.network_params: Params = self.method.network(**spec.network)
+        self.normalization = Normalization(**spec.normalization)
+        self.network: Any = self.method.build(self.network_params, spec.in_channels, spec.ndim, len(spec.classes))
+        self.network.eval()
+        self._runners: dict[str, Runner] = {}
+
+    def load_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Take over weights by name.
+
+        Raises
+        ------
+        ModelError
+            If names or shapes are not those of the network.
+        """
+        try:
+            self.network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ModelError(
+                f"The weights of '{self.spec.name}' do not fit its network: {error}. Copy the model folder again."
+            ) from None
+        self._runners.clear()
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model folder: `model.json`, `weights.safetensors` and the card."""
+        return write_model(folder, self.spec, self.network.state_dict())
+
+    def predict(
+        self,
+        image: Array,
+        *,
+        axes: str | None = None,
+        diameter: float | None = None,
+        device: str = "auto",
+        tile: int = TILE,
+    ) -> Prediction:
+        """Run the network on one image, in tiles where it is large.
+
+        Parameters
+        ----------
+        image : array
+            (Y, X), (Y, X, 3), (C, Y, X), or for a 3-d model (Z, Y, X); any real number type.
+        axes : str, optional
+            One letter of C, Z, Y, X per dimension, where the shape alone does not say.
+        diameter : float, optional
+            Typical object diameter in the image, in pixels; the image is resized to what the model knows.
+        device : {"auto", "cuda", "mps", "cpu"}
+            Where the network runs.
+        tile : int
+            Side of the window that the network sees at once, in pixels. Less takes less memory.
+
+        Returns
+        -------
+        Prediction
+            Decode it with ``prediction.decode()``.
+
+        Raises
+        ------
+        InputError
+            If the image cannot be segmented with this model; the message says what to do.
+        """
+        return _last(self.predict_events(image, axes=axes, diameter=diameter, device=device, tile=tile))
+
+    def predict_events(
+        self,
+        image: Array,
+        *,
+        axes: str | None = None,
+        diameter: float | None = None,
+        device: str = "auto",
+        tile: int = TILE,
+    ) -> Iterator[Event]:
+        """Do as `predict` does, yielding progress in tiles and last the prediction."""
+        channels, stack = self._channels(image, axes)
+        if stack:
+            raise InputError(
+                f"The image is a stack along {', '.join(stack)}; expected one {self._spatial} image. "
+                "Pick one image of it, or call segment(), which goes through the stack."
+            )
+        plane = self._prepare(channels, diameter, device)
+        yield from self._predict_window(plane, channels.shape[1:], None, tile)
+
+    def segment(
+        self,
+        image: Array,
+        *,
+        axes: str | None = None,
+        diameter: float | None = None,
+        device: str = "auto",
+        tile: int = TILE,
+        **decode: Any,
+    ) -> Segmentation:
+        """Predict and decode, with memory that does not grow with the image; stacks image by image.
+
+        Parameters
+        ----------
+        image, axes, diameter, device, tile
+            As for `predict`; axes other than C that the model does not see (T, or Z for a 2-d model) are a stack of
+            independent images.
+        **decode
+            Decode parameters that differ from the model's.
+
+        Returns
+        -------
+        Segmentation
+            Labels have the stack's axes first, and ids that are unique over all of it.
+        """
+        return _last(
+            self.segment_events(image, axes=axes, diameter=diameter, device=device, tile=tile, **decode)
+        )
+
+    def segment_events(
+        self,
+        image: Array,
+        *,
+        axes: str | None = None,
+        diameter: float | None = None,
+        device: str = "auto",
+        tile: int = TILE,
+        **decode: Any,
+    ) -> Iterator[Event]:
+        """Do as `segment` does, yielding progress and last the segmentation."""
+        params = self.method.decode(**{**self.spec.decode, **decode})
+        channels, stack = self._channels(image, axes)
+        if not stack:
+            yield from self._segment_plane(self._prepare(channels, diameter, device), channels.shape[1:], params, tile)
+            return
+        ndim, counts = self.spec.ndim, channels.shape[: len(stack)]
+        parts: list[Segmentation] = []
+        for index in product(*map(range, counts)):
+            yield Progress(len(parts), int(np.prod(counts)), "images")
+            plane = self._prepare(channels[index], diameter, device)
+            parts.append(_last(self._segment_plane(plane, channels.shape[-ndim:], params, tile)))
+        yield Progress(len(parts), len(parts), "images")
+        yield Result(_stack(parts, counts))
+
+    @property
+    def _spatial(self) -> str:
+        return "ZYX"[-self.spec.ndim :]
+
+    def _channels(self, image: Array, axes: str | None) -> tuple[Array, str]:
+        """Bring the image into the order (stack..., C, *spatial), with as many channels as the model takes."""
+        array, axes = check_image(image, axes)
+        channels, stack = to_channels(array, axes, self._spatial)
+        wanted, found = self.spec.in_channels, channels.shape[len(stack)]
+        if found == 1 and wanted > 1:
+            shape = (*channels.shape[: len(stack)], wanted, *channels.shape[len(stack) + 1 :])
+            return np.broadcast_to(channels, shape), stack
+        if found == 3 and wanted == 1:
+            return channels.mean(axis=len(stack), keepdims=True, dtype=np.float32), stack
+        if found == 4 and wanted == 3 and axes.endswith("C"):  # a picture with transparency
+            return channels[..., :3, :, :], stack
+        if found != wanted:
+            raise InputError(
+                f"The image has {found} channels (axes {axes}, shape {array.shape}); expected {wanted}"
+                f"{' or 1' if wanted > 1 else ''}, as '{self.spec.name}' was trained. Choose one channel, or say what the "
+                "axes are."
+            )
+        return channels, stack
+
+    def _prepare(self, channels: Array, diameter: float | None, device: str) -> _Plane:
+        name = choose_device(device).name
+        if name not in self._runners:
+            self._runners[name] = Runner(self.network, self.method.activate, self.spec.ndim, name)
+        between = limits(channels, self.normalization)
+        factor = rescale_factor(self.spec.diameter, diameter)
+        if factor != 1:
+            channels = resize(channels, tuple(max(1, round(side * factor)) for side in channels.shape[1:]))
+        return _Plane(channels, between, self._runners[name])
+
+    def _predict_window(
+        self, plane: _Plane, shape: tuple[int, ...], window: tuple[slice, ...] | None, tile: int
+    ) -> Iterator[Event]:
+        """Predict the whole image of this shape, or a window of it that the network sees with its surroundings."""
+        full = plane.channels.shape[1:]
+        halo, stride = self.network.halo, self.network.stride
+        read = expand(window, full, halo, stride) if window else tuple(slice(0, side) for side in full)
+        origin = tuple(part.start for part in read)
+
+        def run(part: Array, offset: tuple[int, ...]) -> dict[str, Array]:
+            return plane.runner(normalize(part, self.normalization, plane.between), offset, full)
+
+        outputs: dict[str, Array] = {}
+        for event in predict_tiles(
+            run,
+            plane.channels[(slice(None), *read)],
+            tile=tile,
+            halo=halo,
+            stride=stride,
+            offset=origin,
+            release=plane.runner.release,
+        ):
+            if isinstance(event, Result):
+                outputs = dict(event.value)
+            else:
+                yield event
+        if window:
+            inner = tuple(slice(w.start - r.start, w.stop - r.start) for w, r in zip(window, read, strict=True))
+            outputs = {name: array[(slice(None), *inner)] for name, array in outputs.items()}
+            shape = tuple(part.stop - part.start for part in window)
+        layouts = {output.name: output.layout for output in self.method.outputs}
+        outputs = {name: resize(array, shape) for name, array in outputs.items()}
+        yield Result(
+            Prediction(
+                self.method.name,
+                {name: array[0] if layouts[name] == "map" else array for name, array in outputs.items()},
+                self.spec.decode,
+            )
+        )
+
+    def _segment_plane(
+        self, plane: _Plane, shape: tuple[int, ...], params: Params, tile: int
+    ) -> Iterator[Event]:
+        if max(plane.channels.shape[1:]) <= BLOCK:
+            for event in self._predict_window(plane, shape, None, tile):
+                if not isinstance(event, Result):
+                    yield event
+                    continue
+                yield Result(event.value.pipeline.run(params))
+            return
+        margin = round(MARGIN_DIAMETERS * self.spec.diameter)
+        full = plane.channels.shape[1:]
+
+        def decode(window: tuple[slice, ...]) -> Iterator[Event]:
+            for event in self._predict_window(plane, full, window, tile):
+                if isinstance(event, Result):
+                    found = event.value.pipeline.run(params)
+                    columns = {"score": found.score, "class_id": found.class_id}
+                    known = {name: column for name, column in columns.items() if column is not None}
+                    yield Result({"labels": found.labels, **known})
+                else:
+                    yield event
+
+        for event in segment_blocks(full, decode, block=BLOCK, margin=margin, stride=self.network.stride):
+            if isinstance(event, Result):
+                found = event.value
+                labels = _nearest(found["labels"], shape)
+                yield Result(Segmentation(labels, found.get("score"), found.get("class_id")))
+            else:
+                yield event
+
+
+def _nearest(labels: Array, shape: tuple[int, ...]) -> Array:
+    """Bring a label image to another grid by its nearest pixels."""
+    if labels.shape == shape:
+        return labels
+    picks = [
+        np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
+        for new, old in zip(shape, labels.shape, strict=True)
+    ]
+    return labels[np.ix_(*picks)]
+
+
+def _stack(parts: list[Segmentation], counts: tuple[int, ...]) -> Segmentation:
+    """Join the segmentations of a stack's images, in order, with ids that are unique over all of them."""
+    starts = np.cumsum([0] + [part.n_objects for part in parts[:-1]])
+    labels = np.stack([part.labels + start * (part.labels > 0) for part, start in zip(parts, starts, strict=True)])
+
+    def joined(columns: list[Any]) -> Any:
+        return None if columns[0] is None else np.concatenate(columns)
+
+    return Segmentation(
+        labels.astype(np.int32).reshape(*counts, *parts[0].labels.shape),
+        joined([part.score for part in parts]),
+        joined([part.class_id for part in parts]),
+    )
+
+
+def _last(events: Iterator[Event]) -> Any:
+    """Run to the end and give the result."""
+    value = None
+    for event in events:
+        if isinstance(event, Result):
+            value = event.value
+    return value

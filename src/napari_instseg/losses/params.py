@@ -1,0 +1,98 @@
+"""Parameters of the losses; declared apart from the losses, so that listing them does not import torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from napari_instseg.core.params import Params, choice, tunable
+
+Average = Literal["pixels", "objects"]
+Norm = Literal["l2", "l1"]
+
+
+class ColoringLoss(Params):
+    """How objects get their colours while training."""
+
+    margin: int = tunable(
+        20,
+        1,
+        200,
+        unit="px",
+        title="Margin",
+        help="Objects nearer than this should differ in colour. About the objects' diameter: less merges neighbours, "
+        "more asks for more colours and splits objects.",
+    )
+    halo_weight: float = tunable(
+        7.0,
+        0.0,
+        50.0,
+        title="Halo weight",
+        help="How much a free neighbourhood counts against the colour's probability inside when a colour is chosen.",
+    )
+    average: Average = choice(
+        "pixels",
+        title="Average over",
+        help="pixels: every pixel counts alike. objects: each object's pixels are averaged, as in the paper, so that small "
+        "objects count as much as large ones.",
+    )
+
+
+class DiscriminativeLoss(Params):
+    """Forces on the pixels of objects in embedding space."""
+
+    delta_v: float = tunable(
+        0.5,
+        0.01,
+        10.0,
+        unit="embedding distance",
+        title="Pull margin (delta_v)",
+        help="Pixels nearer than this to their object's mean are left alone; the natural bandwidth for decoding.",
+    )
+    delta_d: float = tunable(
+        1.5,
+        0.01,
+        50.0,
+        unit="embedding distance",
+        title="Push margin (delta_d)",
+        help="Means nearer than twice this are pushed apart. More than twice the pull margin keeps objects apart.",
+    )
+    norm: Norm = choice("l2", title="Norm", help="Distance in embedding space: Euclidean (l2) or city block (l1).")
+    alpha: float = tunable(1.0, 0.0, 10.0, title="Weight of the variance term", help="Strength of the pull.")
+    beta: float = tunable(1.0, 0.0, 10.0, title="Weight of the distance term", help="Strength of the push.")
+    gamma: float = tunable(
+        0.001,
+        0.0,
+        1.0,
+        title="Weight of the regularisation",
+        help="Strength of the pull of all means to the origin, which keeps embeddings bounded.",
+        advanced=True,
+    )
+    reach: int = tunable(
+        0,
+        0,
+        1000,
+        unit="px",
+        title="Reach of the push",
+        help="Only objects nearer to each other than this repel. 0: all pairs in an image, as in the paper. With a reach, "
+        "large images with very many objects need no more room in embedding space than small ones.",
+    )
+
+
+class ForegroundLoss(Params):
+    """How the foreground, or the classes, are learnt."""
+
+    foreground_weight: float = tunable(
+        1.0,
+        0.0,
+        20.0,
+        title="Weight of the foreground",
+        help="Of the cross-entropy and Dice of the foreground or the classes, beside the terms that tell objects apart.",
+    )
+    dice: float = tunable(
+        0.5,
+        0.0,
+        1.0,
+        title="Share of Dice",
+        help="0: cross-entropy alone, well calibrated. 1: Dice alone, which small or rare objects gain from.",
+        advanced=True,
+    )

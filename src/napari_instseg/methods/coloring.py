@@ -1,0 +1,106 @@
+"""Deep coloring: each object takes one of a few colours, so that neighbours differ; components of a colour are objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from napari_instseg.core.method import Method, Output, Target, Tensors
+from napari_instseg.core.params import choice, tunable
+from napari_instseg.decoding.coloring import ColoringDecode, coloring_stages
+from napari_instseg.decoding.views import coloring_views
+from napari_instseg.losses.params import ColoringLoss, ForegroundLoss
+from napari_instseg.networks.params import NetworkParams
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Network(NetworkParams):
+    """The network and its palette."""
+
+    colors: int = tunable(
+        9,
+        2,
+        64,
+        title="Colours",
+        help="Colours including the background; with colours per class, those of one class. "
+        "Spare ones stay unused, too few let neighbours share one.",
+    )
+    class_colors: Literal["shared", "per class"] = choice(
+        "shared",
+        title="Classes from",
+        help="shared: one palette, and a semantic map beside it tells the class. per class: each class has its own "
+        "colours. Without classes it makes no difference.",
+        advanced=True,
+    )
+
+
+class Loss(ColoringLoss, ForegroundLoss):
+    """The colouring's loss, and that of the semantic map where there are classes."""
+
+
+class Decode(ColoringDecode):
+    """From colour probabilities to objects."""
+
+
+def build(params: Network, in_channels: int, ndim: int, classes: int) -> torch.nn.Module:
+    """Make the network with its heads."""
+    from napari_instseg.networks import build_network
+
+    if classes and params.class_colors == "per class":
+        heads = {f"colors_{index + 1}": params.colors - 1 for index in range(classes)}
+        heads = {"background": 1, **heads}
+    elif classes:
+        heads = {"colors": params.colors, "semantic": classes + 1}
+    else:
+        heads = {"colors": params.colors}
+    return build_network(params, heads, in_channels, ndim)
+
+
+def compute_loss(raw: Tensors, target: Target, params: Loss) -> dict[str, torch.Tensor]:
+    """Equations 2 and 3 of the paper; with a semantic head also its loss (section 4.2)."""
+    from napari_instseg.losses import coloring_loss, semantic_loss
+
+    if "colors" not in raw:
+        return coloring_loss(_join_palettes(raw), target.labels, params, target.classes)
+    terms = coloring_loss(raw["colors"], target.labels, params)
+    return {**terms, **semantic_loss(raw["semantic"], target.classes, params)} if "semantic" in raw else terms
+
+
+def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
+    """Colour probabilities, and class probabilities where there are classes."""
+    import torch
+
+    if "colors" in raw:
+        return {name: logits.softmax(dim=1) for name, logits in raw.items()}
+    colors = _join_palettes(raw).softmax(dim=1)
+    sizes = [raw[name].shape[1] for name in raw if name != "background"]
+    blocks = colors[:, 1:].split(sizes, dim=1)
+    semantic = torch.cat([colors[:, :1], *(block.sum(dim=1, keepdim=True) for block in blocks)], dim=1)
+    return {"colors": colors, "semantic": semantic}
+
+
+def _join_palettes(raw: Tensors) -> torch.Tensor:
+    import torch
+
+    return torch.cat(list(raw.values()), dim=1)
+
+
+METHOD = Method(
+    name="coloring",
+    title="Deep coloring",
+    reference="Kulikov, Yurchenko, Lempitsky 2018, Instance Segmentation by Deep Coloring",
+    summary="A few colours so that neighbours differ; decodes fastest, good for many crowded objects.",
+    network=Network,
+    loss=Loss,
+    decode=Decode,
+    outputs=(
+        Output("colors", "Colours", "Probability of each colour, (C, Y, X), the first background."),
+        Output("semantic", "Classes", "Probability of each class, (K + 1, Y, X), the first none.", optional=True),
+    ),
+    build=build,
+    compute_loss=compute_loss,
+    activate=activate,
+    stages=coloring_stages,
+    inspect=coloring_views(),
+)

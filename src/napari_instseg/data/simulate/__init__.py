@@ -83,8 +83,6 @@ def simulate(kind: str, *, n: int = 1, seed: int = 0, params: Params | None = No
     chosen = KINDS[kind]
     values = chosen.params() if params is None else params
     if not isinstance(values, chosen.params):
-        raise InputError(
-            f"The parameters for '{kind}' are {type(values).__name__}; expected {chosen.params.__name__}."
-        )
+        raise InputError(f"The parameters for '{kind}' are {type(values).__name__}; expected {chosen.params.__name__}.")
     for index in range(n):
         yield chosen.draw(values, np.random.default_rng([seed, index]))

@@ -34,7 +34,7 @@ class Bacteria(Field):
     look: Literal["bright-field", "phase-contrast"] = choice(
         "bright-field",
         title="Look",
-        help="Bright field: dark cells with a narrow bright rim. Phase contrast: broad halo, cells shaded off inside crowds.",
+        help="Bright field: dark cells with a narrow bright rim. Phase contrast: broad halo on grey.",
     )
 
 
@@ -60,9 +60,7 @@ def simulate(params: Bacteria, rng: np.random.Generator) -> Simulated:
     """
     if params.colonies > params.count:
         raise InputError(f"{params.colonies} colonies need at least as many cells; found {params.count} cells.")
-    rods = grow(
-        _starts(params, rng), params.count, params.thickness, params.thickness * params.elongation, rng
-    )
+    rods = grow(_starts(params, rng), params.count, params.thickness, params.thickness * params.elongation, rng)
     cells = [_cell(rods, index, params, rng) for index in range(len(rods.length))]
     seen = [(index, cell) for index, cell in enumerate(cells) if cell is not None]
     windows, edges = [cell.window for _, cell in seen], [cell.edge for _, cell in seen]
@@ -88,14 +86,14 @@ def _starts(params: Bacteria, rng: np.random.Generator) -> Floats:
 
 
 def _cell(rods: Rods, index: int, params: Bacteria, rng: np.random.Generator) -> Tube | None:
-    radius = params.thickness / 2 * rng.uniform(0.93, 1.04)
+    radius = params.thickness / 2 * rng.uniform(0.96, 1.06)
     reach = max(rods.length[index] - 2 * radius, 0.5)
     points = np.linspace(-0.5, 0.5, int(2 * reach) + 3)
     bow = rng.normal(0, 0.35) * (1 - 4 * points**2) * reach / params.thickness
     axis = rods.axis[index]
     centreline = rods.centre[index] + points[:, None] * reach * axis + bow[:, None] * axis[::-1] * [1, -1]
     pinch = np.clip((rods.age[index] - SEPTATION) / (1 - SEPTATION), 0, 1)
-    waist = 1 - (0.15 * (pinch > 0) + 0.4 * pinch) * np.exp(-((points * reach / (0.3 * params.thickness)) ** 2))
+    waist = 1 - (0.15 * (pinch > 0) + 0.45 * pinch) * np.exp(-((points * reach / (0.28 * params.thickness)) ** 2))
     return drawing.tube(centreline, radius * waist, params.shape, margin=2.0)
 
 
@@ -106,8 +104,8 @@ def _absorption(cells: list[Tube], labels: np.ndarray, params: Bacteria, rng: np
         own = labels[cell.window] == index + 1
         # poles are dense, the nucleoid between them is lighter, the septum lighter still
         from_pole = np.minimum(cell.along, 1 - cell.along)
-        density = rng.uniform(0.85, 1.05) * (1 - rng.uniform(0.05, 0.3) * np.clip(from_pole / 0.3, 0, 1))
-        ridge = rng.uniform(0.0, 0.3) * np.exp(-((cell.across / (0.16 * params.thickness)) ** 2))
+        density = rng.uniform(0.85, 1.05) * (1 - rng.uniform(0.03, 0.2) * np.clip(from_pole / 0.3, 0, 1))
+        ridge = rng.uniform(0.0, 0.22) * np.exp(-((cell.across / (0.16 * params.thickness)) ** 2))
         # cells touch with their walls; a film of medium stays between their bodies
         body = np.clip(0.1 - cell.edge, 0, 1)
         absorbed[cell.window] = np.where(own, np.maximum(density - ridge, 0.2) * body, absorbed[cell.window])
@@ -118,13 +116,13 @@ def _picture(absorbed: Floats, params: Bacteria, rng: np.random.Generator) -> np
     width = params.thickness
     near = ndimage.gaussian_filter(absorbed, 0.13 * width)
     if params.look == "bright-field":
-        rim, broad = 0.42, ndimage.gaussian_filter(absorbed, 0.36 * width)
+        rim, broad = 0.6, ndimage.gaussian_filter(absorbed, 0.34 * width)
         background, depth = 9000.0, 6600.0
     else:
-        rim, broad = 1.0, ndimage.gaussian_filter(absorbed, 0.75 * width)
+        rim, broad = 0.9, ndimage.gaussian_filter(absorbed, 0.95 * width)
         background, depth = 5200.0, 3300.0
     shade = (1 + rim) * near - rim * broad
     field = 1 + 0.03 * drawing.smooth_noise(rng, params.shape, min(params.shape) / 3)
-    field += 0.008 * drawing.smooth_noise(rng, params.shape, 2.2)
+    field += 0.012 * drawing.smooth_noise(rng, params.shape, 1.6)
     picture = np.maximum(background * field - depth * shade, 120.0)
     return drawing.digitise(100 + drawing.photon_noise(rng, picture, 40.0), 16)

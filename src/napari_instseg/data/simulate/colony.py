@@ -14,8 +14,12 @@ GROWTH = 1.06
 """Length at the end of a step over the length at its start."""
 PUSHES = 4
 """Rounds of pushing in each step of growth."""
-SETTLING = 40
-"""Rounds of pushing after the last division."""
+SETTLING = 80
+"""Most rounds of pushing after the last division."""
+SETTLED = 0.06
+"""Mean depth, in widths, to which rods may overlap in the end."""
+YIELD = 0.1
+"""Mean depth, in widths, beyond which a whole colony widens."""
 
 
 @dataclass
@@ -36,6 +40,8 @@ class Rods:
         Length at which the rod divides.
     rate : float array (n,)
         Speed of growth, 1 on average.
+    colony : int array (n,)
+        Which of the first rods each descends from.
     """
 
     centre: Floats
@@ -44,6 +50,7 @@ class Rods:
     born: Floats
     adult: Floats
     rate: Floats
+    colony: npt.NDArray[np.intp]
 
     @property
     def axis(self) -> Floats:
@@ -56,9 +63,7 @@ class Rods:
         return (self.length - self.born) / (self.adult - self.born)
 
 
-def grow(
-    starts: Floats, count: int, width: float, adult_length: float, rng: np.random.Generator
-) -> Rods:
+def grow(starts: Floats, count: int, width: float, adult_length: float, rng: np.random.Generator) -> Rods:
     """Grow colonies of one rod each until there are `count` rods.
 
     Parameters
@@ -87,6 +92,7 @@ def grow(
         born=adult / 2,
         adult=adult,
         rate=rng.normal(1, 0.08, len(starts)).clip(0.7, 1.3),
+        colony=np.arange(len(starts)),
     )
     while len(rods.length) < count:
         rods.length = rods.length * GROWTH**rods.rate
@@ -94,14 +100,19 @@ def grow(
         if len(ready):
             rods = _divide(rods, ready, width, adult_length, rng)
         for _ in range(PUSHES):
-            _push(rods, width)
+            _swell(rods, _push(rods, width) / width)
     rods.length = np.minimum(rods.length, rods.adult)
     for _ in range(SETTLING):
-        _push(rods, width)
+        depth = _push(rods, width) / width
+        if depth.mean() < SETTLED:
+            break
+        _swell(rods, depth)
     return rods
 
 
-def _divide(rods: Rods, ready: npt.NDArray[np.intp], width: float, adult_length: float, rng: np.random.Generator) -> Rods:
+def _divide(
+    rods: Rods, ready: npt.NDArray[np.intp], width: float, adult_length: float, rng: np.random.Generator
+) -> Rods:
     """Replace each rod that is ready by two halves, one after the other on the same line."""
     half = rods.length[ready] / 2
     offset = rods.axis[ready] * (half / 2)[:, None]
@@ -110,23 +121,38 @@ def _divide(rods: Rods, ready: npt.NDArray[np.intp], width: float, adult_length:
     return Rods(
         centre=np.vstack([rods.centre[stay], rods.centre[ready] - offset, rods.centre[ready] + offset]),
         # a slight kink: colonies grow round and not as threads
-        angle=np.concatenate([rods.angle[stay], np.tile(rods.angle[ready], 2) + rng.normal(0, 0.09, new)]),
+        angle=np.concatenate([rods.angle[stay], np.tile(rods.angle[ready], 2) + rng.normal(0, 0.16, new)]),
         length=np.concatenate([rods.length[stay], np.tile(half, 2)]),
         born=np.concatenate([rods.born[stay], np.tile(half, 2)]),
         adult=np.concatenate([rods.adult[stay], adult_length * rng.normal(1, 0.08, new).clip(0.8, 1.25)]),
         rate=np.concatenate([rods.rate[stay], rng.normal(1, 0.08, new).clip(0.7, 1.3)]),
+        colony=np.concatenate([rods.colony[stay], np.tile(rods.colony[ready], 2)]),
     )
 
 
-def _push(rods: Rods, width: float) -> None:
+def _swell(rods: Rods, depth: Floats) -> None:
+    """Widen each colony about its middle by as much as its rods are pressed into each other, in place.
+
+    Pushes alone pass from neighbour to neighbour, too slowly for the middle of a large colony.
+    """
+    members = np.bincount(rods.colony)
+    middle = np.stack([np.bincount(rods.colony, rods.centre[:, axis]) / members for axis in range(2)], 1)
+    strain = np.bincount(rods.colony, depth) / members
+    away = rods.centre - middle[rods.colony]
+    rods.centre += np.maximum(strain - YIELD, 0)[rods.colony, None] * away
+
+
+def _push(rods: Rods, width: float) -> Floats:
     """Move and turn rods out of each other, in place.
 
     Each tip is pushed off the axis of its neighbour; how much of that becomes a turn follows from where it is hit.
+    Gives how deep each rod was pressed into another one, in px.
     """
     count = len(rods.length)
     pairs = cKDTree(rods.centre).query_pairs(float(rods.length.max()), output_type="ndarray")
+    deepest = np.zeros(count)
     if not len(pairs):
-        return
+        return deepest
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     axis = rods.axis
     half = np.maximum(rods.length - width, 0) / 2
@@ -141,14 +167,19 @@ def _push(rods: Rods, width: float) -> None:
     distance = np.linalg.norm(gap, axis=1)
     hit = distance < width
     mover, wall, lever, foot, gap, distance = (a[hit] for a in (mover, wall, lever, foot, gap, distance))
-    normal = np.where(distance[:, None] > 1e-6, gap / np.maximum(distance, 1e-6)[:, None], axis[wall][:, ::-1] * [1, -1])
+    normal = np.where(
+        distance[:, None] > 1e-6, gap / np.maximum(distance, 1e-6)[:, None], axis[wall][:, ::-1] * [1, -1]
+    )
     inertia = rods.length**2 / 12 + width**2 / 8
     turn_mover = lever[:, 0] * normal[:, 1] - lever[:, 1] * normal[:, 0]
     turn_wall = foot[:, 0] * normal[:, 1] - foot[:, 1] * normal[:, 0]
     ease = 2 + turn_mover**2 / inertia[mover] + turn_wall**2 / inertia[wall]
+    np.maximum.at(deepest, mover, width - distance)
+    np.maximum.at(deepest, wall, width - distance)
     push = 0.4 * (width - distance) / ease
     for axis_index in range(2):
         step = push * normal[:, axis_index]
         rods.centre[:, axis_index] += np.bincount(mover, step, count) - np.bincount(wall, step, count)
     rods.angle = rods.angle + np.bincount(mover, push * turn_mover / inertia[mover], count)
     rods.angle = rods.angle - np.bincount(wall, push * turn_wall / inertia[wall], count)
+    return deepest

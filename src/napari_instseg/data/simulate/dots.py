@@ -45,7 +45,9 @@ def simulate(params: Dots, rng: np.random.Generator) -> Simulated:
     if size >= spacing:
         raise InputError(f"Dots of {size} px at a spacing of {spacing} px would touch; make the spacing larger.")
     if size > min(params.shape):
-        raise InputError(f"A dot of {size} px does not fit into {params.height} x {params.width} px; enlarge the field.")
+        raise InputError(
+            f"A dot of {size} px does not fit into {params.height} x {params.width} px; enlarge the field."
+        )
     # within the shifts that lose no dot
     starts = [int(rng.integers(0, (length - size) % spacing + 1)) for length in params.shape]
     rows, columns = (

@@ -141,7 +141,7 @@ def window_around(points: Floats, reach: float, shape: tuple[int, int]) -> Windo
 
 
 def stripes(rng: np.random.Generator, body: Tube, length: float, grain: tuple[float, float]) -> Floats:
-    """Draw a random texture that follows a body, with details `grain` (along, across) px in size; mean 0, deviation 1."""
+    """Draw a texture that follows a body, with details of `grain` (along, across) px; mean 0, standard deviation 1."""
     reach = float(np.abs(body.across).max())
     texture = ndimage.gaussian_filter(rng.standard_normal((int(length) + 2, int(2 * reach) + 3)), grain, mode="wrap")
     texture = (texture - texture.mean()) / (texture.std() + 1e-12)

@@ -41,15 +41,23 @@ class Nuclei(Field):
     look: Literal["fluorescence", "histology"] = choice(
         "fluorescence", title="Look", help="Fluorescence: grey on dark, 16 bits. Histology: purple on pink, RGB."
     )
-    blur: float = tunable(1.1, 0.0, 6.0, step=0.1, unit="px", title="Blur", help="Standard deviation of the optics' blur.")
+    blur: float = tunable(
+        1.1, 0.0, 6.0, step=0.1, unit="px", title="Blur", help="Standard deviation of the optics' blur."
+    )
     photons: float = tunable(
-        180.0, 5.0, 5000.0, step=5, unit="photons", title="Light", help="Photons from a typical nucleus; less is noisier."
+        180.0,
+        5.0,
+        5000.0,
+        step=5,
+        unit="photons",
+        title="Light",
+        help="Photons from a typical nucleus; less is noisier.",
     )
 
 
 @dataclass(frozen=True)
 class Nucleus:
-    """A nucleus on its window: distance to the outline in px (negative inside), and place from centre 0 to outline 1."""
+    """A nucleus on its window: px to its outline (negative inside), and depth, from 0 at the centre to 1 there."""
 
     centre: tuple[float, float]
     radius: float
@@ -98,11 +106,9 @@ def simulate(params: Nuclei, rng: np.random.Generator) -> Simulated:
     return Simulated(drawing.digitise(_glow(nuclei, labels, params, rng), 16), labels)
 
 
-def _nucleus(
-    params: Nuclei, rng: np.random.Generator, placed: Sequence[Nucleus], grain: float
-) -> Nucleus | None:
+def _nucleus(params: Nuclei, rng: np.random.Generator, placed: Sequence[Nucleus], grain: float) -> Nucleus | None:
     radius = params.diameter / 2 * np.clip(rng.normal(1, params.spread), 0.4, 1.8)
-    stretch = rng.uniform(1.0, 1.35) if params.look == "fluorescence" else rng.uniform(1.0, 1.9)
+    stretch = rng.uniform(1.0, 1.5) if params.look == "fluorescence" else rng.uniform(1.0, 1.9)
     angle = rng.uniform(0, np.pi) if params.look == "fluorescence" else rng.normal(grain, 0.5)
     if placed and rng.random() < params.clustering:
         other = placed[int(rng.integers(len(placed)))]
@@ -160,13 +166,13 @@ def _tissue(
     fibres = _fibres(params, rng, grain)
     patches = drawing.smooth_noise(rng, params.shape, 0.9 * params.diameter)
     lumen = 1 / (1 + np.exp(-6 * (patches + 1.1)))
-    pink = np.clip(0.34 + 0.07 * fibres + 0.06 * patches, 0.05, 1) * lumen
-    blue = ndimage.gaussian_filter(blue, params.blur) + 0.13 * lumen * np.clip(1 + 0.3 * fibres, 0, 2)
+    pink = np.clip(0.24 + 0.035 * fibres + 0.04 * patches, 0.03, 1) * lumen
+    blue = ndimage.gaussian_filter(blue, params.blur) + 0.13 * lumen * np.clip(1 + 0.2 * fibres, 0, 2)
     pink = ndimage.gaussian_filter(pink, params.blur)
     density = blue[..., None] * HEMATOXYLIN + pink[..., None] * EOSIN
     light = 245 * np.exp(-density)
     # a colour camera has light in plenty: its noise is small
-    return drawing.photon_noise(rng, light * params.photons / 20, 2.0) * 20 / params.photons
+    return drawing.photon_noise(rng, light * params.photons / 4, 2.0) * 4 / params.photons
 
 
 def _fibres(params: Nuclei, rng: np.random.Generator, grain: float) -> Floats:
@@ -177,6 +183,7 @@ def _fibres(params: Nuclei, rng: np.random.Generator, grain: float) -> Floats:
     across = -np.sin(grain) * rows + np.cos(grain) * columns + wave
     along = (np.cos(grain) * rows + np.sin(grain) * columns) / 9
     side = int(np.hypot(*shape)) + 64
-    strands = drawing.smooth_noise(rng, (side, side), 1.4)
-    where = np.stack([along % (side - 1), across % (side - 1)])
-    return np.asarray(ndimage.map_coordinates(strands, where, order=1, mode="wrap"), np.float64)
+    strands = ndimage.gaussian_filter(rng.standard_normal((side, side)), 1.4, mode="wrap")
+    strands /= strands.std()
+    where = np.stack([along, across])
+    return np.asarray(ndimage.map_coordinates(strands, where, order=1, mode="grid-wrap"), np.float64)

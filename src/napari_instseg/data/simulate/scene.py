@@ -81,7 +81,7 @@ def place(
 ) -> list[S]:
     """Lay down objects from the top of the pile to its bottom, each still showing enough of itself.
 
-    Going downwards, the part of an object that shows is known as soon as it is placed, so nothing is ever placed in vain.
+    Going downwards, the part of an object that shows is known as soon as it is placed.
 
     Parameters
     ----------

@@ -20,12 +20,16 @@ class Sticks(Field):
     """Straight sticks thrown on a table."""
 
     count: int = tunable(20, 1, 500, title="Sticks", help="Number of sticks; each shows at least a third of itself.")
-    length: float = tunable(150.0, 20.0, 1000.0, unit="px", title="Length", help="Mean length; sticks differ by a fifth.")
+    length: float = tunable(
+        150.0, 20.0, 1000.0, unit="px", title="Length", help="Mean length; sticks differ by a fifth."
+    )
     thickness: float = tunable(
         11.0, 3.0, 100.0, unit="px", title="Thickness", help="Mean thickness; sticks differ by a sixth."
     )
     look: Literal["wood", "plain"] = choice(
-        "wood", title="Look", help="Wood: colour, grain, shading and shadows. Plain: flat grey sticks with a dark outline."
+        "wood",
+        title="Look",
+        help="Wood: colour, grain, shading and shadows. Plain: flat grey sticks with a dark outline.",
     )
 
 
@@ -79,7 +83,7 @@ def _wood(sticks: Sequence[Tube], params: Sticks, rng: np.random.Generator) -> F
         shading = 0.62 + 0.42 * np.sqrt(np.clip(1 - (lit - 0.25) ** 2 / 1.6, 0, 1))
         grain = 0.05 * drawing.stripes(rng, stick, params.length, (14.0, 0.7))
         outline = 1 - 0.3 * np.clip(1 + stick.edge / 1.2, 0, 1)
-        tone = WOOD * rng.normal(1, [0.05, 0.06, 0.08]) * rng.uniform(0.82, 1.1)
+        tone = WOOD * rng.normal(1, [0.02, 0.03, 0.06]) * rng.uniform(0.78, 1.1)
         drawing.paint(canvas, stick.window, tone * (outline * (shading + grain))[..., None], stick.cover)
     return canvas + 2.5 * rng.standard_normal(canvas.shape)
 

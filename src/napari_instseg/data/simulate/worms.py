@@ -25,16 +25,30 @@ class Worms(Field):
     """Worms in a well, some stiff, some curled, some across others."""
 
     count: int = tunable(14, 1, 300, title="Worms", help="Number of worms; each shows at least half of itself.")
-    length: float = tunable(108.0, 20.0, 1000.0, unit="px", title="Length", help="Mean length; worms differ by a tenth.")
+    length: float = tunable(
+        108.0, 20.0, 1000.0, unit="px", title="Length", help="Mean length; worms differ by a tenth."
+    )
     thickness: float = tunable(11.0, 3.0, 100.0, unit="px", title="Thickness", help="Mean thickness at the middle.")
     stiff: float = tunable(
-        0.4, 0.0, 1.0, step=0.05, title="Stiff worms", help="Share of worms that lie straight; the others bend and curl."
+        0.4,
+        0.0,
+        1.0,
+        step=0.05,
+        title="Stiff worms",
+        help="Share of worms that lie straight; the others bend and curl.",
     )
     crossing: float = tunable(
-        0.3, 0.0, 1.0, step=0.05, title="Crossing", help="Share of worms that are laid across another one on purpose."
+        0.35,
+        0.0,
+        1.0,
+        step=0.05,
+        title="Crossing",
+        help="Share of worms that lie across another one; the others lie clear.",
     )
     look: Literal["bright-field", "binary"] = choice(
-        "bright-field", title="Look", help="Bright-field: 12-bit grey picture. Binary: 255 where there is a worm, else 0."
+        "bright-field",
+        title="Look",
+        help="Bright-field: 12-bit grey picture. Binary: 255 where there is a worm, else 0.",
     )
 
 
@@ -61,8 +75,13 @@ def simulate(params: Worms, rng: np.random.Generator) -> Simulated:
     wall = _wall(params, rng)
     allowed = wall < -2
 
-    def propose(_: int, placed: Sequence[Tube]) -> Tube | None:
-        return _worm(params, rng, placed, allowed)
+    crosses = rng.random(params.count) < params.crossing
+
+    def propose(rank: int, placed: Sequence[Tube]) -> Tube | None:
+        if placed and crosses[rank]:
+            return _worm(params, rng, allowed, across=placed[int(rng.integers(len(placed)))])
+        worm = _worm(params, rng, allowed)
+        return worm if worm is not None and _is_clear(worm, placed, params.shape) else None
 
     worms = place(propose, params.count, params.shape, min_visible=0.5, allowed=allowed)
     labels, masks = stacked_truth(worms, params.shape)
@@ -83,15 +102,21 @@ def _wall(params: Worms, rng: np.random.Generator) -> Floats:
     return np.asarray(outside + np.minimum(np.maximum(beyond_rows, beyond_columns), 0) - corner, np.float64)
 
 
-def _worm(params: Worms, rng: np.random.Generator, placed: Sequence[Tube], allowed: Mask) -> Tube | None:
+def _is_clear(worm: Tube, placed: Sequence[Tube], shape: tuple[int, int]) -> bool:
+    covered = np.zeros(shape, bool)
+    for other in placed:
+        covered[other.window] |= other.mask
+    return not (covered[worm.window] & worm.mask).any()
+
+
+def _worm(params: Worms, rng: np.random.Generator, allowed: Mask, across: Tube | None = None) -> Tube | None:
     length = params.length * rng.uniform(0.88, 1.12)
     points = drawing.curve((0, 0), rng.uniform(0, 2 * np.pi), _curvature(params, length, rng), STEP)
     half_width = params.thickness / 2 * rng.uniform(0.9, 1.1) * _profile(len(points))
-    if placed and rng.random() < params.crossing:
-        other = placed[int(rng.integers(len(placed)))]
-        rows, columns = np.nonzero(other.mask)
+    if across is not None:
+        rows, columns = np.nonzero(across.mask)
         pick = int(rng.integers(len(rows)))
-        target = np.array([rows[pick] + other.window[0].start, columns[pick] + other.window[1].start], np.float64)
+        target = np.array([rows[pick] + across.window[0].start, columns[pick] + across.window[1].start], np.float64)
         on_worm = points[int(len(points) * rng.uniform(0.15, 0.85))]
     else:
         target = rng.uniform(0, 1, 2) * params.shape
@@ -110,7 +135,8 @@ def _curvature(params: Worms, length: float, rng: np.random.Generator) -> Floats
     if rng.random() < params.stiff:
         turn, swing = rng.normal(0, 0.35), rng.normal(0, 0.12)
     else:
-        turn, swing = rng.choice([-1, 1]) * rng.gamma(1.6, 0.9), rng.uniform(0.3, 1.15)
+        curl = rng.uniform(3, 6.5) if rng.random() < 0.3 else rng.gamma(1.4, 0.9)
+        turn, swing = rng.choice([-1, 1]) * curl, rng.uniform(0.2, 1.1)
     waves = rng.uniform(0.7, 1.5)
     wave = 2 * np.pi * waves * swing * np.cos(2 * np.pi * (waves * place_on_worm + rng.random()))
     # heads and tails are stiffer than the rest, and no worm bends tighter than it is thick
@@ -123,7 +149,7 @@ def _profile(points: int) -> Floats:
     place_on_worm = np.linspace(0, 1, points)
     head = np.clip(place_on_worm / 0.2, 0, 1)
     tail = np.clip((1 - place_on_worm) / 0.42, 0, 1)
-    return np.asarray((0.36 + 0.64 * np.sqrt(1 - (1 - head) ** 2)) * (0.12 + 0.88 * np.sin(np.pi / 2 * tail) ** 0.9))
+    return np.asarray((0.28 + 0.72 * np.sqrt(1 - (1 - head) ** 2)) * (0.12 + 0.88 * np.sin(np.pi / 2 * tail) ** 0.9))
 
 
 def _bright_field(worms: Sequence[Tube], wall: Floats, params: Worms, rng: np.random.Generator) -> Floats:
@@ -134,28 +160,27 @@ def _bright_field(worms: Sequence[Tube], wall: Floats, params: Worms, rng: np.ra
     light *= _debris(params, rng)
     rows, columns = np.ogrid[: params.height, : params.width]
     lamp = np.array(params.shape) * rng.normal(0.5, 0.05, 2)
-    reach = min(params.shape) * rng.uniform(0.34, 0.44)
-    glow = 0.5 + 0.5 * np.exp(-((rows - lamp[0]) ** 2 + (columns - lamp[1]) ** 2) / (2 * reach**2))
+    reach = min(params.shape) * rng.uniform(0.26, 0.4)
+    glow = 0.48 + 0.52 * np.exp(-((rows - lamp[0]) ** 2 + (columns - lamp[1]) ** 2) / (2 * reach**2))
     aperture = 1 / (1 + np.exp(np.clip(wall / 0.9, -60, 60)))
     scattered = 0.012 * np.exp(-np.maximum(wall, 0) / 12)
-    picture = BRIGHT * ndimage.gaussian_filter(glow * light * aperture, 0.7) + BRIGHT * scattered
-    return DARK + drawing.photon_noise(rng, picture * 2.0, 6.0) / 2.0
+    picture = BRIGHT * ndimage.gaussian_filter(glow * light * aperture, 0.6) + BRIGHT * scattered
+    return DARK + drawing.photon_noise(rng, picture * 4.0, 12.0) / 4.0
 
 
 def _transmission(worm: Tube, params: Worms, rng: np.random.Generator) -> Floats:
     """Give the light that passes, 0 to 1: dark flanks, mottled gut, pale head and tail, a bright fringe around."""
     across = np.abs(worm.across) / np.maximum(worm.half_width, 1e-6)
     ends = np.clip(np.minimum(worm.along / 0.14, (1 - worm.along) / 0.24), 0, 1)
-    mottle = 0.6 * drawing.stripes(rng, worm, params.length, (3.5, 1.2)) + 0.8 * drawing.stripes(
-        rng, worm, params.length, (9.0, 2.0)
-    )
-    gut = rng.uniform(0.48, 0.66) + rng.uniform(0.06, 0.13) * mottle - 0.1 * np.exp(-((across / 0.3) ** 2)) * rng.random()
+    mottle = sum(drawing.stripes(rng, worm, params.length, grain) for grain in ((1.3, 0.8), (3.0, 1.2), (9.0, 2.0)))
+    lumen = 0.16 * rng.random() * np.exp(-((across / 0.3) ** 2))
+    gut = rng.uniform(0.52, 0.7) + rng.uniform(0.06, 0.11) * mottle - lumen
     flank = 0.2 * np.exp(-(((across - 0.78) / 0.22) ** 2))
     absorbed = np.clip((gut + flank) * (0.42 + 0.58 * ends), 0.05, 0.88)
     # the flanks slope: the very edge is thin
     thickness = np.sqrt(np.clip(-worm.edge / 2.2, 0, 1))
     fringe = 0.05 * np.exp(-(((worm.edge - 2.0) / 1.2) ** 2)) * ends
-    return 1 - absorbed * thickness + fringe
+    return np.asarray(1 - absorbed * thickness + fringe, np.float64)
 
 
 def _debris(params: Worms, rng: np.random.Generator) -> Floats:

@@ -1,1 +1,1 @@
-"""What the user is working on, without Qt: state, jobs, results."""
+"""What the user is working on, without Qt: the image and how it is read, the model, parameters, results, jobs."""

@@ -1,0 +1,344 @@
+"""What follows from what the user chooses: what is computed again, and which answers come too late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from psygnal import Signal
+
+from napari_instseg.core.device import Device
+from napari_instseg.core.errors import InstsegError
+from napari_instseg.core.events import Message, Progress, Result
+from napari_instseg.core.method import Array
+from napari_instseg.io.models import read_spec
+from napari_instseg.workspace import exports
+from napari_instseg.workspace.decoder import Decoder
+from napari_instseg.workspace.explain import Advice
+from napari_instseg.workspace.guess import Look, look_at, suggest_model
+from napari_instseg.workspace.jobs import Ended, Job, Post
+from napari_instseg.workspace.operations import Found, Models, Order, segment
+from napari_instseg.workspace.results import Plane, Results
+from napari_instseg.workspace.source import Index, Reading, Source, planes, readings, stack_shape, take_plane
+from napari_instseg.workspace.state import Workspace
+from napari_instseg.workspace.status import Pace, Tone
+from napari_instseg.workspace.tuning import Tuning
+from napari_instseg.zoo import find_model, specs
+
+
+class Controller:
+    """Writes the workspace, runs its jobs, and tells what is to be shown.
+
+    All methods and signals belong to one thread, such as the window's; long work is done in others, whose answers
+    come back by `post`.
+
+    Parameters
+    ----------
+    post : callable
+        See `Post`.
+    presets : Path, optional
+        Folder of the presets; the user's configuration folder if None.
+    """
+
+    found = Signal(Results, Plane)
+    """Objects of a slice, to be shown."""
+    advised = Signal(object)
+    """An `Advice` on the last result, or None."""
+    failed = Signal(str)
+    """A problem in words."""
+    ready = Signal()
+    """What can be done now is another."""
+
+    def __init__(self, post: Post, presets: Path | None = None) -> None:
+        self.workspace = Workspace()
+        self.results: Results | None = None
+        self.look: Look | None = None
+        self.models: dict[str, Any] = dict(specs())
+        self._opened = Models()
+        self._post = post
+        self._job: Job | None = None
+        self._closed = False
+        self._model_by_user = False
+        self._run_with: tuple[Any, ...] = ()
+        self._decoder = Decoder(self._take_decoded, self._fail, post)
+        self.tuning = Tuning(self.workspace, self._decoder, lambda: self.results, presets)
+
+    # what the user chooses
+
+    def choose_source(self, source: Source | None) -> None:
+        """Work on another image; results of the one before stay where they are shown."""
+        if source is self.workspace.source:
+            return
+        self.workspace.source = source
+        self._decoder.drop()
+        self.results = None
+        self._read_anew()
+        self.advised.emit(None)
+        self.ready.emit()
+
+    def readings(self) -> tuple[Reading, ...]:
+        """List the ways in which the image can be read by the model."""
+        source, spec = self.workspace.source, self.workspace.spec
+        if source is None:
+            return ()
+        try:
+            return readings(source, spec.ndim if spec else 2)
+        except InstsegError:
+            return ()
+
+    def choose_reading(self, reading: Reading | None) -> None:
+        """Read the image's axes in another way."""
+        if reading == self.workspace.reading:
+            return
+        self._decoder.drop()
+        self.results = None
+        self.workspace.reading = reading
+        self.workspace.index = ()
+        self.choose_channel(None)
+        self._look()
+        self.ready.emit()
+
+    def choose_channel(self, channel: int | None) -> None:
+        """Look at one channel only, or at all."""
+        self.workspace.channel = channel
+
+    def choose_model(self, name: str, *, by_user: bool = True) -> None:
+        """Take another model: a shipped one by name, or a folder; parameters become its own.
+
+        Raises
+        ------
+        ModelError
+            If there is no such model or its folder is damaged; the model at hand stays.
+        """
+        spec = self.models.get(name) or read_spec(find_model(name))
+        self._model_by_user = self._model_by_user or by_user
+        if name == self.workspace.model:
+            return
+        self.models[name] = spec
+        self._decoder.drop()
+        self.workspace.model = name
+        self.workspace.spec = spec
+        self.tuning.take_model(name, spec)
+        if self.workspace.reading not in self.readings():
+            self._read_anew()
+        self.ready.emit()
+
+    def choose_diameter(self, diameter: float | None) -> None:
+        """Say how large objects are in the image, in pixels; None leaves the image at its size."""
+        self.workspace.diameter = diameter
+
+    def choose_device(self, device: str) -> None:
+        """Say where the network shall run."""
+        self.workspace.device = device
+
+    def choose_whole_stack(self, whole: bool) -> None:
+        """Say whether Run goes over all slices."""
+        self.workspace.whole_stack = whole
+
+    def choose_live(self, live: bool) -> None:
+        """Say whether objects follow the parameters at once."""
+        self.workspace.live = live
+        if live:
+            self.tuning.apply()
+
+    def see(self, index: Index, window: tuple[slice, ...] | None) -> None:
+        """Take note of the slice, and the part of it, that is in view."""
+        self.workspace.window = window
+        if index != self.workspace.index:
+            self.workspace.index = index
+            self.ready.emit()
+
+    # what runs
+
+    def obstacle(self) -> str:
+        """Say why Run cannot be done now; empty if it can."""
+        workspace = self.workspace
+        if workspace.source is None:
+            return "Open an image first, for example with File > Open Sample."
+        if not workspace.model:
+            return "There is no model. Choose a model folder that instseg train wrote."
+        if workspace.reading is None:
+            return (
+                f"The image has shape {workspace.source.shape}; this model needs {workspace.spec.ndim} dimensions."
+                if workspace.spec
+                else "The image cannot be read."
+            )
+        if self.running:
+            return "Something is running already. Wait for it, or cancel it."
+        return ""
+
+    @property
+    def running(self) -> bool:
+        """Whether a job has not ended yet."""
+        return self._job is not None
+
+    def run(self) -> None:
+        """Segment the slice in view, or the whole stack."""
+        workspace = self.workspace
+        source, reading, spec, parameters = workspace.source, workspace.reading, workspace.spec, workspace.parameters
+        if self.obstacle() or source is None or reading is None or spec is None or parameters is None:
+            self._fail(self.obstacle())
+            return
+        every = list(planes(source, reading))
+        indices = every if workspace.whole_stack or workspace.index not in every else [workspace.index]
+        if workspace.index in indices:
+            indices = [workspace.index, *(index for index in indices if index != workspace.index)]
+        self.results = self._renewed(source, reading)
+        self._decoder.drop()
+        order = Order(
+            self.results,
+            workspace.model,
+            indices,
+            parameters,
+            workspace.channel,
+            workspace.diameter,
+            workspace.device,
+        )
+        pace = Pace(len(indices))
+        self.advised.emit(None)
+        self._start(segment(order, self._opened), f"Segmenting {source.name}", lambda event: self._take(event, pace))
+
+    def export(self, paths: dict[exports.Kind, Path], labels: Array) -> None:
+        """Write results; `labels` is the label image as it is shown."""
+        if self.results is None or self.running:
+            self._fail("There is nothing to export yet." if self.results is None else self.obstacle())
+            return
+        order = exports.Export(self.results, labels, paths, self.workspace.index)
+        pace = Pace()
+        self._start(exports.write(order), "Exporting", lambda event: self._take(event, pace))
+
+    def cancel(self) -> None:
+        """Ask the job to stop; it ends after the tile or file that it is at."""
+        if self._job is not None:
+            self._job.stop()
+            self.workspace.status = self.workspace.status.asked_to_stop()
+
+    def follow(self, advice: Advice) -> None:
+        """Do what an advice offers."""
+        self.advised.emit(None)
+        if advice.parameters:
+            self.tuning.change(**advice.parameters)
+            self.tuning.settle()
+            self.tuning.apply()
+        if advice.diameter is not None:
+            self.choose_diameter(advice.diameter)
+            self.run()
+
+    def say(self, message: str, tone: Tone = "plain") -> None:
+        """Show a message in the status line."""
+        self.workspace.status = self.workspace.status.said(message, tone)
+
+    def close(self) -> None:
+        """End all threads; answers that are on their way are dropped."""
+        self._closed = True
+        if self._job is not None:
+            self._job.stop()
+        self._decoder.close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs and nothing waits to be shown."""
+        return not self.running and self._decoder.idle
+
+    # answers
+
+    def _start(self, operation: Any, what: str, take: Callable[[Any], None]) -> None:
+        def receive(event: Any) -> None:
+            if self._closed or job is not self._job:
+                return
+            if isinstance(event, Ended):
+                self._job = None
+                self._take_end(event)
+                self.ready.emit()
+            else:
+                take(event)
+
+        job: Job | None = None  # the job's first event may come before the assignment below
+        self.workspace.status = self.workspace.status.started(what)
+        job = self._job = Job(operation, receive, self._post)
+        self.ready.emit()
+
+    def _take(self, event: Any, pace: Pace) -> None:
+        status = self.workspace.status
+        if isinstance(event, Progress):
+            fraction, detail = pace.see(event)
+            self.workspace.status = status.at(fraction, detail)
+        elif isinstance(event, Message):
+            self.workspace.status = status.said(event.text, "warning" if event.warning else "plain")
+        elif isinstance(event, Device):
+            self.workspace.status = status.on(event.name, event.reason)
+        elif isinstance(event, Found):
+            pace.next_image()
+            self.found.emit(event.results, event.plane)
+        elif isinstance(event, Advice):
+            self.advised.emit(event)
+        elif isinstance(event, Result):
+            self.say(f"Written: {', '.join(str(path) for path in event.value)}", "good")
+
+    def _take_end(self, end: Ended) -> None:
+        status = self.workspace.status
+        if end.error:
+            self.workspace.status = status.ended(end.error, "error")
+            self.failed.emit(end.error)
+        elif end.stopped:
+            self.workspace.status = status.ended("Cancelled; what was done until then is kept.")
+        elif status.tone == "good":
+            self.workspace.status = status.ended(status.message, "good")
+        else:
+            self.workspace.status = status.ended(self._summary(), "good")
+            if self.workspace.live:
+                self._catch_up()
+
+    def _summary(self) -> str:
+        if self.results is None:
+            return "Done."
+        count = self.results.n_objects
+        return f"{count} object{'' if count == 1 else 's'}."
+
+    def _catch_up(self) -> None:
+        """Decode again what was decoded with other parameters than the present ones."""
+        if self.results and any(p.parameters != self.workspace.parameters for p in self.results.planes.values()):
+            self.tuning.apply()
+
+    def _take_decoded(self, results: Results, plane: Plane) -> None:
+        if not self._closed and results is self.results:
+            self.found.emit(results, plane)
+
+    def _fail(self, words: str) -> None:
+        if not self._closed:
+            self.say(words, "error")
+            self.failed.emit(words)
+
+    # helpers
+
+    def _renewed(self, source: Source, reading: Reading) -> Results:
+        """Give new results that keep the ids, and where nothing else changed the predictions, of those at hand."""
+        workspace = self.workspace
+        assert workspace.spec is not None
+        results = Results(source, reading, workspace.spec)
+        run_with = (workspace.model, workspace.channel, workspace.diameter)
+        if self.results is not None:
+            results.adopt(self.results)
+            if run_with == self._run_with:
+                results.predictions.update(self.results.predictions)
+        self._run_with = run_with
+        return results
+
+    def _read_anew(self) -> None:
+        options = self.readings()
+        self.workspace.reading = None
+        self.choose_reading(options[0] if options else None)
+
+    def _look(self) -> None:
+        """Judge the image's look and, unless the user chose one, take the model that suits it."""
+        source, reading = self.workspace.source, self.workspace.reading
+        self.look = None
+        # an image that is not in memory is not read before it has to be
+        if source is not None and reading is not None and isinstance(source.array, np.ndarray):
+            middle = tuple(size // 2 for size in stack_shape(source, reading))
+            self.look = look_at(*take_plane(source, reading, middle))
+        suits = suggest_model(self.look, self.models) if self.look is not None else next(iter(self.models), None)
+        if suits is not None and not self._model_by_user:
+            self.choose_model(suits, by_user=False)

@@ -1,0 +1,73 @@
+"""Named decode parameters of each model, kept in the user's configuration folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from napari_instseg.core.errors import InputError
+from napari_instseg.core.params import Params
+from napari_instseg.io.atomic import write_bytes
+
+
+class Presets:
+    """The presets of one model: a JSON file of names and values.
+
+    Parameters
+    ----------
+    model : str
+        The model's name or folder.
+    folder : Path, optional
+        Where presets are kept; the user's configuration folder if None.
+    """
+
+    def __init__(self, model: str, folder: Path | None = None) -> None:
+        from platformdirs import user_config_path
+
+        folder = folder or user_config_path("napari-instseg", appauthor=False) / "presets"
+        # names of different folders may be alike, so a folder's path is told apart by its hash
+        stem = re.sub(r"[^\w.-]+", "_", Path(model).name)
+        mark = "" if stem == model else "-" + hashlib.sha256(model.encode()).hexdigest()[:8]
+        self._path = folder / f"{stem}{mark}.json"
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """Give the values of each preset by name.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged; it is left as it is.
+        """
+        if not self._path.is_file():
+            return {}
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"The presets in '{self._path}' cannot be read ({error}); mend or delete it.") from None
+        if not isinstance(found, dict) or not all(isinstance(values, dict) for values in found.values()):
+            raise InputError(f"'{self._path}' is not a file of presets; expected names with values. Delete it.")
+        return found
+
+    def save(self, name: str, parameters: Params) -> None:
+        """Keep the values under a name, instead of those that had it.
+
+        Raises
+        ------
+        InputError
+            If the name is empty, or the file damaged.
+        OutputError
+            If the file cannot be written.
+        """
+        if not name.strip():
+            raise InputError("A preset needs a name; type one first.")
+        self._write({**self.read(), name.strip(): parameters.model_dump()})
+
+    def delete(self, name: str) -> None:
+        """Forget a preset; one that is not there is no error."""
+        self._write({key: values for key, values in self.read().items() if key != name})
+
+    def _write(self, presets: dict[str, dict[str, Any]]) -> None:
+        write_bytes(self._path, (json.dumps(presets, indent=2, sort_keys=True) + "\n").encode("utf-8"))

@@ -1,0 +1,217 @@
+"""The image that is worked on, the ways in which its axes can be read, and its planes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+
+from napari_instseg.core.errors import InputError
+from napari_instseg.core.method import Array
+
+Role = Literal["stack", "channel", "volume", "plane", "color"]
+Index = tuple[int, ...]
+"""Position along the stack axes, in their order; empty where there are none."""
+
+MOST_CHANNELS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An image as the viewer has it.
+
+    Parameters
+    ----------
+    array : array-like
+        Anything that numpy can index and convert, plane by plane: NumPy, dask, Zarr.
+    name : str
+        Layer name; results are named after it.
+    rgb : bool
+        Whether the last axis is red, green, blue (and transparency).
+    axis_labels, scale, units, translate : tuple
+        Of each axis but the colour one, as in the viewer; units by name.
+    """
+
+    array: Any
+    name: str
+    rgb: bool = False
+    axis_labels: tuple[str, ...] = ()
+    scale: tuple[float, ...] = ()
+    units: tuple[str, ...] = ()
+    translate: tuple[float, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of all axes but the colour one."""
+        shape = tuple(int(size) for size in self.array.shape)
+        return shape[:-1] if self.rgb else shape
+
+    @property
+    def pixel_size(self) -> float | None:
+        """Side of a pixel in micrometres, or None where the image has no length unit."""
+        return self.micrometres(len(self.shape) - 1)
+
+    def micrometres(self, axis: int) -> float | None:
+        """Give the step along an axis in micrometres, or None where it has no length unit."""
+        if axis >= min(len(self.units), len(self.scale)):
+            return None
+        factor = MICROMETRES.get(self.units[axis].lower())
+        return None if factor is None else abs(float(self.scale[axis])) * factor
+
+
+MICROMETRES = {
+    "micrometer": 1.0,
+    "micrometre": 1.0,
+    "micron": 1.0,
+    "um": 1.0,
+    "\u00b5m": 1.0,  # micro sign
+    "\u03bcm": 1.0,  # Greek letter mu
+    "nanometer": 1e-3,
+    "nm": 1e-3,
+    "millimeter": 1e3,
+    "mm": 1e3,
+    "meter": 1e6,
+    "m": 1e6,
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What each axis of an image means.
+
+    Parameters
+    ----------
+    roles : tuple of str
+        One per axis of the array: ``"stack"`` axes hold independent images, ``"volume"`` is z of a 3-d image,
+        ``"plane"`` y and x, ``"channel"`` and ``"color"`` the values of a pixel.
+    title : str
+        In the user's words.
+    """
+
+    roles: tuple[Role, ...]
+    title: str
+
+    @property
+    def stack_axes(self) -> tuple[int, ...]:
+        """Axes along which there are independent images."""
+        return tuple(axis for axis, role in enumerate(self.roles) if role == "stack")
+
+    @property
+    def channel_axis(self) -> int | None:
+        """Axis along which a channel can be chosen."""
+        return self.roles.index("channel") if "channel" in self.roles else None
+
+    @property
+    def letters(self) -> str:
+        """Axes of one plane in letters, as `Model.predict` takes them."""
+        kept = [role for role in self.roles if role != "stack"]
+        letters = {"channel": "C", "color": "C", "volume": "Z"}
+        spatial = iter("YX")
+        return "".join(letters.get(role) or next(spatial) for role in kept)
+
+
+def readings(source: Source, ndim: int = 2) -> tuple[Reading, ...]:
+    """List the ways in which the image can be read by an `ndim`-d model, the likeliest first.
+
+    Raises
+    ------
+    InputError
+        If the image has fewer dimensions than the model needs.
+    """
+    shape = source.shape
+    if len(shape) < ndim or 0 in shape:
+        raise InputError(
+            f"'{source.name}' has shape {shape}; expected at least {ndim} dimensions, none of them empty. "
+            f"Choose another image{' or a 2-d model' if ndim == 3 else ''}."
+        )
+    stack: Role = "stack"
+    tail: tuple[Role, ...] = ("plane", "plane") if ndim == 2 else ("volume", "plane", "plane")
+    end: tuple[Role, ...] = ("color",) if source.rgb else ()
+    leading = len(shape) - ndim
+    found = [Reading((*[stack] * leading, *tail, *end), _title(source, leading, None, ndim))]
+    for axis in range(0 if source.rgb or leading == 0 else len(shape) - 2):
+        if shape[axis] <= MOST_CHANNELS:
+            roles: list[Role] = [*[stack] * (leading - 1), *tail]
+            roles.insert(axis, "channel")
+            found.append(Reading(tuple(roles), _title(source, leading - 1, axis, ndim)))
+    return tuple(sorted(found, key=lambda reading: not _fits_labels(source, reading)))
+
+
+def _fits_labels(source: Source, reading: Reading) -> bool:
+    """Tell whether the reading's channel axis is the one that is called so, if any is."""
+    named = [axis for axis, label in enumerate(source.axis_labels) if label.lower() in ("c", "channel", "channels")]
+    return reading.channel_axis in named if named else reading.channel_axis is None
+
+
+def _title(source: Source, stack: int, channel: int | None, ndim: int) -> str:
+    def size(axis: int) -> str:
+        label = source.axis_labels[axis] if axis < len(source.axis_labels) else ""
+        return f"{label} " if label and not label.startswith("axis ") else ""
+
+    shape = source.shape
+    words = []
+    if channel is not None:
+        words.append(f"{shape[channel]} channels (axis {size(channel)}{channel})".replace("  ", " "))
+    elif source.rgb:
+        words.append("Colour")
+    elif not stack:
+        words.append("Grey")
+    axes = [axis for axis in range(len(shape)) if axis != channel][:stack]
+    if axes:
+        count = " × ".join(str(shape[axis]) for axis in axes)
+        labels = ", ".join(filter(None, (size(axis).strip() for axis in axes)))
+        words.append(f"stack of {count}{f' ({labels})' if labels else ''}, slice by slice")
+    elif ndim == 3:
+        words.append("one volume")
+    text = ", ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+def planes(source: Source, reading: Reading) -> Iterator[Index]:
+    """Go over the independent images, by their position along the stack axes."""
+    return product(*(range(source.array.shape[axis]) for axis in reading.stack_axes))
+
+
+def stack_shape(source: Source, reading: Reading) -> tuple[int, ...]:
+    """Give the number of independent images along each stack axis."""
+    return tuple(int(source.array.shape[axis]) for axis in reading.stack_axes)
+
+
+def labels_axes(reading: Reading) -> tuple[int, ...]:
+    """Give the image's axes that a label image of it has: all but channels and colours."""
+    return tuple(axis for axis, role in enumerate(reading.roles) if role not in ("channel", "color"))
+
+
+def grid_shape(source: Source, reading: Reading) -> tuple[int, ...]:
+    """Give the shape of a label image of the whole source."""
+    return tuple(int(source.array.shape[axis]) for axis in labels_axes(reading))
+
+
+def take_plane(source: Source, reading: Reading, index: Index, channel: int | None = None) -> tuple[Array, str]:
+    """Read one of the independent images into memory.
+
+    Parameters
+    ----------
+    index : tuple of int
+        Position along the stack axes.
+    channel : int, optional
+        The only channel to read; None reads all.
+
+    Returns
+    -------
+    image : array
+    axes : str
+        Its axes in letters.
+    """
+    position = iter(index)
+    where: list[Any] = [next(position) if role == "stack" else slice(None) for role in reading.roles]
+    letters = reading.letters
+    if channel is not None and reading.channel_axis is not None:
+        where[reading.channel_axis] = channel
+        letters = letters.replace("C", "")
+    if "color" in reading.roles:
+        where[-1] = slice(0, 3)  # transparency is no intensity
+    return np.asarray(source.array[tuple(where)]), letters

@@ -1,1 +1,1 @@
-"""From a prediction to a label image: clusterers, components, and the staged pipeline."""
+"""From a prediction to a label image: clusterers, components, and a pipeline that re-runs only what changed."""

@@ -1,0 +1,143 @@
+"""Decoding of colour probabilities: the winning colour, its connected pieces, sizes, merging (Kulikov et al. 2018)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from napari_instseg.core.method import Data, Stage
+from napari_instseg.core.params import Params, choice, flag, tunable
+from napari_instseg.decoding.confidence import confidence_stage
+
+# the compiled parts are imported where they are used: parameters and plans are asked for long before the first decode
+
+
+class ColoringDecode(Params):
+    """How colour probabilities become objects."""
+
+    foreground: Literal["argmax", "threshold"] = choice(
+        "argmax",
+        title="Foreground by",
+        help="Either each pixel takes its most probable colour, the background being one of them, "
+        "or a threshold decides what is foreground.",
+    )
+    foreground_threshold: float = tunable(
+        0.5,
+        0.0,
+        1.0,
+        step=0.01,
+        title="Foreground threshold",
+        help="Least probability of lying in any object. Higher: thinner outlines and fewer faint objects.",
+        when=("foreground", ("threshold",)),
+    )
+    min_size: int = tunable(
+        30,
+        0,
+        5000,
+        unit="px",
+        title="Smallest object",
+        help="Pieces of one colour below this size are not objects.",
+    )
+    absorb: bool = flag(
+        True,
+        title="Small pieces join their neighbour",
+        help="A piece that is too small joins the object that it touches most, instead of becoming background.",
+    )
+    merge_distance: float = tunable(
+        0.0,
+        0.0,
+        100.0,
+        step=0.5,
+        unit="px",
+        title="Merge distance",
+        help="Pieces of the same colour nearer than this become one object; for objects that others partly hide. "
+        "0 merges nothing.",
+    )
+    merge_measure: Literal["hausdorff", "gap"] = choice(
+        "hausdorff",
+        title="Merge distance is",
+        help="'hausdorff': the farthest that a pixel of one piece is from the other piece, as in the paper; "
+        "'gap': the distance between their nearest pixels.",
+        advanced=True,
+    )
+    min_score: float = tunable(
+        0.0,
+        0.0,
+        1.0,
+        step=0.01,
+        title="Least confidence",
+        help="Objects whose mean colour probability is below this are dropped.",
+    )
+
+
+def _color_map(data: Data, params: Any) -> Data:
+    """Section 3.1 of the paper; with a semantic head 4.3, where that says what is foreground and of which class."""
+    from napari_instseg.decoding.colors import winning_colors
+
+    if "semantic" not in data:
+        threshold = params.foreground_threshold if params.foreground == "threshold" else None
+        color, _ = winning_colors(data["colors"], threshold)
+        return {"color": color}
+    color, _ = winning_colors(data["colors"], 0.0)
+    class_map, _ = winning_colors(data["semantic"])
+    n_colors = len(data["colors"])
+    return {"color": np.where(class_map > 0, class_map.astype(np.uint16) * n_colors + color, 0).astype(np.uint16)}
+
+
+def _pieces(data: Data, params: Any) -> Data:
+    from napari_instseg.decoding.components import connected_pieces
+    from napari_instseg.decoding.distances import PieceDistances
+
+    pieces = connected_pieces(data["color"])
+    return {"pieces": pieces, "distances": PieceDistances(pieces)}
+
+
+def _gather(data: Data, params: Any) -> Data:
+    from napari_instseg.decoding.components import absorb_small, label_objects
+    from napari_instseg.decoding.distances import merge_near
+
+    pieces = data["pieces"]
+    kept = pieces.size >= max(params.min_size, 1)
+    target = absorb_small(pieces, kept) if params.absorb else np.where(kept, np.arange(pieces.n + 1), 0)
+    if params.merge_distance > 0:
+        pairs, _ = data["distances"].pairs_within(params.merge_distance, params.merge_measure)
+        pairs = pairs[kept[pairs].all(axis=1)]
+        target = merge_near(pairs, pieces.n)[target]
+    labels, leader = label_objects(pieces, target)
+    return {"labels": labels, "object_group": pieces.group[leader]}
+
+
+def _score(data: Data, params: Any) -> Data:
+    """Mean probability of the object's colour, times that of its class where there are classes (section 4.3)."""
+    from napari_instseg.decoding.scores import mean_own_channel
+
+    labels, n_colors = data["labels"], len(data["colors"])
+    group = data["object_group"]
+    if "semantic" not in data:
+        return {"score": mean_own_channel(labels, data["colors"], group)}
+    class_id = group // n_colors
+    score = mean_own_channel(labels, data["colors"], group % n_colors, data["semantic"], class_id)
+    return {"score": score, "class_id": class_id}
+
+
+def coloring_stages(params: ColoringDecode, refine: tuple[Stage, ...] = ()) -> tuple[Stage, ...]:
+    """Give the steps from colour probabilities to objects.
+
+    Reads the outputs ``colors`` (C, *S) and, if there, ``semantic`` (K, *S), channel 0 of both the background.
+
+    Parameters
+    ----------
+    params : ColoringDecode
+        The parameters; the steps are the same whatever their values.
+    refine : tuple of Stage
+        Steps from labels to labels, run before objects are scored.
+    """
+    return (
+        Stage("colour map", ("foreground", "foreground_threshold"), _color_map),
+        Stage("pieces", (), _pieces),
+        Stage("objects", ("min_size", "absorb", "merge_distance", "merge_measure"), _gather),
+        *refine,
+        Stage("scores", (), _score),
+        confidence_stage(),
+    )

@@ -1,0 +1,62 @@
+"""The most probable colour, or class, of each pixel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from napari_instseg.decoding.parallel import in_bands
+
+
+def winning_colors(
+    colors: npt.NDArray[Any], foreground_threshold: float | None = None
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Give each pixel its most probable colour.
+
+    Parameters
+    ----------
+    colors : float array (C, Y, X) or (C, Z, Y, X)
+        Probabilities; channel 0 is the background.
+    foreground_threshold : float, optional
+        Pixels whose summed probability of the other colours reaches this are foreground, and take the best of these
+        colours. If None the background competes as any colour.
+
+    Returns
+    -------
+    color : uint8 array (Y, X) or (Z, Y, X)
+        0 background.
+    probability : float32 array of the same shape
+        Of the colour taken.
+    """
+    shape = colors.shape[1:]
+    flat = np.ascontiguousarray(colors, np.float32).reshape(len(colors), -1, shape[-1])
+    color = np.empty(flat.shape[1:], np.uint8)
+    probability = np.empty(flat.shape[1:], np.float32)
+    threshold = -1.0 if foreground_threshold is None else foreground_threshold
+    in_bands(_winners, flat.shape[1], flat, np.float32(threshold), color, probability)
+    return color.reshape(shape), probability.reshape(shape)
+
+
+@njit(nogil=True, cache=True)
+def _winners(colors, threshold, color, probability, first, last):  # type: ignore[no-untyped-def]
+    """Work row by row and colour by colour, so that the inner loops run over neighbouring pixels."""
+    n_colors, _, width = colors.shape
+    for row in range(first, last):
+        best, which = probability[row], color[row]
+        begin = 0 if threshold < 0 else 1
+        for x in range(width):
+            best[x] = colors[begin, row, x]
+            which[x] = begin
+        for c in range(begin + 1, n_colors):
+            for x in range(width):
+                value = colors[c, row, x]
+                better = value > best[x]
+                which[x] = np.uint8(c) if better else which[x]
+                best[x] = value if better else best[x]
+        if threshold >= 0:
+            for x in range(width):
+                if np.float32(1) - colors[0, row, x] < threshold:
+                    which[x] = 0

@@ -1,0 +1,228 @@
+"""From a map of groups (colours, clusters) to objects: connected pieces, and what becomes of the small ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from napari_instseg.decoding.parallel import as_volume, in_bands
+from napari_instseg.decoding.regions import Regions, measure_regions
+
+IntArray = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The connected pieces of a map of groups.
+
+    Parameters
+    ----------
+    map : int32 array (Y, X) or (Z, Y, X)
+        0 background, pieces 1 to n.
+    group : int array (n + 1,)
+        The group that each piece is of, 0 for the background.
+    """
+
+    map: IntArray
+    group: npt.NDArray[np.int64]
+
+    @property
+    def n(self) -> int:
+        """Number of pieces."""
+        return len(self.group) - 1
+
+    @cached_property
+    def regions(self) -> Regions:
+        """Sizes, centroids and boxes of the pieces."""
+        return measure_regions(self.map, self.n)
+
+    @cached_property
+    def size(self) -> npt.NDArray[np.int64]:
+        """Pixels of each piece, (n + 1,), 0 for the background."""
+        return np.concatenate([[0], self.regions.size])
+
+    @cached_property
+    def contacts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Pairs of pieces that share pixel faces: lower id, higher id, and the number of faces."""
+        return find_contacts(self.map)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory taken, in bytes."""
+        return int(self.map.nbytes + 40 * self.group.nbytes)
+
+
+def connected_pieces(groups: npt.NDArray[Any]) -> Pieces:
+    """Find the connected pieces of each group; diagonal neighbours are connected.
+
+    Parameters
+    ----------
+    groups : unsigned or int32 array (Y, X) or (Z, Y, X)
+        0 background; pixels of one value are of one group.
+    """
+    import cc3d
+
+    connectivity = 8 if groups.ndim == 2 else 26
+    pieces, n = cc3d.connected_components(groups, connectivity=connectivity, return_N=True, out_dtype=np.uint32)
+    pieces = pieces.view(np.int32)
+    group = np.zeros(n + 1, np.int64)
+    _any_value(pieces.ravel(), np.ascontiguousarray(groups).ravel(), group)
+    return Pieces(pieces, group)
+
+
+def whole_groups(groups: IntArray, n: int) -> Pieces:
+    """Take each group 1 to n as one piece, connected or not."""
+    return Pieces(groups, np.arange(n + 1))
+
+
+def find_contacts(
+    labels: IntArray,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Count the pixel faces that each pair of touching objects shares.
+
+    Returns
+    -------
+    lower, higher, faces : int64 arrays, one entry per touching pair
+    """
+    volume = as_volume(labels)
+    depth, height, width = volume.shape
+    parts = in_bands(_contact_runs, depth * height, volume.reshape(-1, width), height)
+    pairs, inverse = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
+    faces = np.bincount(inverse, weights=np.concatenate([part[1] for part in parts]), minlength=len(pairs))
+    return pairs >> 32, pairs & 0xFFFFFFFF, faces.astype(np.int64)
+
+
+def absorb_small(pieces: Pieces, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Give every piece the kept piece that it joins: itself, or the one that it shares most faces with.
+
+    A piece that touches no kept one joins through its neighbours; a piece with no such way gets 0.
+
+    Parameters
+    ----------
+    pieces : Pieces
+        All pieces.
+    kept : bool array (n + 1,)
+        Those that stay.
+
+    Returns
+    -------
+    int64 array (n + 1,)
+    """
+    target = np.where(kept, np.arange(pieces.n + 1), 0)
+    if not kept[1:].all():
+        lower, higher, faces = pieces.contacts
+        _absorb(target, lower, higher, faces)
+    return target
+
+
+def label_objects(pieces: Pieces, target: npt.NDArray[np.int64]) -> tuple[IntArray, npt.NDArray[np.int64]]:
+    """Number the objects that the pieces were gathered into.
+
+    Parameters
+    ----------
+    pieces : Pieces
+        All pieces.
+    target : int array (n + 1,)
+        For each piece, the piece whose object it is in; 0 background.
+
+    Returns
+    -------
+    labels : int32 array, ids 1 to m
+    leader : int64 array (m,)
+        The piece that each object was gathered around.
+    """
+    leader = np.unique(target[target > 0])
+    new_id = np.zeros(pieces.n + 1, np.int32)
+    new_id[leader] = np.arange(1, len(leader) + 1)
+    return look_up(new_id[target], pieces.map), leader
+
+
+def look_up(table: npt.NDArray[np.int32], index: npt.NDArray[Any]) -> IntArray:
+    """Give ``table[index]`` for an image of indices, on all cores."""
+    flat = np.ascontiguousarray(index).reshape(-1, index.shape[-1])
+    out = np.empty(flat.shape, np.int32)
+    in_bands(_look_up, len(flat), table, flat, out)
+    return out.reshape(index.shape)
+
+
+@njit(nogil=True, cache=True)
+def _look_up(table, index, out, first, last):  # type: ignore[no-untyped-def]
+    for row in range(first, last):
+        for x in range(index.shape[1]):
+            out[row, x] = table[index[row, x]]
+
+
+@njit(nogil=True, cache=True)
+def _any_value(pieces, groups, group):  # type: ignore[no-untyped-def]
+    previous = 0
+    for i in range(pieces.size):
+        if pieces[i] != previous:
+            previous = pieces[i]
+            group[previous] = groups[i]
+    group[0] = 0
+
+
+@njit(nogil=True, cache=True)
+def _contact_runs(rows, height, first, last):  # type: ignore[no-untyped-def]
+    """List touching pairs with face counts; a pair may come up several times.
+
+    Each row is compared with the one below and the one in the next slice, so bands need no border of their own.
+    """
+    pairs, faces = [], []
+    n_rows, width = rows.shape
+    for row in range(first, last):
+        for x in range(width - 1):
+            a, b = rows[row, x], rows[row, x + 1]
+            if a > 0 and b > 0 and a != b:
+                pairs.append((np.int64(min(a, b)) << 32) | np.int64(max(a, b)))
+                faces.append(1)
+        for step in range(2):
+            other = row + 1 if step == 0 else row + height
+            if other >= n_rows or (step == 0 and (row + 1) % height == 0) or (step == 1 and height == n_rows):
+                continue
+            pair, run = np.int64(0), 0
+            for x in range(width):
+                a, b = rows[row, x], rows[other, x]
+                if a > 0 and b > 0 and a != b:
+                    found = (np.int64(min(a, b)) << 32) | np.int64(max(a, b))
+                    if found == pair:
+                        run += 1
+                        continue
+                    if run > 0:
+                        pairs.append(pair)
+                        faces.append(run)
+                    pair, run = found, 1
+            if run > 0:
+                pairs.append(pair)
+                faces.append(run)
+    return np.array(pairs, np.int64), np.array(faces, np.int64)
+
+
+@njit(nogil=True, cache=True)
+def _absorb(target, lower, higher, faces):  # type: ignore[no-untyped-def]
+    """Grow the kept pieces over their neighbours, one ring of pieces at a time."""
+    n = target.size
+    most = np.zeros(n, np.int64)
+    choice = np.zeros(n, np.int64)
+    changed = True
+    while changed:
+        changed = False
+        most[:] = 0
+        for i in range(lower.size):
+            a, b = lower[i], higher[i]
+            if (target[a] > 0) == (target[b] > 0):
+                continue
+            if target[a] == 0:
+                a, b = b, a
+            if faces[i] > most[b]:
+                most[b] = faces[i]
+                choice[b] = target[a]
+        for piece in range(1, n):
+            if most[piece] > 0:
+                target[piece] = choice[piece]
+                changed = True

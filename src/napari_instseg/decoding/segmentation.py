@@ -1,0 +1,78 @@
+"""The objects of an image: a label image, and what is known of each object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Objects found in an image.
+
+    Parameters
+    ----------
+    labels : int32 array (Y, X) or (Z, Y, X)
+        0 background, objects 1 to n.
+    score : float32 array (n,), optional
+        Confidence in each object, 0 to 1.
+    class_id : int array (n,), optional
+        Class of each object, from 1.
+    timings : mapping of str to float
+        Seconds that each stage of decoding took; 0 where a remembered result was used.
+    """
+
+    labels: npt.NDArray[np.int32]
+    score: npt.NDArray[np.float32] | None = None
+    class_id: npt.NDArray[np.int64] | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def n_objects(self) -> int:
+        """Number of objects."""
+        if self.score is not None:
+            return len(self.score)
+        return int(self.labels.max(initial=0))
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per object: label, class and score if known, area, centroid and bounding box (end excluded)."""
+        import pandas as pd
+
+        from napari_instseg.decoding.regions import measure_regions
+
+        regions = measure_regions(self.labels, self.n_objects)
+        columns: dict[str, npt.NDArray[np.generic]] = {"label": np.arange(1, self.n_objects + 1)}
+        if self.class_id is not None:
+            columns["class"] = self.class_id
+        if self.score is not None:
+            columns["score"] = self.score
+        columns["area"] = regions.size
+        axes = list(zip("zyx", range(3), strict=True))[3 - self.labels.ndim :]
+        columns |= {f"centroid_{name}": regions.centroid[:, axis] for name, axis in axes}
+        columns |= {f"{name}_min": regions.start[:, axis] for name, axis in axes}
+        columns |= {f"{name}_max": regions.stop[:, axis] for name, axis in axes}
+        return pd.DataFrame(columns)
+
+    def crop(self, window: tuple[slice, ...]) -> Segmentation:
+        """Give the objects in a part of the grid, numbered anew in their order."""
+        labels = self.labels[window]
+        present = np.zeros(self.n_objects + 1, bool)
+        present[labels.ravel()] = True
+        present[0] = False
+        new_id = np.cumsum(present, dtype=np.int32) * present
+        kept = np.flatnonzero(present) - 1
+        return Segmentation(
+            labels=new_id[labels],
+            score=None if self.score is None else self.score[kept],
+            class_id=None if self.class_id is None else self.class_id[kept],
+            timings=self.timings,
+        )

@@ -77,7 +77,8 @@ def simulate(params: Bacteria, rng: np.random.Generator) -> Simulated:
 def _starts(params: Bacteria, rng: np.random.Generator) -> Floats:
     """Give the colonies' first places, far from each other: each the best of several tries."""
     size = np.array(params.shape, np.float64)
-    chosen = [rng.uniform(0.25, 0.75, 2) * size if params.colonies < 3 else rng.uniform(0.08, 0.92, 2) * size]
+    middle = (0.45, 0.55) if params.colonies == 1 else (0.08, 0.92)
+    chosen = [rng.uniform(*middle, 2) * size]
     while len(chosen) < params.colonies:
         tries = rng.uniform(0.08, 0.92, (12, 2)) * size
         nearest = np.linalg.norm(tries[:, None] - np.array(chosen)[None], axis=2).min(1)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from napari_instseg.data.simulate.scene import Floats
@@ -14,11 +16,11 @@ GROWTH = 1.06
 """Length at the end of a step over the length at its start."""
 PUSHES = 4
 """Rounds of pushing in each step of growth."""
-SETTLING = 80
+SETTLING = 120
 """Most rounds of pushing after the last division."""
-SETTLED = 0.06
+SETTLED = 0.08
 """Mean depth, in widths, to which rods may overlap in the end."""
-YIELD = 0.1
+YIELD = 0.18
 """Mean depth, in widths, beyond which a whole colony widens."""
 
 
@@ -40,8 +42,6 @@ class Rods:
         Length at which the rod divides.
     rate : float array (n,)
         Speed of growth, 1 on average.
-    colony : int array (n,)
-        Which of the first rods each descends from.
     """
 
     centre: Floats
@@ -50,7 +50,6 @@ class Rods:
     born: Floats
     adult: Floats
     rate: Floats
-    colony: npt.NDArray[np.intp]
 
     @property
     def axis(self) -> Floats:
@@ -92,7 +91,6 @@ def grow(starts: Floats, count: int, width: float, adult_length: float, rng: np.
         born=adult / 2,
         adult=adult,
         rate=rng.normal(1, 0.08, len(starts)).clip(0.7, 1.3),
-        colony=np.arange(len(starts)),
     )
     while len(rods.length) < count:
         rods.length = rods.length * GROWTH**rods.rate
@@ -100,13 +98,13 @@ def grow(starts: Floats, count: int, width: float, adult_length: float, rng: np.
         if len(ready):
             rods = _divide(rods, ready, width, adult_length, rng)
         for _ in range(PUSHES):
-            _swell(rods, _push(rods, width) / width)
+            _swell(rods, *_push(rods, width))
     rods.length = np.minimum(rods.length, rods.adult)
     for _ in range(SETTLING):
-        depth = _push(rods, width) / width
+        depth, crowd = _push(rods, width)
         if depth.mean() < SETTLED:
             break
-        _swell(rods, depth)
+        _swell(rods, depth, crowd)
     return rods
 
 
@@ -126,33 +124,32 @@ def _divide(
         born=np.concatenate([rods.born[stay], np.tile(half, 2)]),
         adult=np.concatenate([rods.adult[stay], adult_length * rng.normal(1, 0.08, new).clip(0.8, 1.25)]),
         rate=np.concatenate([rods.rate[stay], rng.normal(1, 0.08, new).clip(0.7, 1.3)]),
-        colony=np.concatenate([rods.colony[stay], np.tile(rods.colony[ready], 2)]),
     )
 
 
-def _swell(rods: Rods, depth: Floats) -> None:
-    """Widen each colony about its middle by as much as its rods are pressed into each other, in place.
+def _swell(rods: Rods, depth: Floats, crowd: npt.NDArray[np.intp]) -> None:
+    """Widen each crowd about its middle by as much as its rods are pressed into each other, in place.
 
     Pushes alone pass from neighbour to neighbour, too slowly for the middle of a large colony.
     """
-    members = np.bincount(rods.colony)
-    middle = np.stack([np.bincount(rods.colony, rods.centre[:, axis]) / members for axis in range(2)], 1)
-    strain = np.bincount(rods.colony, depth) / members
-    away = rods.centre - middle[rods.colony]
-    rods.centre += np.maximum(strain - YIELD, 0)[rods.colony, None] * away
+    members = np.bincount(crowd)
+    middle = np.stack([np.bincount(crowd, rods.centre[:, axis]) / members for axis in range(2)], 1)
+    strain = np.bincount(crowd, depth) / members
+    rods.centre += np.maximum(strain - YIELD, 0)[crowd, None] * (rods.centre - middle[crowd])
 
 
-def _push(rods: Rods, width: float) -> Floats:
+def _push(rods: Rods, width: float) -> tuple[Floats, npt.NDArray[np.intp]]:
     """Move and turn rods out of each other, in place.
 
     Each tip is pushed off the axis of its neighbour; how much of that becomes a turn follows from where it is hit.
-    Gives how deep each rod was pressed into another one, in px.
+    Gives how deep each rod was pressed into another one, in widths, and the number of the crowd of touching rods that
+    it belongs to.
     """
     count = len(rods.length)
     pairs = cKDTree(rods.centre).query_pairs(float(rods.length.max()), output_type="ndarray")
     deepest = np.zeros(count)
     if not len(pairs):
-        return deepest
+        return deepest, np.arange(count)
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     axis = rods.axis
     half = np.maximum(rods.length - width, 0) / 2
@@ -182,4 +179,5 @@ def _push(rods: Rods, width: float) -> Floats:
         rods.centre[:, axis_index] += np.bincount(mover, step, count) - np.bincount(wall, step, count)
     rods.angle = rods.angle + np.bincount(mover, push * turn_mover / inertia[mover], count)
     rods.angle = rods.angle - np.bincount(wall, push * turn_wall / inertia[wall], count)
-    return deepest
+    contacts = coo_array((np.ones(len(mover)), (mover, wall)), shape=(count, count))
+    return deepest / width, connected_components(contacts, directed=False)[1].astype(np.intp)

@@ -1,0 +1,89 @@
+"""Percentile normalisation: it travels with the model, so that prediction sees what training saw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_instseg.core.errors import InputError
+from napari_instseg.core.params import Params, flag, tunable
+
+CLIP = (-1.0, 4.0)
+"""Normalised values are kept in this range, so that a hot pixel cannot swamp a network."""
+SAMPLE = 4_000_000
+"""Percentiles of larger images are taken over a regular grid of about this many pixels."""
+
+
+class Normalization(Params):
+    """Which grey values become 0 and 1."""
+
+    low: float = tunable(1.0, 0.0, 49.0, unit="%", title="Low percentile", help="This percentile becomes 0.")
+    high: float = tunable(
+        99.8, 51.0, 100.0, unit="%", title="High percentile", help="This percentile of an image becomes 1."
+    )
+    per_channel: bool = flag(
+        False,
+        title="Each channel by itself",
+        help="Off keeps the balance of colours, as in stained tissue and RGB pictures; on suits channels of "
+        "different detectors.",
+    )
+
+
+def limits(image: npt.NDArray[Any], params: Normalization) -> npt.NDArray[np.float32]:
+    """Find the values that become 0 and 1.
+
+    Parameters
+    ----------
+    image : array (C, *S)
+        Any number type; NaN and infinity are not allowed.
+    params : Normalization
+
+    Returns
+    -------
+    array (C, 2), float32
+        Low and high value of each channel; the same for all where channels are taken together.
+
+    Raises
+    ------
+    InputError
+        If the image is empty or has values that are NaN or infinite.
+    """
+    if image.size == 0:
+        raise InputError(f"The image has shape {image.shape}, without any pixel; expected at least one.")
+    pixels = int(np.prod(image.shape[1:]))
+    step = max(1, round((pixels / SAMPLE) ** (1 / max(image.ndim - 1, 1))))
+    sample = image[(slice(None), *(slice(None, None, step),) * (image.ndim - 1))].reshape(image.shape[0], -1)
+    sample = sample.astype(np.float32, copy=False)
+    if not np.isfinite(sample).all():
+        bad = int(sample.size - np.count_nonzero(np.isfinite(sample)))
+        raise InputError(f"The image has {bad} values that are NaN or infinite; replace them by numbers first.")
+    percentiles = [params.low, params.high]
+    if params.per_channel:
+        return np.asarray(np.percentile(sample, percentiles, axis=1).T, dtype=np.float32)
+    return np.tile(np.percentile(sample, percentiles).astype(np.float32), (image.shape[0], 1))
+
+
+def normalize(
+    image: npt.NDArray[Any], params: Normalization, between: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[np.float32]:
+    """Map the low percentile to 0 and the high one to 1, clipped to -1..4; a constant image becomes 0.
+
+    Parameters
+    ----------
+    image : array (C, *S)
+        Any number type.
+    params : Normalization
+    between : array (C, 2), optional
+        What `limits` found for the whole image, where `image` is a tile of it.
+
+    Returns
+    -------
+    array (C, *S), float32
+    """
+    found = limits(image, params) if between is None else between
+    low, high = (column.reshape(-1, *(1,) * (image.ndim - 1)) for column in found.T)
+    spread = np.where(high > low, high - low, np.inf).astype(np.float32)
+    result: npt.NDArray[np.float32] = np.clip((image.astype(np.float32) - low) / spread, *CLIP)
+    return result

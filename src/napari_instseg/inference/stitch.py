@@ -28,8 +28,8 @@ def segment_blocks(
     A block is a core with a margin around it; the cores partition the image. An object that a block sees whole is
     taken whole from the first such block whose core it touches, and what later blocks see in its place is dropped: no
     object is made of two views, and none is there twice. Only an object that no block sees whole, being larger than
-    the margins, is put together, from what each block sees in its core. Two views are of one object if they agree
-    where both blocks look (intersection over union above one half).
+    the margins, is put together, from what each block sees in its core. Two views are of one object if, where both
+    blocks look, most of the smaller one lies in the other, and not only near the edges of the blocks.
 
     Parameters
     ----------
@@ -56,10 +56,13 @@ def segment_blocks(
     """
     size = (block,) * len(shape) if isinstance(block, int) else tuple(block)
     blocks = list(split_grid(shape, size, margin, stride))
-    canvas = Canvas(shape)
+    windows = [
+        tuple(slice(span.start, min(span.stop, length)) for span, length in zip(spans, shape, strict=True))
+        for spans in blocks
+    ]
+    canvas = Canvas(shape, windows, [tuple(span.core for span in spans) for spans in blocks])
     steps = 0
-    for number, spans in enumerate(blocks):
-        window = tuple(slice(span.start, min(span.stop, length)) for span, length in zip(spans, shape, strict=True))
+    for number, window in enumerate(windows):
         found: Mapping[str, Array] | None = None
         for event in decode(window):
             if isinstance(event, Result):
@@ -71,7 +74,7 @@ def segment_blocks(
                 yield event
         if found is None:
             raise RuntimeError(f"decode ended without a Result for the window {window}")
-        canvas.add(found, window, tuple(span.core for span in spans))
+        canvas.add(found)
         del found  # before the next block's arrays are made
     yield Result(canvas.finish())
 
@@ -96,42 +99,49 @@ class Canvas:
     ----------
     shape : sequence of int
         Of the image.
+    windows, cores : sequence of tuple of slice
+        The places of the blocks, in the order in which they will be added, with and without their margins.
     """
 
-    def __init__(self, shape: Sequence[int]) -> None:
+    def __init__(self, shape: Sequence[int], windows: Sequence[Window], cores: Sequence[Window]) -> None:
         self.labels: npt.NDArray[np.int32] = np.zeros(tuple(shape), np.int32)
+        self._windows, self._cores = windows, cores
+        self._assured = [_halfway(window, core) for window, core in zip(windows, cores, strict=True)]
+        self._added = 0
         self._objects = [_Object(parent=0, whole=True, seen=0, values={})]
-        self._cores: list[Window] = []
+        self._pieces: dict[int, list[tuple[int, Array]]] = {}
+        """For a block to come: earlier blocks, and the pieces of cut objects that they see in its window."""
         self._empty: dict[str, Array] = {}
 
-    def add(self, found: Mapping[str, Array], window: Window, core: Window) -> None:
-        """Add what was found in a block.
+    def add(self, found: Mapping[str, Array]) -> None:
+        """Add what was found in the next block.
 
         Parameters
         ----------
         found : mapping
-            ``labels`` (int, 1 to n) of the window, and arrays with a row per object.
-        window, core : tuple of slice
-            The block's place on the canvas, with and without its margins.
+            ``labels`` (int, 1 to n) of the block's window, and arrays with a row per object.
         """
+        window, core = self._windows[self._added], self._cores[self._added]
         values = {name: array for name, array in found.items() if name != "labels" and array is not None}
         self._empty = self._empty or {name: array[:0] for name, array in values.items()}
         there = self.labels[window]
         there[...] = self._roots()[there]
         view = _view(found["labels"], window, core, self.labels.shape)
-        ids = self._decide(view, there, self._looked_at(window), values)
+        ids = self._decide(view, there, values)
+        self._join_pieces(view, ids, window)
+        self._keep_pieces(view, ids, window)
         painted = ids[view.labels]
         painted[_outside(view.core, painted.shape) & view.cut[view.labels]] = 0
         painted[there != 0] = 0
         there += painted
         for new, pixels in _count(painted).items():
-            self._objects[new].size += pixels
-        self._cores.append(core)
+            self._objects[self._root(new)].size += pixels
+        self._added += 1
 
     def finish(self) -> dict[str, Array]:
         """Give the label image with ids 1 to n in the order of finding, and the arrays with a row per object."""
         roots = self._roots()
-        painted = np.bincount(roots, [part.size for part in self._objects], len(roots)) > 0
+        painted = np.array([part.size for part in self._objects]) > 0
         numbers = (np.cumsum(painted) * painted).astype(np.int32)[roots]
         for row in self.labels:  # one after the other, so that no second canvas is needed
             row[...] = numbers[row]
@@ -143,43 +153,71 @@ class Canvas:
         columns = {name: np.stack([row[name] for row in rows]) if rows else none for name, none in self._empty.items()}
         return {"labels": self.labels, **columns}
 
-    def _decide(
-        self, view: _View, there: Array, looked_at: Array, values: Mapping[str, Array]
-    ) -> npt.NDArray[np.int32]:
-        """Choose the id that each object in view is painted with, 0 for none; join and erase what is there."""
+    def _decide(self, view: _View, there: Array, values: Mapping[str, Array]) -> npt.NDArray[np.int32]:
+        """Give an id to each object in view that is to be painted, 0 to the others; erase pieces of whole ones."""
         ids = np.zeros(len(view.size), np.int32)
         common = _count_pairs(view.labels, there)
-        new_before, old_before = _count(view.labels[looked_at]), _count(there[looked_at])
         replaced: list[int] = []
         for found in np.flatnonzero(view.in_core).tolist():
             pixels = int(view.size[found])
             pairs = common.get(found, {})
-            parts = {old: n for old, n in pairs.items() if not self._objects[old].whole}
-            if sum(pairs.values()) - sum(parts.values()) > SAME * pixels:
+            pieces = {old: n for old, n in pairs.items() if not self._objects[old].whole and old not in replaced}
+            if sum(n for old, n in pairs.items() if self._objects[old].whole) > SAME * pixels:
                 continue  # an earlier block saw this whole
-            if view.cut[found]:
-                union = {old: new_before.get(found, 0) + old_before.get(old, 0) - n for old, n in parts.items()}
-                same = [old for old, n in parts.items() if n > SAME * union[old]]
-            else:
-                same = [old for old, n in parts.items() if n > SAME * self._objects[old].size]
-                if any(n > SAME * pixels for old, n in parts.items() if old not in same):
-                    continue  # an earlier block saw this as a piece of something larger
-                replaced += same
+            inside = [] if view.cut[found] else [old for old, n in pieces.items() if n > SAME * self._objects[old].size]
+            if not view.cut[found] and any(n > SAME * pixels for old, n in pieces.items() if old not in inside):
+                continue  # earlier blocks saw this as part of something larger
             ids[found] = len(self._objects)
             row = {name: array[found - 1] for name, array in values.items()}
             self._objects.append(_Object(int(ids[found]), not view.cut[found], pixels, row))
-            for old in same:
+            for old in inside:
                 self._join(old, int(ids[found]))
+            replaced += inside
         erased = np.isin(there, replaced)
         for old, pixels in _count(there[erased]).items():
-            self._objects[self._objects[old].parent].size -= pixels
+            self._objects[self._root(old)].size -= pixels
         there[erased] = 0
         return ids
 
+    def _join_pieces(self, view: _View, ids: Array, window: Window) -> None:
+        """Join the cut objects of the block with what earlier blocks saw of them."""
+        for block, seen in self._pieces.pop(self._added, []):
+            box = _common(self._windows[block], window)
+            assured = _common(self._assured[block], self._assured[self._added])
+            if box is None or assured is None:
+                continue
+            here = (ids * view.cut)[view.labels[_within(box, window)]]
+            middle = _within(assured, box)
+            common, in_middle = _count_pairs(seen, here), _count_pairs(seen[middle], here[middle])
+            old_size, new_size = _count(seen), _count(here)
+            for old, pairs in in_middle.items():
+                for new in pairs:
+                    root = self._root(old)
+                    same = common[old][new] > SAME * min(old_size[old], new_size[new])
+                    if same and not self._objects[root].whole:
+                        self._join(root, self._root(new))
+
+    def _keep_pieces(self, view: _View, ids: Array, window: Window) -> None:
+        """Keep what the block sees of its cut objects where later blocks look too."""
+        cut_ids = ids * view.cut
+        if not cut_ids.any():
+            return
+        for later in range(self._added + 1, len(self._windows)):
+            box = _common(window, self._windows[later])
+            if box is not None:
+                seen = cut_ids[view.labels[_within(box, window)]]
+                self._pieces.setdefault(later, []).append((self._added, seen))
+
     def _join(self, old: int, new: int) -> None:
-        self._objects[old].parent = new
-        self._objects[new].size += self._objects[old].size
-        self._objects[old].size = 0
+        if old != new:
+            self._objects[old].parent = new
+            self._objects[new].size += self._objects[old].size
+            self._objects[old].size = 0
+
+    def _root(self, number: int) -> int:
+        while (parent := self._objects[number].parent) != number:
+            number = parent
+        return number
 
     def _roots(self) -> npt.NDArray[np.int32]:
         """For each id, the one that it was joined to at last."""
@@ -187,18 +225,6 @@ class Canvas:
         while not np.array_equal(roots, further := roots[roots]):
             roots = further
         return roots
-
-    def _looked_at(self, window: Window) -> npt.NDArray[np.bool_]:
-        """Where in the window are cores of earlier blocks."""
-        mask = np.zeros(self.labels[window].shape, bool)
-        for core in self._cores:
-            common = [
-                slice(max(c.start, w.start) - w.start, min(c.stop, w.stop) - w.start)
-                for c, w in zip(core, window, strict=True)
-            ]
-            if all(part.start < part.stop for part in common):
-                mask[tuple(common)] = True
-        return mask
 
 
 @dataclass
@@ -229,7 +255,7 @@ class _View:
 
 
 def _view(labels: Array, window: Window, core: Window, shape: Sequence[int]) -> _View:
-    inner = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(core, window, strict=True))
+    inner = _within(core, window)
     size = np.bincount(labels.ravel(), minlength=1)
     in_core, cut = np.zeros(len(size), bool), np.zeros(len(size), bool)
     in_core[np.unique(labels[inner])] = True
@@ -241,6 +267,21 @@ def _view(labels: Array, window: Window, core: Window, shape: Sequence[int]) -> 
             cut[np.unique(labels.take(-1, axis))] = True
     cut[0] = False
     return _View(labels, inner, size, in_core, cut)
+
+
+def _within(part: Window, window: Window) -> Window:
+    """Give the place of a part in the coordinates of the window that holds it."""
+    return tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, window, strict=True))
+
+
+def _halfway(window: Window, core: Window) -> Window:
+    """Give the core with half of its margins: nearer to the window's edge, cut objects may be seen wrongly."""
+    return tuple(slice((w.start + c.start) // 2, (w.stop + c.stop + 1) // 2) for w, c in zip(window, core, strict=True))
+
+
+def _common(first: Window, second: Window) -> Window | None:
+    both = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
+    return both if all(part.start < part.stop for part in both) else None
 
 
 def _outside(core: Window, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:

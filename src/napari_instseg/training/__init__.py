@@ -1,1 +1,1 @@
-"""The training loop as a generator of events, with checkpoints."""
+"""Training as a generator of events: seeded batches, checkpoints, validation by decoding, curves."""

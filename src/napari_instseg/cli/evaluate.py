@@ -1,0 +1,91 @@
+"""`instseg evaluate`: how well a model does on annotated images, per image and pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_instseg.cli.console import Follower, in_words, keeping, show_table, write_json
+from napari_instseg.cli.flags import Values, with_parameters
+from napari_instseg.cli.options import Device, DeviceOption, DiameterOption, JsonOption, TileOption
+from napari_instseg.cli.segment import decode_flags
+from napari_instseg.core.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_instseg.data.pairs import Pair
+
+
+def register(app: typer.Typer, arguments: Sequence[str]) -> None:
+    """Add the command, with the decode flags of the model that the arguments name."""
+    model = next((text for text in arguments[1:] if not text.startswith("-")), None)
+    flags = decode_flags(model if arguments[:1] == ["evaluate"] else None)
+    app.command("evaluate")(in_words(with_parameters(evaluate, *flags)))
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model or a model folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds images/ and labels/.")],
+    only: Annotated[
+        Path | None,
+        typer.Option("--only", metavar="FILE", help="Names of the images to take, one a line, such as DIR/val.txt."),
+    ] = None,
+    diameter: DiameterOption = None,
+    device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
+    tile: TileOption = 1024,
+    json: JsonOption = None,
+    *,
+    values: Values,
+) -> None:
+    """Score a model on images with true labels.
+
+    AP is TP / (TP + FP + FN) at that IoU, pooled over all objects. PQ and F1 are at IoU 0.5. SBD, FBD and the counting
+    error |DiC| are means over images.
+    """
+    from napari_instseg.inference.model import load_model
+    from napari_instseg.io.pairs import open_pairs
+    from napari_instseg.training.validate import evaluate as run
+
+    opened = load_model(model)
+    pairs = open_pairs(folder)
+    if only is not None:
+        pairs = chosen(pairs, only)
+    with Follower() as follower, keeping(lambda: "Nothing was written."):
+        report = follower.run(run(opened, pairs, diameter=diameter, device=device.value, tile=tile, **values["decode"]))
+    print_report(report, f"{model} on {folder}: {len(pairs)} images")
+    write_json(json, {"model": model, "data": str(folder), **report})
+
+
+def chosen(pairs: Sequence[Pair], path: Path) -> Sequence[Pair]:
+    """Take the pairs that a file names, one a line.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or names none or an unknown image.
+    """
+    from napari_instseg.data.pairs import split_pairs
+
+    try:
+        names = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"'{path}' cannot be read ({error}); expected a text file with a name on each line.") from None
+    _, taken = split_pairs(pairs, [name.strip() for name in names if name.strip()])
+    if not taken:
+        raise InputError(f"'{path}' names no image; expected a name, without suffix, on each line.")
+    return taken
+
+
+def print_report(report: Mapping[str, Any], title: str) -> None:
+    """Print the scores of each image and the pooled ones."""
+    thresholds = list(report["ap"])
+    columns = ("image", *(f"AP {t}" for t in thresholds), "mean AP", "PQ", "F1", "SBD", "FBD", "|DiC|", "seconds")
+    rows = [_row(image["image"], image, image["seconds"]) for image in report["images"]]
+    show_table(columns, [*rows, _row("all", report, report["seconds_per_image"])], title)
+
+
+def _row(name: str, scores: Mapping[str, Any], seconds: float) -> tuple[Any, ...]:
+    rest = (float(scores[key]) for key in ("mean_ap", "pq", "f1", "sbd", "fbd", "abs_dic"))
+    return (name, *scores["ap"].values(), *rest, seconds)

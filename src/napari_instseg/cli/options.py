@@ -1,0 +1,40 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_instseg.core.device import DEVICES
+
+Device = Enum("Device", {name: name for name in DEVICES})  # type: ignore[misc]
+
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", metavar="NAME_OR_FOLDER", help="A shipped model, see 'instseg models', or a model folder."
+    ),
+]
+DeviceOption = Annotated[
+    Device, typer.Option("--device", help="Where the network runs; auto takes a GPU if it can be used.")
+]
+DiameterOption = Annotated[
+    float | None,
+    typer.Option(
+        "--diameter",
+        min=0.1,
+        help="Typical object diameter in the images, in pixels; they are resized to what the model knows.",
+        show_default="as they are",
+    ),
+]
+TileOption = Annotated[
+    int,
+    typer.Option("--tile", min=32, help="Side of what the network sees at once, in pixels; less takes less memory."),
+]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Also write the numbers as JSON; '-' for the terminal.")
+]
+OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.")]

@@ -1,0 +1,276 @@
+"""`instseg segment`: images in, labels, overlays and tables out; one bad image does not stop the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_instseg.cli.console import Follower, in_words, keeping, say, show_table, write_json
+from napari_instseg.cli.flags import Values, with_parameters
+from napari_instseg.cli.options import (
+    Device,
+    DeviceOption,
+    DiameterOption,
+    JsonOption,
+    ModelOption,
+    OutOption,
+    TileOption,
+)
+from napari_instseg.core.errors import InputError, InstsegError
+from napari_instseg.core.params import Params
+
+if TYPE_CHECKING:
+    from napari_instseg.cli.results import Results
+    from napari_instseg.inference.model import Model
+    from napari_instseg.io.images import Image
+
+
+def register(app: typer.Typer, arguments: Sequence[str]) -> None:
+    """Add the command, with the decode flags of the model that the arguments name."""
+    name = named(arguments, "--model", "-m") if arguments[:1] == ["segment"] else None
+    app.command("segment", epilog="With --model, this help also lists the decode parameters of that model.")(
+        in_words(with_parameters(segment, *decode_flags(name)))
+    )
+
+
+def decode_flags(
+    model: str | None,
+) -> tuple[dict[str, type[Params]], dict[str, str], dict[str, Mapping[str, Any]]]:
+    """Give what `with_parameters` needs for the decode parameters of a model; nothing if none is named.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    """
+    if model is None:
+        return {"decode": Params}, {}, {}
+    from napari_instseg.io.models import read_spec
+    from napari_instseg.methods import get_method
+    from napari_instseg.zoo import find_model
+
+    spec = read_spec(find_model(model))
+    method = get_method(spec.method)
+    return (
+        {"decode": method.decode},
+        {"decode": f"Decoding of {spec.name}: {method.title}"},
+        {"decode": spec.decode},
+    )
+
+
+def named(arguments: Sequence[str], *flags: str) -> str | None:
+    """Find the value of an option before the command line is parsed; the last one counts."""
+    value = None
+    for position, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument in flags and position + 1 < len(arguments):
+            value = arguments[position + 1]
+        for flag in flags:
+            if flag.startswith("--") and argument.startswith(f"{flag}="):
+                value = argument.removeprefix(f"{flag}=")
+    return value
+
+
+def segment(
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Image files, or folders of them.")
+    ],
+    model: ModelOption,
+    out: OutOption,
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            "--axes", help="A letter of T, C, Z, Y, X for each dimension, such as ZCYX.", show_default="guessed"
+        ),
+    ] = None,
+    channel: Annotated[
+        list[int] | None, typer.Option("--channel", min=0, help="Take this channel, from 0; repeat for several.")
+    ] = None,
+    diameter: DiameterOption = None,
+    device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
+    tile: TileOption = 1024,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Also replace label files that were changed by hand.")
+    ] = False,
+    json: JsonOption = None,
+    *,
+    values: Values,
+) -> None:
+    """Segment images: writes labels (TIFF), overlays (PNG) and measurement tables (CSV).
+
+    Stacks over time, and over z for a 2-d model, are segmented image by image. Results of an earlier run are replaced;
+    label files that were changed by hand since are not.
+    """
+    from napari_instseg.cli.results import Results
+    from napari_instseg.inference.model import load_model
+
+    files = find_images(images)
+    opened = load_model(model)
+    results = Results(out)
+    settings = Settings(axes, tuple(channel or ()), diameter, device.value, tile, values["decode"], overwrite)
+    rows: list[dict[str, Any]] = []
+    bad: dict[str, str] = {}
+    with Follower() as follower, keeping(lambda: f"{len(rows)} of {len(files)} images are done; they are in '{out}'."):
+        try:
+            for done, (stem, path) in enumerate(files.items()):
+                follower.progress(done, len(files), "files")
+                try:
+                    rows.append(segment_file(path, stem, opened, settings, results, follower))
+                except InstsegError as error:
+                    bad[stem] = str(error)
+            follower.progress(len(files), len(files), "files")
+        finally:
+            results.write_record({"model": model, **settings.to_dict(opened)})
+    report(rows, bad, out)
+    write_json(json, {"model": model, "images": rows, "failed": bad})
+    if bad:
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every image of a run is segmented."""
+
+    axes: str | None = None
+    channels: tuple[int, ...] = ()
+    diameter: float | None = None
+    device: str = "auto"
+    tile: int = 1024
+    decode: Mapping[str, Any] = field(default_factory=dict)
+    overwrite: bool = False
+
+    def to_dict(self, model: Model) -> dict[str, Any]:
+        """Give what is needed to do the same again, JSON-ready."""
+        return {
+            "axes": self.axes,
+            "channels": list(self.channels),
+            "diameter": self.diameter,
+            "decode": model.method.decode(**{**model.spec.decode, **self.decode}).model_dump(),
+        }
+
+
+def find_images(paths: Sequence[Path]) -> dict[str, Path]:
+    """Find the image files by name, looking into folders; a file that is missing is kept, to be reported as bad.
+
+    Raises
+    ------
+    InputError
+        If there is no image, or two would write the same results.
+    """
+    from napari_instseg.io.images import SUFFIXES
+    from napari_instseg.io.pairs import stem
+
+    def files() -> Iterator[Path]:
+        for path in paths:
+            if not path.is_dir():
+                yield path
+                continue
+            folder = path / "images" if (path / "images").is_dir() else path
+            inside = [file for file in sorted(folder.iterdir()) if _is_image(file, SUFFIXES)]
+            if not inside:
+                raise InputError(f"'{folder}' has no images; expected files of type {', '.join(SUFFIXES)}.")
+            yield from inside
+
+    found: dict[str, Path] = {}
+    for path in files():
+        name = stem(path)
+        if name in found and found[name] != path:
+            raise InputError(
+                f"'{found[name]}' and '{path}' have the same name, so their results would too. Segment them into two "
+                "folders, or rename one."
+            )
+        found[name] = path
+    return found
+
+
+def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
+    return path.is_file() and path.suffix.lower() in suffixes and not path.name.startswith(".")
+
+
+def segment_file(
+    path: Path, stem: str, model: Model, settings: Settings, results: Results, follower: Follower
+) -> dict[str, Any]:
+    """Segment one file, write its results, and give what was found, JSON-ready.
+
+    Raises
+    ------
+    InstsegError
+        If the file cannot be read or segmented, or the results cannot be written.
+    """
+    from napari_instseg.io.images import read_image
+
+    replaced = not settings.overwrite and results.check_replaceable(stem)
+    return segment_image(read_image(path), stem, model, settings, results, follower) | {"replaced": replaced}
+
+
+def segment_image(
+    image: Image, stem: str, model: Model, settings: Settings, results: Results, follower: Follower
+) -> dict[str, Any]:
+    """Segment an image that is read already, otherwise as `segment_file`."""
+    from napari_instseg.data.axes import check_axes
+
+    if settings.axes is not None:
+        axes = check_axes(settings.axes, image.array.ndim)
+        scale = dict(zip(image.axes, image.scale, strict=True))
+        image = replace(image, axes=axes, scale=tuple(scale.get(letter, 1.0) for letter in axes))
+    image = choose_channels(image, settings.channels)
+    start = time.perf_counter()
+    segmentation = follower.run(
+        model.segment_events(
+            image.array,
+            axes=image.axes,
+            diameter=settings.diameter,
+            device=settings.device,
+            tile=settings.tile,
+            **settings.decode,
+        )
+    )
+    seconds = time.perf_counter() - start
+    spatial = "ZYX"[-model.spec.ndim :]
+    stack = "".join(letter for letter in image.axes if letter != "C" and letter not in spatial)
+    about = {"image": str(image.path or stem), "objects": segmentation.n_objects, "seconds": round(seconds, 3)}
+    results.write(stem, image, stack + spatial, segmentation, about)
+    return {"name": stem, **about}
+
+
+def choose_channels(image: Image, channels: Sequence[int]) -> Image:
+    """Keep only these channels, in this order; all if none is named.
+
+    Raises
+    ------
+    InputError
+        If the image has no such channel.
+    """
+    if not channels:
+        return image
+    if "C" not in image.axes:
+        raise InputError(f"The image has the axes {image.axes}, so no channel can be chosen. Leave --channel out.")
+    axis = image.axes.index("C")
+    size = image.array.shape[axis]
+    if max(channels) >= size:
+        raise InputError(f"The image has {size} channels, 0 to {size - 1}; there is no channel {max(channels)}.")
+    return replace(image, array=image.array.take(channels, axis=axis))
+
+
+def report(rows: Sequence[Mapping[str, Any]], bad: Mapping[str, str], out: Path) -> None:
+    """Print what was done as a table, and what could not be done as errors."""
+    if rows:
+        show_table(
+            ("image", "objects", "seconds"), [(row["name"], row["objects"], float(row["seconds"])) for row in rows]
+        )
+        replaced = sum(bool(row.get("replaced")) for row in rows)
+        again = f" (results of an earlier run replaced for {replaced})" if replaced else ""
+        say(f"{len(rows)} images segmented into '{out}'{again}: labels, overlays, tables.")
+    empty = [row["name"] for row in rows if row["objects"] == 0]
+    if empty:
+        say(f"No object was found in {', '.join(empty)}. Try another model, --diameter or --channel.", "yellow")
+    for stem, message in bad.items():
+        say(f"Error in {stem}: {message}", "red")
+    if bad:
+        say(f"{len(bad)} of {len(rows) + len(bad)} images failed.", "red")

@@ -1,0 +1,101 @@
+"""The course of a training run: a CSV of every named loss and score, and a picture of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from napari_instseg.core.errors import TrainingError
+from napari_instseg.io.atomic import write_bytes
+
+SCORES = ("mean_ap", "ap_0.5", "ap_0.75", "pq", "f1", "sbd", "abs_dic")
+Row = Mapping[str, float]
+
+
+class History:
+    """Rows of named numbers by step, in memory; written whole, so that a killed run leaves no half line."""
+
+    def __init__(self, rows: Sequence[Row] = ()) -> None:
+        self.rows: list[dict[str, float]] = [dict(row) for row in rows]
+
+    def add(self, step: int, values: Row) -> None:
+        """Add numbers to the row of a step."""
+        if not self.rows or self.rows[-1]["step"] != step:
+            self.rows.append({"step": step})
+        self.rows[-1].update(values)
+
+    def table(self) -> pd.DataFrame:
+        """Give the rows as a table; scores are missing at the steps without validation."""
+        return pd.DataFrame(self.rows)
+
+    def write(self, folder: Path) -> None:
+        """Write `history.csv` and `history.png` into a folder.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be written.
+        """
+        if self.rows:
+            write_bytes(folder / "history.csv", self.table().to_csv(index=False).encode("utf-8"))
+            write_bytes(folder / "history.png", draw(self.table()))
+
+    @classmethod
+    def read(cls, folder: Path, step: int) -> History:
+        """Read the rows up to a step: those that a checkpoint of that step knows.
+
+        Raises
+        ------
+        TrainingError
+            If the CSV is damaged.
+        """
+        path = folder / "history.csv"
+        if not path.is_file():
+            return cls()
+        try:
+            table = pd.read_csv(path)
+            table = table[table["step"] <= step]
+        except (ValueError, KeyError, OSError) as error:
+            raise TrainingError(f"'{path}' cannot be read ({error}); move it away and resume again.") from error
+        records = table.to_dict("records")
+        return cls([{str(k): float(v) for k, v in row.items() if pd.notna(v)} for row in records])
+
+
+def draw(table: pd.DataFrame) -> bytes:
+    """Draw losses, scores and learning rate over the steps as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    scores = [name for name in SCORES if name in table]
+    losses = [name for name in table if name not in (*SCORES, "step", "learning_rate")]
+    # a Figure of its own, not pyplot: nothing global, and safe in the window's worker thread
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1))
+    for name in losses:
+        known = table[["step", str(name)]].dropna()
+        axes[0].plot(known["step"], _smooth(known[str(name)]), label=name)
+    for name in scores:
+        known = table[["step", name]].dropna()
+        # counting errors are no share of one, so they have no place on the axis of the scores
+        if name != "abs_dic":
+            axes[1].plot(known["step"], known[name], marker=".", label=name)
+    axes[2].plot(table["step"], table["learning_rate"], color="0.3")
+    axes[0].set(ylabel="loss", yscale="log" if (table[losses].min().min() > 0) else "linear")
+    axes[1].set(ylabel="validation score", ylim=(0, 1.02))
+    axes[2].set(ylabel="learning rate", xlabel="step")
+    for axis in axes[:2]:
+        axis.grid(alpha=0.3)
+        if axis.get_legend_handles_labels()[1]:
+            axis.legend(fontsize="small")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
+def _smooth(values: pd.Series[float]) -> pd.Series[float]:
+    """Average over a fiftieth of the run, so that the trend is seen through the noise of single batches."""
+    return values.rolling(max(len(values) // 50, 1), min_periods=1).mean()

@@ -1,0 +1,185 @@
+"""The training loop as a generator of events; closed or killed at any moment, it goes on from its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from napari_instseg.core.device import choose_device
+from napari_instseg.core.errors import InputError, TrainingError
+from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Progress, Result
+from napari_instseg.data.pairs import Pair
+from napari_instseg.inference.model import Model
+from napari_instseg.io.models import SPEC, ModelSpec
+from napari_instseg.networks.backbone import PREFIX, BackboneNetwork
+from napari_instseg.training.recipe import Recipe
+from napari_instseg.training.samples import Crops, DataSet, load_batches, read_samples
+from napari_instseg.training.trainer import Trainer
+from napari_instseg.training.validate import evaluate, headline, to_score
+
+
+def train(
+    recipe: Recipe,
+    pairs: Sequence[Pair],
+    validation: Sequence[Pair],
+    out: str | Path,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+) -> Iterator[Event]:
+    """Train a model; the best one by validation score lies in `out` from the first validation on.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to train and how.
+    pairs : sequence of Pair
+        Images with labels to learn from.
+    validation : sequence of Pair
+        Images to score, whole, by decoding; if empty, the training images are scored, and a message says so.
+    out : str or Path
+        The model folder; ``out/training`` holds the checkpoint, `history.csv` and `history.png`.
+    device : {"auto", "cuda", "mps", "cpu"}
+    resume : bool
+        Go on from the last whole checkpoint in `out`. With the same recipe and images the result is the one of a
+        run that was never stopped.
+
+    Yields
+    ------
+    Message, Progress, Metric, Checkpoint
+        `Metric` at each step (loss terms) and each validation (scores).
+    Result
+        At last, with the model folder.
+
+    Raises
+    ------
+    InputError
+        If images or labels cannot be used.
+    TrainingError
+        If a loss is not finite, `out` is taken, or there is nothing to resume.
+    OutputError
+        If something cannot be written.
+    """
+    out, params = Path(out), recipe.training
+    chosen = choose_device(device)
+    yield Message(chosen.reason)
+    data = yield from read_samples(pairs, recipe.normalization, params.dimensions, params.diameter)
+    model = _new_model(recipe, data, out)
+    if not resume:
+        yield from _start_from_imagenet(model)
+    trainer = Trainer(recipe, model, out, chosen.name)
+    yield from _begin(trainer, data, resume)
+    scored = _evenly(validation or pairs, params.validate_on)
+    if not validation:
+        yield Message("No image is held out: scores are of the training images themselves.", warning=True)
+    crops = Crops(data.samples, _patch(recipe, data, trainer.network.stride), recipe.augmentation, params.seed)
+    batches = load_batches(crops, params.batch_size, trainer.done + 1, params.steps, params.workers, chosen.name)
+    try:
+        for batch in batches:
+            terms = trainer.learn(batch)
+            yield Metric(trainer.done, terms)
+            yield Progress(trainer.done, params.steps, "steps")
+            last = trainer.done == params.steps
+            if last or trainer.done % params.validate_every == 0:
+                yield from _validate(trainer, scored, data)
+            if last or trainer.done % params.save_every == 0 or trainer.done % params.validate_every == 0:
+                yield Checkpoint(trainer.done, trainer.save())
+    except GeneratorExit:
+        # closed between two steps: nothing that was learnt is lost
+        trainer.save()
+        raise
+    yield Result(out)
+
+
+def _new_model(recipe: Recipe, data: DataSet, out: Path) -> Model:
+    names = recipe.classes or tuple(f"class {index + 1}" for index in range(data.classes))
+    if bool(data.classes) != bool(names) or data.classes > len(names):
+        raise InputError(
+            f"The objects have {data.classes or 'no'} classes, but {len(names)} are named; expected a name for each. "
+            "Check the folder 'classes' and the names."
+        )
+    params = recipe.training
+    about = dict(recipe.about)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(params.seed)
+        return Model(
+            ModelSpec(
+                name=out.resolve().name,
+                method=recipe.method.name,
+                title=about.pop("title", ""),
+                intended_use=about.pop("intended_use", ""),
+                ndim=data.ndim,
+                in_channels=data.channels,
+                diameter=data.diameter * data.scale,
+                classes=names,
+                network=recipe.network.model_dump(),
+                loss=recipe.loss.model_dump(),
+                decode=recipe.decode.model_dump(),
+                normalization=recipe.normalization.model_dump(),
+                training={
+                    **about,
+                    "images": len(data.samples),
+                    **params.model_dump(),
+                    "augmentation": recipe.augmentation.model_dump(),
+                },
+            )
+        )
+
+
+def _start_from_imagenet(model: Model) -> Generator[Event, None, None]:
+    name = str(getattr(model.network_params, "backbone", ""))
+    if name.startswith(PREFIX):
+        own = model.network
+        network = BackboneNetwork(name, own.in_channels, own.heads, coordinates=own.coordinates, pretrained=True)
+        model.load_weights(network.state_dict())
+        yield Message(network.note)
+
+
+def _begin(trainer: Trainer, data: DataSet, resume: bool) -> Generator[Event, None, None]:
+    size = f"{len(data.samples)} images, objects of {data.diameter:.0f} px"
+    if resume:
+        trainer.restore()
+        yield Message(f"Going on after step {trainer.done} of {trainer.recipe.training.steps}; {size}.")
+    elif trainer.path.exists() or (trainer.out / SPEC).exists():
+        raise TrainingError(
+            f"'{trainer.out}' already holds a model or a run; go on with it by --resume, or choose another folder."
+        )
+    else:
+        # written before the first step, so that a folder that cannot be written to is known now
+        trainer.save()
+        yield Message(f"Learning from {size}.")
+
+
+def _validate(trainer: Trainer, pairs: Sequence[Pair], data: DataSet) -> Generator[Event, None, None]:
+    model = trainer.refresh_model()
+    diameter = None if data.scale == 1 else data.diameter
+    for event in evaluate(model, pairs, diameter=diameter, device=trainer.device):
+        if isinstance(event, Result):
+            report = event.value
+        else:
+            yield event
+    scores = headline(report)
+    trainer.history.add(trainer.done, scores)
+    yield Metric(trainer.done, scores)
+    # nan, where there are no objects to find, must not keep a model from being written
+    if not scores["mean_ap"] < trainer.best:
+        trainer.best = scores["mean_ap"]
+        card = {**model.spec.training, "step": trainer.done}
+        score = to_score(report, "validation images")
+        model.spec = model.spec.model_copy(update={"scores": (score,), "training": card})
+        yield Checkpoint(trainer.done, model.save(trainer.out), best=True)
+
+
+def _patch(recipe: Recipe, data: DataSet, stride: int) -> tuple[int, ...]:
+    """Give the shape of the crops: not larger than the largest image, each side a multiple of the stride."""
+    wanted = (recipe.training.patch_depth, *(recipe.training.patch_size,) * 2)[-data.ndim :]
+    largest = [max(sizes) for sizes in zip(*(sample.labels.shape for sample in data.samples), strict=True)]
+    return tuple(-(-min(size, most) // stride) * stride for size, most in zip(wanted, largest, strict=True))
+
+
+def _evenly(pairs: Sequence[Pair], most: int) -> list[Pair]:
+    """Choose at most so many, spread evenly."""
+    number = min(len(pairs), most)
+    return [pairs[index * len(pairs) // number] for index in range(number)]

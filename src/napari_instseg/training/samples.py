@@ -1,0 +1,260 @@
+"""From pairs of images and labels to seeded random batches: a batch is a function of the seed and the step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from napari_instseg.core.errors import InputError
+from napari_instseg.core.events import Event, Progress
+from napari_instseg.core.method import Array, Target
+from napari_instseg.data.augment import Augmentation, augment
+from napari_instseg.data.axes import to_channels
+from napari_instseg.data.normalize import Normalization, normalize
+from napari_instseg.data.pairs import Example, Pair
+from napari_instseg.data.rescale import resize
+
+SPATIAL = {2: "YX", 3: "ZYX"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image to learn from.
+
+    Parameters
+    ----------
+    image : array (C, *S), float32
+        Normalised.
+    labels : array (*S), int64
+        0 background, positive object ids, -1 unknown.
+    class_of : array (largest id + 1,), int64, optional
+        Class of each object by its id, from 1; 0 for ids that are not there.
+    """
+
+    image: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    class_of: npt.NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What was found in the training images."""
+
+    samples: tuple[Sample, ...]
+    ndim: int
+    channels: int
+    classes: int
+    """Number of classes; 0 where objects have none."""
+    diameter: float
+    """Typical object diameter in the images as they were, in pixels."""
+    scale: float
+    """Factor by which the samples were enlarged."""
+
+
+def read_samples(
+    pairs: Sequence[Pair], normalization: Normalization, dimensions: str = "auto", diameter: float = 0.0
+) -> Generator[Event, None, DataSet]:
+    """Read all pairs into memory, normalised and brought to one object size.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+    normalization : Normalization
+    dimensions : {"auto", "2", "3"}
+        Learn from slices or from volumes; ``"auto"`` takes volumes if any image has a Z axis.
+    diameter : float
+        Typical object diameter that the images are rescaled to, in pixels; 0 leaves them.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    DataSet
+
+    Raises
+    ------
+    InputError
+        If there are no pairs or no objects, the numbers of channels cannot be made one, or a file cannot be read.
+    """
+    examples = []
+    for done, pair in enumerate(pairs):
+        yield Progress(done, len(pairs), "images")
+        examples.append(pair.read())
+    yield Progress(len(pairs), len(pairs), "images")
+    if not examples:
+        raise InputError("There are no images to learn from; expected at least one image with its labels.")
+    ndim = 3 if dimensions == "3" or (dimensions == "auto" and any("Z" in example.axes for example in examples)) else 2
+    raw = [sample for example in examples for sample in _as_samples(example, ndim)]
+    channels = max(len(sample.image) for sample in raw)
+    measured = typical_diameter(sample.labels for sample in raw)
+    scale = diameter / measured if diameter else 1.0
+    samples = tuple(
+        _rescaled(Sample(normalize(match_channels(s.image, channels), normalization), s.labels, s.class_of), scale)
+        for s in raw
+    )
+    classes = max((int(s.class_of.max()) for s in samples if s.class_of is not None), default=0)
+    return DataSet(samples, ndim, channels, classes, measured, scale)
+
+
+def typical_diameter(labels: Iterable[Array]) -> float:
+    """Give the median diameter of objects, each taken for a disk or ball of its area or volume, in pixels.
+
+    Parameters
+    ----------
+    labels : iterable of int arrays, all (Y, X) or all (Z, Y, X)
+        0 background and negative unknown are no objects.
+
+    Raises
+    ------
+    InputError
+        If there is no object at all.
+    """
+    diameters = []
+    for image in labels:
+        sizes = np.unique(image[image > 0], return_counts=True)[1]
+        diameters.append(2 * np.sqrt(sizes / np.pi) if image.ndim == 2 else np.cbrt(6 * sizes / np.pi))
+    joined = np.concatenate(diameters) if diameters else np.empty(0)
+    if not joined.size:
+        raise InputError("No label image has any object; expected ids from 1. Check that the labels were saved.")
+    return float(np.median(joined))
+
+
+def match_channels(image: Array, channels: int) -> Array:
+    """Repeat a grey image (1, *S) to as many channels as the others have.
+
+    Raises
+    ------
+    InputError
+        If the image has several channels, but not as many.
+    """
+    if len(image) == channels:
+        return image
+    if len(image) == 1:
+        return np.repeat(image, channels, axis=0)
+    raise InputError(
+        f"One image has {len(image)} channels, another {channels}; expected the same number, or 1. "
+        "Save the images with the same channels."
+    )
+
+
+def _as_samples(example: Example, ndim: int) -> list[Sample]:
+    """Split a stack of independent images into samples, not yet normalised."""
+    image, _ = to_channels(example.image, example.axes, SPATIAL[ndim])
+    grid = image.shape[-ndim:]
+    images = image.reshape(-1, *image.shape[-ndim - 1 :])
+    labels = example.labels.reshape(-1, *grid)
+    classes = [None] * len(images) if example.classes is None else example.classes.reshape(-1, *grid)
+    return [
+        Sample(image, stack_labels.astype(np.int64), None if of is None else _class_of(stack_labels, of))
+        for image, stack_labels, of in zip(images, labels, classes, strict=True)
+    ]
+
+
+def _class_of(labels: Array, classes: Array) -> npt.NDArray[np.int64]:
+    """Look up the class of each id: the one that most of its pixels have."""
+    table = np.zeros(max(int(labels.max()), 0) + 1, np.int64)
+    inside = labels > 0
+    pairs, counts = np.unique(np.stack([labels[inside], classes[inside]]), axis=1, return_counts=True)
+    order = np.argsort(counts, kind="stable")
+    table[pairs[0, order]] = pairs[1, order]
+    return table
+
+
+def _rescaled(sample: Sample, scale: float) -> Sample:
+    if scale == 1.0:
+        return sample
+    shape = tuple(max(round(side * scale), 1) for side in sample.labels.shape)
+    centers = [
+        np.minimum(((np.arange(new) + 0.5) * old / new).astype(np.intp), old - 1)
+        for new, old in zip(shape, sample.labels.shape, strict=True)
+    ]
+    return Sample(resize(sample.image, shape), sample.labels[np.ix_(*centers)], sample.class_of)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images (B, C, *S), float32, and what they should become."""
+
+    images: torch.Tensor
+    target: Target
+
+    def to(self, device: str) -> Batch:
+        """Move to a device; from pinned memory without waiting."""
+        classes = self.target.classes
+        return Batch(
+            self.images.to(device, non_blocking=True),
+            Target(
+                self.target.labels.to(device, non_blocking=True),
+                None if classes is None else classes.to(device, non_blocking=True),
+            ),
+        )
+
+    def pin_memory(self) -> Batch:
+        """Move into memory that a GPU can fetch from without waiting; `DataLoader` calls it."""
+        classes = self.target.classes
+        return Batch(
+            self.images.pin_memory(),
+            Target(self.target.labels.pin_memory(), None if classes is None else classes.pin_memory()),
+        )
+
+
+class Crops(Dataset[tuple[Array, Array, Array | None]]):
+    """Random augmented crops, numbered: crop n is the same whenever and wherever it is asked for.
+
+    Each image is taken once before any is taken again.
+    """
+
+    def __init__(self, samples: Sequence[Sample], patch: tuple[int, ...], augmentation: Augmentation, seed: int):
+        self.samples, self.patch, self.augmentation, self.seed = samples, patch, augmentation, seed
+
+    def __getitem__(self, number: int) -> tuple[Array, Array, Array | None]:
+        """Give crop (C, *patch), labels (*patch) with ids counted from 1, and classes (*patch) where known."""
+        epoch, position = divmod(number, len(self.samples))
+        order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.samples))
+        sample = self.samples[order[position]]
+        rng = np.random.default_rng((self.seed, 1, number))
+        image, labels = augment(sample.image, sample.labels, self.augmentation, self.patch, rng)
+        return image, _count_from_one(labels), self._classes(sample, labels)
+
+    def _classes(self, sample: Sample, labels: Array) -> Array | None:
+        """Give each pixel's class, -1 where it is not known; None if no sample has classes."""
+        if all(other.class_of is None for other in self.samples):
+            return None
+        known = np.zeros(int(labels.max(initial=0)) + 1, np.int64) if sample.class_of is None else sample.class_of
+        of = known[np.maximum(labels, 0)]
+        return np.where(labels > 0, np.where(of > 0, of, -1), np.minimum(labels, 0))
+
+
+def load_batches(crops: Crops, batch_size: int, first: int, last: int, workers: int, device: str) -> Iterable[Batch]:
+    """Make the batches of the steps `first` to `last`, both included, counted from 1."""
+    return DataLoader(
+        crops,
+        batch_size=batch_size,
+        sampler=range((first - 1) * batch_size, last * batch_size),
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=device == "cuda",
+    )
+
+
+def _collate(crops: Sequence[tuple[Array, Array, Array | None]]) -> Batch:
+    images, labels, classes = zip(*crops, strict=True)
+    return Batch(
+        torch.from_numpy(np.stack(images)),
+        Target(torch.from_numpy(np.stack(labels)), None if classes[0] is None else torch.from_numpy(np.stack(classes))),
+    )
+
+
+def _count_from_one(labels: Array) -> Array:
+    """Renumber the objects 1 to n, keeping 0 (background) and -1 (unknown)."""
+    ids, inverse = np.unique(labels, return_inverse=True)
+    new = np.cumsum(ids > 0)
+    new[ids <= 0] = ids[ids <= 0]
+    return new[inverse.reshape(labels.shape)].astype(np.int64)

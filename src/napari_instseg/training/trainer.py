@@ -1,0 +1,160 @@
+"""What changes while a network learns, and one step of it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_instseg.core.errors import TrainingError
+from napari_instseg.inference.model import Model
+from napari_instseg.inference.runner import half_precision
+from napari_instseg.networks.coordinates import coordinate_maps
+from napari_instseg.training import checkpoints
+from napari_instseg.training.curves import History
+from napari_instseg.training.optimizer import learning_rate, make_optimizer, set_learning_rate, update_average
+from napari_instseg.training.recipe import Recipe
+from napari_instseg.training.samples import Batch
+
+FOLDER, CHECKPOINT = "training", "checkpoint.safetensors"
+"""In the model folder: where a run keeps what it needs to go on."""
+
+
+class Trainer:
+    """A network, the moving average of its weights (which is the model), the optimiser and the history.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    model : Model
+        Freshly built; its network becomes the moving average.
+    out : Path
+        The model folder.
+    device : str
+        A torch device name.
+    """
+
+    def __init__(self, recipe: Recipe, model: Model, out: Path, device: str) -> None:
+        self.recipe, self.model, self.out, self.device = recipe, model, out, device
+        layout = torch.channels_last if model.spec.ndim == 2 else torch.channels_last_3d
+        self.network: Any = copy.deepcopy(model.network).to(device=device, memory_format=layout).train()
+        self.average: Any = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.optimizer = make_optimizer(self.network, recipe.training)
+        self.history = History()
+        self.done = 0
+        """Steps learnt so far."""
+        self.best = -math.inf
+        """Highest validation score so far."""
+        wanted = half_precision(device) if recipe.training.mixed_precision else None
+        # float16 would need its loss scaled; bfloat16 has the range of float32
+        self._half = wanted if wanted is torch.bfloat16 else None
+        self._layout = layout
+
+    @property
+    def path(self) -> Path:
+        """Where the checkpoint lies."""
+        return self.out / FOLDER / CHECKPOINT
+
+    def learn(self, batch: Batch) -> dict[str, float]:
+        """Take one step and give the loss terms by name.
+
+        Raises
+        ------
+        TrainingError
+            If a loss or the gradient is not finite; the weights are then as before the step.
+        """
+        step, params = self.done + 1, self.recipe.training
+        set_learning_rate(self.optimizer, learning_rate(step, params))
+        batch = batch.to(self.device)
+        # whatever is drawn at random in network or loss depends on the step alone, so that a resumed run draws the same
+        with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.device == "cuda" else []):
+            torch.manual_seed(params.seed * 1_000_003 + step)
+            terms = self.recipe.method.compute_loss(self._run(batch.images), batch.target, self.recipe.loss)
+        total = torch.stack([*terms.values()]).sum()
+        values = {name: float(term) for name, term in terms.items()}
+        if not math.isfinite(float(total)):
+            raise TrainingError(f"The loss at step {step} is not finite: {_in_words(values)}. {_ADVICE}")
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        length = torch.nn.utils.clip_grad_norm_(self.network.parameters(), params.clip_norm or math.inf)
+        if not math.isfinite(float(length)):
+            raise TrainingError(f"The gradient at step {step} is not finite, with {_in_words(values)}. {_ADVICE}")
+        self.optimizer.step()
+        update_average(self.average, self.network, params.average, step)
+        self.done = step
+        values = {"loss": float(total), **values}
+        self.history.add(step, {"learning_rate": learning_rate(step, params), **values})
+        return values
+
+    def refresh_model(self) -> Model:
+        """Put the averaged weights into the model."""
+        self.model.load_weights({name: tensor.cpu() for name, tensor in self.average.state_dict().items()})
+        return self.model
+
+    def save(self) -> Path:
+        """Write the checkpoint, the curves and their numbers.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be written.
+        """
+        values = {"step": self.done, "best": self.best if math.isfinite(self.best) else None}
+        state = checkpoints.collect(
+            {"network": self.network, "average": self.average},
+            self.optimizer,
+            {**values, "recipe": self.recipe.to_dict()},
+        )
+        # the history first: rows beyond the checkpoint's step are dropped on reading, missing ones would be lost
+        self.history.write(self.path.parent)
+        return checkpoints.save(self.path, state)
+
+    def restore(self) -> None:
+        """Go back to the last whole checkpoint.
+
+        Raises
+        ------
+        TrainingError
+            If there is none, it is damaged, or it is of another recipe.
+        """
+        state = checkpoints.load(self.path)
+        self.recipe.check_resumes(Recipe.from_dict(state.values["recipe"]))
+        checkpoints.restore(state, {"network": self.network, "average": self.average}, self.optimizer)
+        self.done = int(state.values["step"])
+        self.best = -math.inf if state.values["best"] is None else float(state.values["best"])
+        self.history = History.read(self.path.parent, self.done)
+
+    def _run(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        images = images.contiguous(memory_format=self._layout)
+        coordinates = None
+        if self.network.coordinates:
+            maps = coordinate_maps(images.shape[2:])
+            coordinates = maps[None].expand(len(images), *maps.shape).to(self.device)
+        with torch.autocast(self.device, dtype=self._half or torch.bfloat16, enabled=self._half is not None):
+            raw = self.network(images, coordinates)
+        return {name: head.float() for name, head in raw.items()}
+
+
+def read_recipe(folder: str | Path) -> Recipe:
+    """Give the recipe of the run that was started in a model folder.
+
+    Raises
+    ------
+    TrainingError
+        If there is no checkpoint or it is damaged.
+    """
+    return Recipe.from_dict(checkpoints.load_values(Path(folder) / FOLDER / CHECKPOINT)["recipe"])
+
+
+_ADVICE = (
+    "The last whole checkpoint is kept. Lower the learning rate or the gradient clipping, lengthen the warm-up, or "
+    "switch mixed precision off; check the images for extreme values."
+)
+
+
+def _in_words(terms: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} = {value:g}" for name, value in terms.items())

@@ -1,0 +1,86 @@
+"""Validation as users will see the model: whole images, predicted, decoded and scored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from napari_instseg.core.errors import InputError
+from napari_instseg.core.events import Event, Progress, Result
+from napari_instseg.core.method import Array
+from napari_instseg.data.pairs import Pair
+from napari_instseg.inference.model import Model
+from napari_instseg.io.models import Score
+from napari_instseg.metrics import evaluate_labels
+
+
+def evaluate(model: Model, pairs: Sequence[Pair], **options: Any) -> Iterator[Event]:
+    """Segment annotated images and score the result.
+
+    Parameters
+    ----------
+    model : Model
+    pairs : sequence of Pair
+        At least one.
+    **options
+        As `Model.segment` takes them: `diameter`, `device`, `tile`, and decode parameters.
+
+    Yields
+    ------
+    Progress
+        In images.
+    Result
+        An `Evaluation`, pooled and of each image by name; with the mean ``seconds_per_image``, and the ``seconds``
+        of each image.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be read or segmented, or there is none.
+    """
+    compared: list[tuple[Array, Array]] = []
+    seconds: list[float] = []
+    for done, pair in enumerate(pairs):
+        yield Progress(done, len(pairs), "images")
+        example = pair.read()
+        start = time.perf_counter()
+        try:
+            segmentation = model.segment(example.image, axes=example.axes, **options)
+        except InputError as error:
+            raise InputError(f"{pair.name}: {error}") from error
+        seconds.append(time.perf_counter() - start)
+        compared.append((example.labels, segmentation.labels))
+    yield Progress(len(pairs), len(pairs), "images")
+    report: dict[str, Any] = {**evaluate_labels(compared, [pair.name for pair in pairs])}
+    report["images"] = [{**image, "seconds": t} for image, t in zip(report["images"], seconds, strict=True)]
+    yield Result({**report, "seconds_per_image": sum(seconds) / len(seconds)})
+
+
+def headline(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """Give the scores that a training curve shows, as flat named numbers."""
+    aps = {f"ap_{threshold}": value for threshold, value in evaluation["ap"].items()}
+    return {
+        "mean_ap": evaluation["mean_ap"],
+        **aps,
+        "pq": evaluation["pq"],
+        "f1": evaluation["f1"],
+        "sbd": evaluation["sbd"],
+        "fbd": evaluation["fbd"],
+        "abs_dic": evaluation["abs_dic"],
+    }
+
+
+def to_score(evaluation: Mapping[str, Any], data: str) -> Score:
+    """Give the entry of a model card: the scores on a set of images that `data` names."""
+    return Score(
+        data=data,
+        images=len(evaluation["images"]),
+        ap=evaluation["ap"],
+        mean_ap=evaluation["mean_ap"],
+        pq=evaluation["pq"],
+        f1=evaluation["f1"],
+        sbd=evaluation["sbd"],
+        fbd=evaluation["fbd"],
+        abs_dic=evaluation["abs_dic"],
+    )

@@ -1,0 +1,164 @@
+"""A model looks at images of any kind: tiles change nothing, axes and channels are understood or asked for."""
+
+import numpy as np
+import pytest
+import torch
+from skimage.draw import disk
+
+from napari_instseg.core.errors import InputError, ModelError, ParameterError
+from napari_instseg.core.events import Progress, Result
+from napari_instseg.inference import model as module
+from napari_instseg.inference.model import Model, load_model
+from napari_instseg.io.models import ModelSpec
+
+NETWORK = {"width": 8, "levels": 3}
+
+
+def tiny(method="discriminative", **changes):
+    torch.manual_seed(0)
+    values = {"name": "tiny", "method": method, "diameter": 12.0, "network": NETWORK, **changes}
+    model = Model(ModelSpec(**values))
+    # running statistics as after training, so that batch normalisation is not the identity
+    model.network.train()
+    with torch.no_grad():
+        for _ in range(3):
+            model.network(torch.rand(1, model.spec.in_channels, *(32,) * model.spec.ndim))
+    model.network.eval()
+    return model
+
+
+def disks(shape=(150, 170), radius=6, spacing=20):
+    image = np.zeros(shape, np.uint8)
+    for y in range(spacing // 2, shape[0], spacing):
+        for x in range(spacing // 2, shape[1], spacing):
+            image[disk((y, x), radius, shape=shape)] = 200
+    return image + np.random.default_rng(0).integers(0, 20, shape).astype(np.uint8)
+
+
+@pytest.mark.parametrize("method", ["coloring", "discriminative"])
+def test_tiles_give_what_the_whole_image_gives(method):
+    model, image = tiny(method), disks((311, 290))
+    whole = model.predict(image, tile=2000)
+    window = 2 * model.network.halo + 4 * model.network.stride
+    events = list(model.predict_events(image, tile=window))
+    assert sum(isinstance(event, Progress) for event in events) > 4
+    tiled = events[-1].value
+    for name, array in whole.outputs.items():
+        assert array.shape[-2:] == image.shape
+        # bfloat16 sums in another order
+        np.testing.assert_allclose(tiled.outputs[name], array, atol=0.02 * np.abs(array).max())
+    np.testing.assert_array_equal(tiled.decode().labels > 0, whole.decode().labels > 0)
+
+
+def test_blocks_find_the_objects_of_the_whole_image(monkeypatch):
+    """An image beyond the block size is segmented block by block; no object is cut, lost or doubled."""
+    image = disks((420, 400))
+    model = tiny()
+    seen = np.pad(image > 100, ((0, 400), (0, 400)), mode="edge")
+
+    def exact(raw, offset):
+        """Answer rightly for every pixel of the tile that the network was given."""
+        window = tuple(slice(o, o + side) for o, side in zip(offset, raw["embedding"].shape[2:], strict=True))
+        right = torch.from_numpy(seen[window].astype(np.float32))[None, None]
+        return {"embedding": right.repeat(1, 8, 1, 1), "foreground": right}
+
+    monkeypatch.setattr(module, "BLOCK", 176)
+    model._runners["cpu"] = module.Runner(model.network, exact, 2, "cpu")
+    found = model.segment(image, device="cpu")
+    expected = len(range(10, 420, 20)) * len(range(10, 400, 20))
+    assert found.n_objects == expected
+    np.testing.assert_array_equal(found.labels > 0, image > 100)
+    assert set(found.table["area"]) == {np.count_nonzero(image[:20, :20] > 100)}
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.uint16, np.int32, np.int64, np.float32, np.float64])
+def test_every_number_type_gives_the_same_objects(dtype):
+    image = disks() > 100
+    expected = tiny().segment(image.astype(np.uint8)).labels
+    np.testing.assert_array_equal(tiny().segment(image.astype(dtype)).labels, expected)
+
+
+def test_grey_images_suit_a_model_of_three_channels():
+    model = tiny(in_channels=3)
+    grey = disks()
+    np.testing.assert_array_equal(
+        model.predict(grey).outputs["embedding"], model.predict(np.stack([grey] * 3, axis=-1)).outputs["embedding"]
+    )
+
+
+def test_a_stack_is_gone_through_image_by_image():
+    model = tiny(decode={"min_size": 5})
+    stack = np.stack([disks(), np.roll(disks(), 3, axis=0), disks()])
+    whole = model.segment(stack, axes="TYX")
+    assert whole.labels.shape == stack.shape
+    first = model.segment(stack[0])
+    np.testing.assert_array_equal(whole.labels[0] > 0, first.labels > 0)
+    ids = [set(np.unique(part)) - {0} for part in whole.labels]
+    assert not ids[0] & ids[1]
+    assert not ids[1] & ids[2]
+    assert set.union(*ids) == set(range(1, whole.n_objects + 1))
+
+
+def test_a_stack_cannot_be_one_prediction():
+    with pytest.raises(InputError, match="a stack along Z; expected one YX image"):
+        tiny().predict(np.stack([disks()] * 8))
+
+
+def test_a_volume_is_seen_whole_by_a_3d_model():
+    volume = np.stack([disks((40, 44))] * 20)
+    prediction = tiny(ndim=3).predict(volume)
+    assert prediction.outputs["embedding"].shape == (8, 20, 40, 44)
+    assert prediction.decode().labels.shape == volume.shape
+
+
+def test_a_3d_model_asks_for_a_volume():
+    with pytest.raises(InputError, match="expected ZYX"):
+        tiny(ndim=3).predict(disks())
+
+
+def test_too_many_channels_are_refused_in_words():
+    with pytest.raises(InputError, match=r"The image has 2 channels .*expected 3 or 1"):
+        tiny(in_channels=3).predict(np.stack([disks()] * 2), axes="CYX")
+
+
+def test_outputs_lie_on_the_images_grid_when_the_network_sees_a_resized_image():
+    model = tiny()
+    prediction = model.predict(disks(), diameter=24)
+    assert prediction.shape == disks().shape
+    assert not np.array_equal(prediction.outputs["embedding"], model.predict(disks()).outputs["embedding"])
+
+
+@pytest.mark.parametrize("diameter", [0, -3, 1, 500, float("nan")])
+def test_an_impossible_diameter_is_refused_in_words(diameter):
+    with pytest.raises(InputError, match=r"The object diameter is .* expected 1\.2 to 120 px"):
+        tiny().predict(disks(), diameter=diameter)
+
+
+def test_an_unknown_decode_parameter_is_refused_before_the_network_runs():
+    with pytest.raises(ParameterError, match="Unknown parameter 'bandwith'"):
+        next(iter(tiny().segment_events(disks(), bandwith=1)))
+
+
+def test_closing_the_generator_stops_within_a_tile():
+    model = tiny()
+    events = model.predict_events(disks((300, 300)), tile=2 * model.network.halo + 2 * model.network.stride)
+    first = next(events)
+    assert isinstance(first, Progress)
+    events.close()
+    assert not any(isinstance(event, Result) for event in events)
+
+
+def test_a_saved_model_predicts_the_same(tmp_path):
+    model = tiny(in_channels=3, title="Disks")
+    model.network.half().float()  # what the folder keeps
+    folder = model.save(tmp_path / "modèle é")
+    again = load_model(folder)
+    assert again.spec == model.spec
+    np.testing.assert_array_equal(
+        again.predict(disks()).outputs["embedding"], model.predict(disks()).outputs["embedding"]
+    )
+
+
+def test_weights_of_another_network_are_refused_in_words():
+    with pytest.raises(ModelError, match="do not fit its network"):
+        tiny().load_weights(tiny(network={**NETWORK, "dimensions": 5}).network.state_dict())

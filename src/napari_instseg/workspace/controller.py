@@ -55,6 +55,7 @@ class Controller:
         self.workspace = Workspace()
         self.results: Results | None = None
         self.look: Look | None = None
+        self.suggested = ""
         self.models: dict[str, Any] = dict(specs())
         self._opened = Models()
         self._post = post
@@ -62,7 +63,7 @@ class Controller:
         self._closed = False
         self._model_by_user = False
         self._run_with: tuple[Any, ...] = ()
-        self._decoder = Decoder(self._take_decoded, self._fail, post)
+        self._decoder = Decoder(self._take_decoded, self.fail, post)
         self.tuning = Tuning(self.workspace, self._decoder, lambda: self.results, presets)
 
     # what the user chooses
@@ -179,7 +180,7 @@ class Controller:
         workspace = self.workspace
         source, reading, spec, parameters = workspace.source, workspace.reading, workspace.spec, workspace.parameters
         if self.obstacle() or source is None or reading is None or spec is None or parameters is None:
-            self._fail(self.obstacle())
+            self.fail(self.obstacle())
             return
         every = list(planes(source, reading))
         indices = every if workspace.whole_stack or workspace.index not in every else [workspace.index]
@@ -203,7 +204,7 @@ class Controller:
     def export(self, paths: dict[exports.Kind, Path], labels: Array) -> None:
         """Write results; `labels` is the label image as it is shown."""
         if self.results is None or self.running:
-            self._fail("There is nothing to export yet." if self.results is None else self.obstacle())
+            self.fail("There is nothing to export yet." if self.results is None else self.obstacle())
             return
         order = exports.Export(self.results, labels, paths, self.workspace.index)
         pace = Pace()
@@ -306,7 +307,8 @@ class Controller:
         if not self._closed and results is self.results:
             self.found.emit(results, plane)
 
-    def _fail(self, words: str) -> None:
+    def fail(self, words: str) -> None:
+        """Tell of a problem."""
         if not self._closed:
             self.say(words, "error")
             self.failed.emit(words)
@@ -340,5 +342,6 @@ class Controller:
             middle = tuple(size // 2 for size in stack_shape(source, reading))
             self.look = look_at(*take_plane(source, reading, middle))
         suits = suggest_model(self.look, self.models) if self.look is not None else next(iter(self.models), None)
+        self.suggested = suits or ""
         if suits is not None and not self._model_by_user:
             self.choose_model(suits, by_user=False)

@@ -147,26 +147,26 @@ def _fits_labels(source: Source, reading: Reading) -> bool:
 
 
 def _title(source: Source, stack: int, channel: int | None, ndim: int) -> str:
-    def size(axis: int) -> str:
-        label = source.axis_labels[axis] if axis < len(source.axis_labels) else ""
-        return f"{label} " if label and not label.startswith("axis ") else ""
-
+    """Say a reading in words, with the names of axes where they have one."""
     shape = source.shape
+    names = [source.axis_labels[axis] if axis < len(source.axis_labels) else "" for axis in range(len(shape))]
+    # viewers number axes that nobody named
+    names = ["" if name.lstrip("-").isdigit() or name.startswith("axis ") else name for name in names]
     words = []
     if channel is not None:
-        words.append(f"{shape[channel]} channels (axis {size(channel)}{channel})".replace("  ", " "))
+        words.append(f"{shape[channel]} channels along {names[channel] or f'axis {channel}'}")
     elif source.rgb:
-        words.append("Colour")
+        words.append("colour")
     elif not stack:
-        words.append("Grey")
+        words.append("grey")
     axes = [axis for axis in range(len(shape)) if axis != channel][:stack]
     if axes:
         count = " × ".join(str(shape[axis]) for axis in axes)
-        labels = ", ".join(filter(None, (size(axis).strip() for axis in axes)))
-        words.append(f"stack of {count}{f' ({labels})' if labels else ''}, slice by slice")
-    elif ndim == 3:
-        words.append("one volume")
-    text = ", ".join(words)
+        along = ", ".join(names[axis] for axis in axes if names[axis])
+        words.append(f"stack of {count}{f' ({along})' if along else ''}, slice by slice")
+    if ndim == 3:
+        words.append("one volume" if not axes else "volume by volume")
+    text = ", ".join(words).replace("slice by slice, ", "")
     return text[:1].upper() + text[1:]
 
 

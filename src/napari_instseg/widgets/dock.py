@@ -1,0 +1,257 @@
+"""The dock: sections in the order of the work above a status line. It only wires them to the workspace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QFrame, QScrollArea, QShortcut, QWidget
+
+from napari_instseg.core.errors import InstsegError
+from napari_instseg.core.method import View
+from napari_instseg.methods import get_method
+from napari_instseg.widgets.export import ExportSection
+from napari_instseg.widgets.layers import OwnLayers
+from napari_instseg.widgets.look import LookSection
+from napari_instseg.widgets.parts import SPACE, Section, column
+from napari_instseg.widgets.posting import Poster
+from napari_instseg.widgets.segment import RUN_KEY, SegmentSection
+from napari_instseg.widgets.status import CANCEL_KEY, StatusLine
+from napari_instseg.widgets.tune import REDO_KEY, UNDO_KEY, TuneSection
+from napari_instseg.workspace.controller import Controller
+from napari_instseg.workspace.inspector import Inspector, why_not
+from napari_instseg.workspace.results import Plane, Results
+from napari_instseg.workspace.source import Index
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+WIDTH = 320
+
+
+class SegmentDock(QWidget):
+    """Segment, tune, look, export: the window of napari-instseg.
+
+    Parameters
+    ----------
+    napari_viewer : Viewer
+    presets : Path, optional
+        Folder of the presets; the user's configuration folder if None.
+    """
+
+    def __init__(self, napari_viewer: Viewer, presets: Path | None = None) -> None:
+        super().__init__()
+        self.setMinimumWidth(WIDTH)
+        # napari hands plugins a proxy that wraps each layer anew, so that one could not be told from another
+        napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        post = Poster(self)
+        self.controller = controller = Controller(post, presets)
+        self.inspector = Inspector(self._show_view, controller.fail, post)
+        self.layers = OwnLayers(napari_viewer, lambda text: controller.say(text, "warning"))
+        self.segment = SegmentSection(napari_viewer)
+        self.tune = TuneSection()
+        self.look = LookSection()
+        self.export = ExportSection()
+        self.status = StatusLine()
+        self._tune_section = Section("Tune", self.tune, opened=False)
+        self._export_section = Section("Export", self.export, opened=False)
+        self._lay_out()
+        self._connect_choices()
+        self._connect_workspace()
+        for key, call in (
+            (RUN_KEY, controller.run),
+            (CANCEL_KEY, controller.cancel),
+            (UNDO_KEY, controller.tuning.undo),
+            (REDO_KEY, controller.tuning.redo),
+        ):
+            QShortcut(QKeySequence(key), self).activated.connect(call)
+        self._show_model()
+        self.segment.image.start()
+        # the widgets may be gone when this is called, the controller is not
+        image, inspector = self.segment.image, self.inspector
+        self.destroyed.connect(lambda: _release(image, controller, inspector))
+
+    def _lay_out(self) -> None:
+        inner = QWidget()
+        inner.setLayout(
+            column(
+                Section("Segment", self.segment),
+                self._tune_section,
+                Section("Look", self.look, opened=False),
+                self._export_section,
+                margins=(SPACE, SPACE, SPACE, SPACE),
+            )
+        )
+        inner.layout().addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(inner)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setLayout(column(scroll, self.status))
+        self.layout().setStretch(0, 1)
+
+    def _connect_choices(self) -> None:
+        controller, tuning = self.controller, self.controller.tuning
+        image, segment, tune = self.segment.image, self.segment, self.tune
+        image.source_chosen.connect(controller.choose_source)
+        image.reading_chosen.connect(controller.choose_reading)
+        image.channel_chosen.connect(controller.choose_channel)
+        image.whole_stack_chosen.connect(controller.choose_whole_stack)
+        image.view_changed.connect(controller.see)
+        segment.model.chosen.connect(self._guarded(controller.choose_model))
+        segment.diameter.chosen.connect(controller.choose_diameter)
+        segment.device_chosen.connect(controller.choose_device)
+        segment.run.connect(controller.run)
+        segment.advice_taken.connect(controller.follow)
+        self.status.cancelled.connect(controller.cancel)
+        tune.changed.connect(self._guarded(lambda name, value: tuning.change(**{name: value})))
+        tune.settled.connect(tuning.settle)
+        tune.live_chosen.connect(controller.choose_live)
+        tune.applied.connect(tuning.apply)
+        tune.undone.connect(tuning.undo)
+        tune.redone.connect(tuning.redo)
+        tune.reset.connect(tuning.reset)
+        tune.preset_chosen.connect(self._guarded(tuning.load_preset))
+        tune.preset_saved.connect(self._guarded(tuning.save_preset))
+        tune.preset_deleted.connect(self._guarded(tuning.delete_preset))
+        self.look.toggled.connect(self._toggle_view)
+        self.export.asked.connect(self._export)
+
+    def _connect_workspace(self) -> None:
+        controller, events = self.controller, self.controller.workspace.events
+        events.source.connect(self._show_source)
+        events.reading.connect(self._show_reading)
+        events.model.connect(self._show_model)
+        events.parameters.connect(self._show_parameters)
+        events.diameter.connect(self._show_diameter)
+        events.status.connect(self._show_status)
+        controller.tuning.changed.connect(self._show_tuning)
+        controller.found.connect(self._show_found)
+        controller.advised.connect(self.segment.show_advice)
+        controller.failed.connect(show_error)
+        controller.ready.connect(self._show_ready)
+
+    # the workspace changed
+
+    def _show_source(self) -> None:
+        source = self.controller.workspace.source
+        micrometres = source.pixel_size if source is not None else None
+        self.segment.diameter.stop_measuring()
+        self.segment.diameter.show_image(self.segment.image.layer, micrometres)
+        self.tune.show_pixel_size(micrometres)
+        self.tune.clear_outcome()
+        self._show_diameter()
+
+    def _show_reading(self) -> None:
+        workspace = self.controller.workspace
+        self.segment.image.show_readings(self.controller.readings(), workspace.reading)
+        self.segment.image.show_choices(workspace.channel, workspace.whole_stack)
+
+    def _show_model(self) -> None:
+        controller, workspace = self.controller, self.controller.workspace
+        self.segment.model.show_models(controller.models, workspace.model)
+        if workspace.spec is None:
+            return
+        method = get_method(workspace.spec.method)
+        self.tune.show_method(method.decode)
+        self.tune.clear_outcome()
+        self._show_parameters()
+        self.look.show_views(method.inspect)
+        self._show_ready()
+
+    def _show_parameters(self) -> None:
+        parameters = self.controller.workspace.parameters
+        if parameters is not None:
+            self.tune.show_values(parameters)
+
+    def _show_diameter(self) -> None:
+        self.segment.diameter.show_diameter(self.controller.workspace.diameter)
+
+    def _show_status(self) -> None:
+        status = self.controller.workspace.status
+        self.status.show_status(status)
+        self.segment.show_reason(status.device_reason)
+
+    def _show_tuning(self) -> None:
+        tuning = self.controller.tuning
+        self.tune.allow(undo=tuning.can_undo, redo=tuning.can_redo, reset=tuning.can_reset)
+        try:
+            self.tune.show_presets(tuning.preset_names())
+        except InstsegError as error:
+            self.controller.fail(str(error))
+
+    def _show_ready(self) -> None:
+        controller, workspace = self.controller, self.controller.workspace
+        results = controller.results
+        has_objects = results is not None and bool(results.planes)
+        self.segment.allow_run(controller.obstacle(), again=has_objects)
+        self.segment.image.show_look(controller.look, controller.suggested)
+        name = workspace.source.name if workspace.source is not None else ""
+        self.export.allow("" if has_objects else "Run the segmentation first.", name)
+        self.look.show_state(
+            lambda view: why_not(results, workspace.index, view),
+            lambda view: results is not None and self.layers.shows(results, view),
+        )
+
+    def _show_found(self, results: Results, plane: Plane) -> None:
+        self.layers.show_plane(results, plane)
+        if plane.window is not None:
+            return
+        seconds = time.perf_counter() - plane.asked if plane.asked else None
+        self.tune.show_outcome(results.n_objects, seconds)
+        if plane.index != self.controller.workspace.index:
+            return
+        if not plane.asked:
+            self._tune_section.open()
+            self._export_section.open()
+            self._show_ready()
+        outputs = results.predictions[plane.index].outputs if plane.index in results.predictions else {}
+        # what depends on the network's outputs alone is as it was when only a parameter changed
+        again = [view for view in self.look.wanted() if not plane.asked or not set(view.needs) <= set(outputs)]
+        if again:
+            self.inspector.ask(results, plane.index, again)
+
+    def _show_view(self, results: Results, view: View, array: Any, index: Index) -> None:
+        if results is self.controller.results and view in self.look.wanted():
+            self.layers.show_view(results, view, array, index)
+
+    # the user did something that concerns layers
+
+    def _toggle_view(self, view: View, wanted: bool) -> None:
+        results = self.controller.results
+        if results is None:
+            return
+        if wanted:
+            self.inspector.ask(results, self.controller.workspace.index, self.look.wanted())
+        else:
+            self.layers.hide_view(results, view)
+
+    def _export(self, paths: dict[Any, Path]) -> None:
+        results = self.controller.results
+        if results is not None:
+            layer = self.layers.labels_layer(results)
+            labels = results.labels() if layer is None else layer.data
+            self.controller.export(paths, labels)
+
+    def _guarded(self, call: Callable[..., Any]) -> Callable[..., None]:
+        """Turn an error of a call into a message."""
+
+        def guarded(*values: Any) -> None:
+            try:
+                call(*values)
+            except InstsegError as error:
+                self.controller.fail(str(error))
+
+        return guarded
+
+
+def _release(image: Any, controller: Controller, inspector: Inspector) -> None:
+    controller.close()
+    inspector.close()
+    image.release()

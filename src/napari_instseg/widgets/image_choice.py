@@ -1,0 +1,182 @@
+"""The part of the Segment section in which the image and the meaning of its axes are chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QWidget
+
+from napari_instseg.widgets.layers import images_in, source_of, view_of
+from napari_instseg.widgets.parts import Choice, Note, column, labelled
+from napari_instseg.workspace.guess import Look
+from napari_instseg.workspace.source import Reading, Source, stack_shape
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Image
+
+LOOK_AFTER_MS = 60
+
+
+class ImageChoice(QWidget):
+    """Which image layer, how its axes are read, which channel, which slices.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    """
+
+    source_chosen = Signal(object)
+    """A `Source`, or None when no image is left."""
+    reading_chosen = Signal(object)
+    channel_chosen = Signal(object)
+    """A channel, or None for all."""
+    whole_stack_chosen = Signal(object)
+    """True for all slices, False for the one in view."""
+    view_changed = Signal(object, object)
+    """The slice in view, and the window of it, or None."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._sources: WeakKeyDictionary[Image, Source] = WeakKeyDictionary()
+        self._reading: Reading | None = None
+        self._layer: Image | None = None
+        self._image = Choice("The image to segment.")
+        self._axes = Choice("What the axes of the image are.")
+        self._channel = Choice("The channel that shows the objects.")
+        self._slices = Choice("Which slices Run segments. Each slice is segmented by itself.")
+        self._look = Note()
+        self._rows = {
+            "axes": labelled("Axes", self._axes),
+            "channel": labelled("Channel", self._channel),
+            "slices": labelled("Slices", self._slices),
+        }
+        self.setLayout(column(labelled("Image", self._image), *self._rows.values(), self._look))
+        self._image.chosen.connect(self._choose)
+        self._axes.chosen.connect(self.reading_chosen)
+        self._channel.chosen.connect(self.channel_chosen)
+        self._slices.chosen.connect(self.whole_stack_chosen)
+        self._later = QTimer(self, singleShot=True, interval=LOOK_AFTER_MS)
+        self._later.timeout.connect(self._tell_view)
+        viewer.layers.events.inserted.connect(self._inserted)
+        viewer.layers.events.removed.connect(self._refresh)
+        viewer.layers.events.reordered.connect(self._refresh)
+        viewer.dims.events.current_step.connect(self._later_view)
+        viewer.camera.events.zoom.connect(self._later_view)
+        viewer.camera.events.center.connect(self._later_view)
+
+    def start(self) -> None:
+        """Take the newest image, once all signals are connected."""
+        self._refresh()
+
+    def release(self) -> None:
+        """Listen to the viewer no more."""
+        events = self._viewer.layers.events
+        for emitter, callback in (
+            (events.inserted, self._inserted),
+            (events.removed, self._refresh),
+            (events.reordered, self._refresh),
+            (self._viewer.dims.events.current_step, self._later_view),
+            (self._viewer.camera.events.zoom, self._later_view),
+            (self._viewer.camera.events.center, self._later_view),
+        ):
+            emitter.disconnect(callback)
+        self._later.stop()
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer that was chosen, as long as it is there."""
+        return self._layer
+
+    def show_readings(self, options: tuple[Reading, ...], reading: Reading | None) -> None:
+        """Offer the ways to read the image; rows without a choice are hidden."""
+        self._reading = reading
+        self._axes.offer([(option.title, option) for option in options], reading)
+        self._rows["axes"].setVisible(len(options) > 1)
+        source = self.source
+        axis = reading.channel_axis if reading is not None else None
+        count = int(source.array.shape[axis]) if source is not None and axis is not None else 0
+        names = [(f"Channel {number + 1}", number) for number in range(count)]
+        self._channel.offer([(f"All {count}", None), *names], None)
+        self._rows["channel"].setVisible(count > 0)
+        slices = stack_shape(source, reading) if source is not None and reading is not None else ()
+        total = 1
+        for size in slices:
+            total *= size
+        self._rows["slices"].setVisible(total > 1)
+        self._slices.offer([("The one in view", False), (f"All {total}", True)], False)
+        self._tell_view()
+
+    def show_choices(self, channel: int | None, whole_stack: bool) -> None:
+        """Show what was chosen elsewhere."""
+        self._channel.show_value(channel)
+        self._slices.show_value(whole_stack)
+
+    def show_look(self, look: Look | None, model: str) -> None:
+        """Say what the image looks like, and what that means for the model."""
+        if look is None:
+            self._look.say("")
+        elif look.flat:
+            self._look.say("All pixels have the same value: there is nothing to segment.", "warning")
+        else:
+            suits = f" Suggested model: {model}." if model else ""
+            self._look.say(f"Looks like {look.words}.{suits}")
+
+    @property
+    def source(self) -> Source | None:
+        """The image that was chosen."""
+        return self._sources.get(self._layer) if self._layer is not None else None
+
+    def _inserted(self, event: object = None) -> None:
+        images = images_in(self._viewer)
+        newest = getattr(event, "value", None)
+        self._refresh()
+        if newest is not None and newest in images:
+            self._choose(newest)
+
+    def _refresh(self, event: object = None) -> None:
+        images = images_in(self._viewer)
+        for layer in images:
+            layer.events.name.disconnect(self._refresh)
+            layer.events.name.connect(self._refresh)
+        keep = self._layer if self._layer in images else next(iter(images), None)
+        self._image.offer([(layer.name, layer) for layer in images], keep)
+        self._image.setPlaceholderText("no image is open")
+        self._choose(keep)
+
+    def _choose(self, layer: Image | None) -> None:
+        if layer is self._layer and (layer is None or layer in self._sources):
+            return
+        if self._layer is not None:
+            self._layer.events.data.disconnect(self._changed)
+        self._layer = layer
+        self._image.show_value(layer)
+        if layer is not None:
+            layer.events.data.connect(self._changed)
+            self._sources.setdefault(layer, source_of(layer))
+        self.source_chosen.emit(self.source)
+
+    def _changed(self, event: object = None) -> None:
+        """Take the layer's new data for another image."""
+        if self._layer is not None:
+            self._sources[self._layer] = source_of(self._layer)
+            self.source_chosen.emit(self.source)
+
+    def _later_view(self, event: object = None) -> None:
+        self._later.start()
+
+    def _tell_view(self) -> None:
+        layer, reading = self._layer, self._reading
+        if layer is None or reading is None or layer not in self._viewer.layers:
+            return
+        index = tuple(view_of(self._viewer, layer, reading.stack_axes))
+        window = None
+        corners = layer.corner_pixels
+        last = len(reading.roles) - (3 if layer.rgb else 2)
+        if not layer.multiscale and self._viewer.dims.ndisplay == 2 and "volume" not in reading.roles:
+            low, high = corners[0][last : last + 2], corners[1][last : last + 2]
+            window = tuple(slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True))
+        self.view_changed.emit(index, window)

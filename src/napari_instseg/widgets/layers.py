@@ -1,0 +1,215 @@
+"""Between the viewer's layers and the workspace: images in, results out, refreshed in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+import numpy as np
+
+from napari_instseg.core.method import Array, View
+from napari_instseg.workspace.results import Plane, Results
+from napari_instseg.workspace.source import Index, Source, labels_axes
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Image, Labels, Layer
+
+MARK = "napari-instseg"
+"""Key in the metadata of layers that were made here, so that they are not offered as images to segment."""
+
+
+def source_of(layer: Image) -> Source:
+    """Describe an image layer as the workspace knows images; of a pyramid the finest level is taken."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    return Source(
+        array=data,
+        name=layer.name,
+        rgb=bool(layer.rgb),
+        axis_labels=tuple(layer.axis_labels),
+        scale=tuple(float(value) for value in layer.scale),
+        units=tuple(str(unit) for unit in layer.units),
+        translate=tuple(float(value) for value in layer.translate),
+    )
+
+
+def images_in(viewer: Viewer) -> list[Image]:
+    """List the image layers that may be segmented, the newest first."""
+    from napari.layers import Image
+
+    found = [layer for layer in viewer.layers if isinstance(layer, Image) and MARK not in layer.metadata]
+    return found[::-1]
+
+
+def view_of(viewer: Viewer, layer: Layer, results_axes: tuple[int, ...]) -> list[int]:
+    """Give the position in view along some axes of a layer's data."""
+    point = layer.world_to_data(viewer.dims.point)
+    sizes = layer.data[0].shape if layer.multiscale else layer.data.shape
+    return [int(np.clip(round(float(point[axis])), 0, sizes[axis] - 1)) for axis in results_axes]
+
+
+@dataclass
+class _Own:
+    """A layer that was made here."""
+
+    layer: ref[Layer]
+    name: str
+    data: Any
+    touched: bool = False
+
+
+class OwnLayers:
+    """The layers that show results: made once, then refreshed.
+
+    A layer that the user deleted is made again; one that was renamed, painted in or given other data is the user's
+    from then on, and the next result goes to a new layer.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    tell : callable
+        Gets a sentence when a layer is left to the user.
+    """
+
+    def __init__(self, viewer: Viewer, tell: Callable[[str], None]) -> None:
+        self._viewer, self._tell = viewer, tell
+        self._own: dict[tuple[str, str], _Own] = {}
+
+    def labels_layer(self, results: Results) -> Labels | None:
+        """Give the layer that shows the objects of these results, as far as it is still there."""
+        own = self._own.get((results.source.name, "objects"))
+        layer = own.layer() if own is not None else None
+        return layer if layer is not None and layer in self._viewer.layers else None
+
+    def show_plane(self, results: Results, plane: Plane) -> None:
+        """Show the objects of a slice."""
+        key = (results.source.name, "objects")
+        own = self._alive(key)
+        layer = own.layer() if own is not None and own.data.shape == results.shape else None
+        if own is None or layer is None:
+            layer = self._viewer.add_labels(
+                results.labels(),
+                name=f"{results.source.name} objects",
+                **_placed(results, labels_axes(results.reading)),
+            )
+            self._keep(key, layer)
+            layer.events.paint.connect(lambda: self._touch(key, layer))
+        else:
+            part = own.data[results.position(plane.index)]
+            part[plane.window or (...,)] = plane.labels
+            layer.refresh(extent=False)
+        if plane.window is None:
+            layer.features = _features(results)
+
+    def show_view(self, results: Results, view: View, array: Array, index: Index) -> None:
+        """Show one of the method's views of a slice."""
+        key = (results.source.name, view.name)
+        own = self._alive(key)
+        data, extra = _in_stack(view, array, results, index)
+        placed = _placed(results, labels_axes(results.reading), extra=extra, index=index)
+        layer = own.layer() if own is not None else None
+        if layer is not None and layer.ndim == len(placed["scale"]):
+            assert own is not None
+            layer.data = own.data = data
+            layer.translate = placed["translate"]
+            return
+        name = f"{results.source.name} {view.title.lower()}"
+        self._keep(key, self._add(view, data, name, placed))
+
+    def hide_view(self, results: Results, view: View) -> None:
+        """Remove a view's layer, unless the user took it over."""
+        own = self._alive((results.source.name, view.name))
+        layer = own.layer() if own is not None else None
+        if layer is not None:
+            self._viewer.layers.remove(layer)
+
+    def shows(self, results: Results, view: View) -> bool:
+        """Tell whether a view's layer is there."""
+        return self._alive((results.source.name, view.name), tell=False) is not None
+
+    def _add(self, view: View, data: Array, name: str, placed: dict[str, Any]) -> Layer:
+        viewer = self._viewer
+        if view.layer == "labels":
+            return viewer.add_labels(data, name=name, **placed)
+        if view.layer == "points":
+            return viewer.add_points(data, name=name, size=5, face_color="yellow", **placed)
+        if view.layer == "vectors":
+            return viewer.add_vectors(data, name=name, **placed)
+        look = {} if view.layer == "rgb" else {"colormap": view.colormap, "contrast_limits": view.limits}
+        # below the objects, so that these stay in sight
+        layer = viewer.add_image(data, name=name, rgb=view.layer == "rgb", **look, **placed)
+        objects = [i for i, other in enumerate(viewer.layers) if other.name.endswith(" objects")]
+        if objects:
+            viewer.layers.move(len(viewer.layers) - 1, objects[0])
+        return layer
+
+    def _keep(self, key: tuple[str, str], layer: Layer) -> None:
+        layer.metadata[MARK] = key[1]
+        self._own[key] = _Own(ref(layer), layer.name, layer.data)
+
+    def _touch(self, key: tuple[str, str], layer: Layer) -> None:
+        own = self._own.get(key)
+        if own is not None and own.layer() is layer:
+            own.touched = True
+
+    def _alive(self, key: tuple[str, str], *, tell: bool = True) -> _Own | None:
+        """Give a layer that is still ours; forget one that is not."""
+        own = self._own.get(key)
+        if own is None:
+            return None
+        layer = own.layer()
+        if layer is None or layer not in self._viewer.layers:
+            del self._own[key]
+            return None
+        if layer.name != own.name or own.touched or layer.data is not own.data:
+            del self._own[key]
+            if tell:
+                why = "renamed" if layer.name != own.name else "changed"
+                self._tell(f"You {why} '{layer.name}', so it was kept as it is; the new result has its own layer.")
+            return None
+        return own
+
+
+def _features(results: Results) -> Any:
+    """Give what is known of each object, with its id as ``index``, as label layers want it."""
+    table = results.table().rename(columns={"label": "index"})
+    first = ["index", *[name for name in ("score", "class", "area") if name in table]]
+    return table[[*first, *[name for name in table if name not in first]]]
+
+
+def _placed(results: Results, axes: tuple[int, ...], *, extra: int = 0, index: Index = ()) -> dict[str, Any]:
+    """Give the place of a result in the world: scale, units, axis names and position of its image's axes.
+
+    `extra` axes without a meaning in space, such as channels, come first.
+    """
+    source, reading = results.source, results.reading
+    offset = dict(zip(reading.stack_axes, index, strict=False)) if index else {}
+
+    def pick(values: tuple[Any, ...], default: Any) -> list[Any]:
+        return [values[axis] if axis < len(values) else default for axis in axes]
+
+    scale = pick(source.scale, 1.0)
+    translate = pick(source.translate, 0.0)
+    shifts = [offset.get(axis, 0) for axis in axes]
+    return {
+        "scale": [1.0] * extra + scale,
+        "translate": [0.0] * extra + [t + s * n for t, s, n in zip(translate, scale, shifts, strict=True)],
+        "units": ["pixel"] * extra + pick(source.units, "pixel"),
+        "axis_labels": ["channel"] * extra + pick(source.axis_labels, ""),
+    }
+
+
+def _in_stack(view: View, array: Array, results: Results, index: Index) -> tuple[Array, int]:
+    """Give a view's array the axes of the stack that its slice is from; and how many axes come before those."""
+    spatial = len(results.shape) - len(index)
+    if view.layer in ("points", "vectors"):
+        ndim = array.shape[-1]
+        wide = np.zeros((*array.shape[:-1], len(index) + ndim), array.dtype)
+        wide[..., len(index) :] = array
+        return wide, 0
+    rgb = view.layer == "rgb"
+    extra = array.ndim - spatial - rgb
+    where = (slice(None),) * extra + (None,) * len(index)
+    return np.ascontiguousarray(array[where]), extra

@@ -1,0 +1,184 @@
+"""Small widgets that the sections of the dock are made of."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+TONES = {"plain": "", "good": "#3f9e63", "warning": "#c98a1b", "error": "#dc5a5a"}
+"""Text colours that can be read on the light and on the dark theme."""
+
+SPACE = 6
+
+
+class Section(QWidget):
+    """A part of the dock under a title that folds it."""
+
+    def __init__(self, title: str, content: QWidget, *, opened: bool = True) -> None:
+        super().__init__()
+        self._button = QToolButton()
+        self._button.setText(title)
+        self._button.setCheckable(True)
+        self._button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._button.setStyleSheet(
+            "QToolButton { border: none; border-radius: 2px; font-weight: bold; text-align: left; padding: 4px; }"
+        )
+        self._content = content
+        layout = column(self._button, content, margins=(0, 0, 0, 0))
+        layout.setSpacing(2)
+        self.setLayout(layout)
+        content.setContentsMargins(SPACE, 0, SPACE, SPACE)
+        self._button.toggled.connect(self._fold)
+        self._button.setChecked(opened)
+        self._fold(opened)
+
+    def open(self) -> None:
+        """Unfold it."""
+        self._button.setChecked(True)
+
+    @property
+    def opened(self) -> bool:
+        """Whether it is unfolded."""
+        return bool(self._button.isChecked())
+
+    def _fold(self, opened: bool) -> None:
+        self._button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        self._content.setVisible(opened)
+
+
+class Note(QLabel):
+    """A sentence in small letters; it takes no room while it is empty."""
+
+    def __init__(self, text: str = "", tone: str = "plain") -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.say(text, tone)
+
+    def say(self, text: str, tone: str = "plain") -> None:
+        """Show another sentence."""
+        color = f"color: {TONES[tone]};" if TONES[tone] else ""
+        self.setStyleSheet(f"font-size: 9pt; {color}")
+        self.setText(text)
+        self.setVisible(bool(text))
+
+
+class Choice(QComboBox):
+    """A combo box of titles with values, that never asks for more width than there is."""
+
+    chosen = Signal(object)
+    """The value that the user chose."""
+
+    def __init__(self, tooltip: str = "") -> None:
+        super().__init__()
+        self.setToolTip(tooltip)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.activated.connect(lambda row: self.chosen.emit(self.itemData(row)))
+        calm_wheel(self)
+
+    def offer(self, options: list[tuple[str, object]], value: object) -> None:
+        """Replace the options and show the one with this value."""
+        self.blockSignals(True)
+        self.clear()
+        for title, data in options:
+            self.addItem(title, data)
+        self.blockSignals(False)
+        self.show_value(value)
+
+    def show_value(self, value: object) -> None:
+        """Show the option with this value, or none."""
+        found = [row for row in range(self.count()) if self.itemData(row) is value or self.itemData(row) == value]
+        self.blockSignals(True)
+        self.setCurrentIndex(found[0] if found else -1)
+        self.blockSignals(False)
+
+    def values(self) -> list[object]:
+        """Give the values of all options."""
+        return [self.itemData(row) for row in range(self.count())]
+
+
+class _WheelGuard(QObject):
+    """Leaves the wheel to the scroll area, unless the widget was clicked before."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        if event is None or event.type() != QEvent.Type.Wheel or not isinstance(watched, QWidget):
+            return False
+        if watched.hasFocus():
+            return False
+        event.ignore()
+        return True
+
+
+def calm_wheel(widget: QComboBox | QSlider | QAbstractSpinBox) -> None:
+    """Let the wheel scroll the dock, not change a value that it happens to pass over."""
+    widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    widget.installEventFilter(_WheelGuard(widget))
+
+
+def column(*widgets: QWidget, margins: tuple[int, int, int, int] = (0, 0, 0, 0)) -> QVBoxLayout:
+    """Put widgets below each other."""
+    layout = QVBoxLayout()
+    layout.setContentsMargins(*margins)
+    layout.setSpacing(SPACE)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return layout
+
+
+def row(*widgets: QWidget, stretch: int | None = None) -> QWidget:
+    """Put widgets beside each other; the one at `stretch` takes the room that is left."""
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(SPACE)
+    for place, widget in enumerate(widgets):
+        layout.addWidget(widget, int(place == stretch))
+    return holder
+
+
+def labelled(title: str, widget: QWidget, width: int = 64) -> QWidget:
+    """Put a title of fixed width before a widget, so that fields line up."""
+    label = QLabel(title)
+    label.setFixedWidth(width)
+    label.setToolTip(widget.toolTip())
+    label.setBuddy(widget)
+    return row(label, widget, stretch=1)
+
+
+def button(text: str, tooltip: str, key: str = "") -> QPushButton:
+    """Make a button that shows its key."""
+    made = QPushButton(f"{text}  ({key})" if key else text)
+    made.setToolTip(f"{tooltip}\nKey: {key}" if key else tooltip)
+    return made
+
+
+def allow(widget: QWidget, obstacle: str, tooltip: str) -> None:
+    """Enable a widget, or grey it and let its tooltip say why it cannot be used now."""
+    widget.setEnabled(not obstacle)
+    widget.setToolTip(obstacle or tooltip)
+
+
+class FittingLabel(QLabel):
+    """A label that wraps, and never makes the dock wider."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.setWordWrap(True)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for no width."""
+        return QSize(10, super().minimumSizeHint().height())

@@ -1,0 +1,148 @@
+"""The Tune section: decode parameters that move the objects, undo and redo, presets, latency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from napari_instseg.core.params import Params
+from napari_instseg.widgets.parameters import ParameterForm
+from napari_instseg.widgets.parts import SPACE, Note, button, calm_wheel, row
+from napari_instseg.widgets.sparkline import Sparkline
+from napari_instseg.workspace.status import in_time
+
+UNDO_KEY, REDO_KEY = "Alt+Z", "Alt+Shift+Z"
+
+
+class TuneSection(QWidget):
+    """The form of the model's method, and what one does with its values."""
+
+    changed = Signal(str, object)
+    """Name and value of a parameter, while the user changes it."""
+    settled = Signal()
+    live_chosen = Signal(bool)
+    applied = Signal()
+    undone = Signal()
+    redone = Signal()
+    reset = Signal()
+    preset_chosen = Signal(str)
+    preset_saved = Signal(str)
+    preset_deleted = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.form: ParameterForm | None = None
+        self._pixel_size: float | None = None
+        self._live = QCheckBox("Live")
+        self._live.setChecked(True)
+        self._live.setToolTip("Objects follow the sliders at once. Off: only when Apply is pressed.")
+        self._apply = button("Apply", "Find the objects with these values, from what the network already said.")
+        self._undo = _tool("↶", f"Undo the last change of a value\nKey: {UNDO_KEY}")
+        self._redo = _tool("↷", f"Redo the change that was undone\nKey: {REDO_KEY}")
+        self._reset = _tool("Reset", "Return to the model's own values; this can be undone.")
+        self._facts = QLabel()
+        self._facts.setStyleSheet("font-size: 9pt; color: gray;")
+        self._times = Sparkline()
+        self._times.setToolTip("Time from a change to the new objects on the screen, the last ones at the right.")
+        self._presets = QComboBox()
+        self._presets.setEditable(True)
+        self._presets.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self._presets.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._presets.setMinimumContentsLength(6)
+        self._presets.lineEdit().setPlaceholderText("preset: type a name to keep these values")
+        self._presets.setToolTip("Values kept under a name, for this model. Choose one, or type a name and Save.")
+        calm_wheel(self._presets)
+        self._save = _tool("Save", "Keep the present values under this name.")
+        self._delete = _tool("Delete", "Forget the preset of this name.")
+        self._empty = Note("Choose a model to see what can be tuned.")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(SPACE)
+        self._place = layout
+        for widget in (
+            row(self._live, self._apply, QWidget(), self._undo, self._redo, self._reset, stretch=2),
+            self._empty,
+            row(self._facts, self._times, stretch=1),
+            row(self._presets, self._save, self._delete, stretch=0),
+        ):
+            layout.addWidget(widget)
+        self._live.toggled.connect(self._choose_live)
+        self._apply.clicked.connect(self.applied)
+        self._undo.clicked.connect(self.undone)
+        self._redo.clicked.connect(self.redone)
+        self._reset.clicked.connect(self.reset)
+        self._presets.activated.connect(lambda number: self.preset_chosen.emit(self._presets.itemText(number)))
+        self._presets.editTextChanged.connect(self._name_presets)
+        self._save.clicked.connect(lambda: self.preset_saved.emit(self._presets.currentText()))
+        self._delete.clicked.connect(lambda: self.preset_deleted.emit(self._presets.currentText()))
+        self._apply.setVisible(False)
+        self.allow(undo=False, redo=False, reset=False)
+        self.show_presets(())
+
+    def show_method(self, params: type[Params]) -> None:
+        """Make the form of a method's decode parameters."""
+        if self.form is not None:
+            self.form.deleteLater()
+        self.form = ParameterForm(params)
+        self.form.show_pixel_size(self._pixel_size)
+        self._place.insertWidget(1, self.form)
+        self.form.changed.connect(self.changed)
+        self.form.settled.connect(self.settled)
+        self._empty.say("")
+
+    def show_values(self, values: Params) -> None:
+        """Show values, hiding what does not apply to them."""
+        if self.form is not None:
+            self.form.show_values(values)
+
+    def show_pixel_size(self, micrometres: float | None) -> None:
+        """Say sizes in micrometres too, where the image has a scale."""
+        self._pixel_size = micrometres
+        if self.form is not None:
+            self.form.show_pixel_size(micrometres)
+
+    def show_outcome(self, objects: int, seconds: float | None) -> None:
+        """Say how many objects there are, and how long it took from the change to the screen."""
+        words = f"{objects} object{'' if objects == 1 else 's'}"
+        if seconds is not None:
+            words += f" after {in_time(seconds)}"
+            self._times.add(seconds)
+        self._facts.setText(words)
+
+    def clear_outcome(self) -> None:
+        """Forget counts and times, as for another image."""
+        self._facts.setText("")
+        self._times.clear()
+
+    def allow(self, *, undo: bool, redo: bool, reset: bool) -> None:
+        """Enable what can be done."""
+        self._undo.setEnabled(undo)
+        self._redo.setEnabled(redo)
+        self._reset.setEnabled(reset)
+
+    def show_presets(self, names: Sequence[str]) -> None:
+        """Offer the presets of the model, keeping what was typed."""
+        typed = self._presets.currentText()
+        self._presets.blockSignals(True)
+        self._presets.clear()
+        self._presets.addItems(list(names))
+        self._presets.setEditText(typed)
+        self._presets.blockSignals(False)
+        self._name_presets(typed)
+
+    def _name_presets(self, name: str) -> None:
+        self._save.setEnabled(bool(name.strip()))
+        self._delete.setEnabled(self._presets.findText(name, Qt.MatchFlag.MatchExactly) >= 0)
+
+    def _choose_live(self, live: bool) -> None:
+        self._apply.setVisible(not live)
+        self.live_chosen.emit(live)
+
+
+def _tool(text: str, tooltip: str) -> QToolButton:
+    made = QToolButton()
+    made.setText(text)
+    made.setToolTip(tooltip)
+    return made

@@ -23,13 +23,14 @@ Data = Mapping[str, Any]
 class Output:
     """One named array of a prediction, on the image's grid.
 
-    ``"channels"`` arrays have shape (C, Y, X) or (C, Z, Y, X), ``"map"`` arrays (Y, X) or (Z, Y, X).
+    ``"channels"`` arrays have shape (C, Y, X) or (C, Z, Y, X), ``"map"`` arrays (Y, X) or (Z, Y, X). ``"rows"`` arrays
+    (N, K) are the exception: one row per detection, with positions as fractions of the image.
     """
 
     name: str
     title: str
     help: str
-    layout: Literal["channels", "map"] = "channels"
+    layout: Literal["channels", "map", "rows"] = "channels"
     optional: bool = False
 
 
@@ -110,7 +111,9 @@ class Method:
     build : callable
         ``build(network_params, in_channels, ndim, classes) -> torch.nn.Module`` whose
         ``forward(image, coordinates)`` gives raw heads as a dict of tensors (B, C, *spatial), with attributes
-        ``stride``, ``halo`` and ``coordinates``; see `napari_instseg.networks`.
+        ``stride``, ``halo`` and ``coordinates``; see `napari_instseg.networks`. With ``needs_target = True`` it is
+        called ``forward(image, coordinates, target)`` while training, and with ``helpers() -> {name: function}`` it
+        gives decoding functions beside the outputs.
     compute_loss : callable
         ``compute_loss(raw, target, loss_params) -> named scalars``; their sum is optimised.
     activate : callable
@@ -120,6 +123,8 @@ class Method:
         ``stages(decode_params) -> tuple of Stage``.
     inspect : tuple of View
         What is worth looking at.
+    schedule : callable
+        ``schedule(loss_params, progress) -> loss_params`` for a share `progress` of the training, 0 to 1.
     """
 
     name: str
@@ -135,6 +140,7 @@ class Method:
     activate: Callable[[Tensors, tuple[int, ...]], dict[str, torch.Tensor]]
     stages: Callable[[Any], tuple[Stage, ...]]
     inspect: tuple[View, ...] = field(default_factory=tuple)
+    schedule: Callable[[Any, float], Any] = lambda params, _progress: params
 
     def to_dict(self) -> dict[str, Any]:
         """Give all that can be told of the method as JSON-ready values."""
@@ -161,7 +167,7 @@ def spatial_shape(outputs: Mapping[str, Array], declared: tuple[Output, ...]) ->
         If none of the declared outputs is there.
     """
     for output in declared:
-        if output.name in outputs:
+        if output.name in outputs and output.layout != "rows":
             shape = np.shape(outputs[output.name])
             return tuple(shape[1:] if output.layout == "channels" else shape)
     raise KeyError("none of: " + ", ".join(output.name for output in declared))

@@ -32,8 +32,8 @@ class ColoringLoss(Params):
     average: Average = choice(
         "pixels",
         title="Average over",
-        help="pixels: every pixel counts alike. objects: each object's pixels are averaged, as in the paper, so that small "
-        "objects count as much as large ones.",
+        help="pixels: every pixel counts alike. objects: each object's pixels are averaged, as in the paper, so that "
+        "small objects count as much as large ones.",
     )
 
 
@@ -73,8 +73,8 @@ class DiscriminativeLoss(Params):
         1000,
         unit="px",
         title="Reach of the push",
-        help="Only objects nearer to each other than this repel. 0: all pairs in an image, as in the paper. With a reach, "
-        "large images with very many objects need no more room in embedding space than small ones.",
+        help="Only objects nearer to each other than this repel. 0: all pairs in an image, as in the paper. With a "
+        "reach, large images with very many objects need no more room in embedding space than small ones.",
     )
 
 
@@ -86,7 +86,7 @@ class ForegroundLoss(Params):
         0.0,
         20.0,
         title="Weight of the foreground",
-        help="Of the cross-entropy and Dice of the foreground or the classes, beside the terms that tell objects apart.",
+        help="Of what tells objects from background and classes apart, beside what tells objects apart.",
     )
     dice: float = tunable(
         0.5,
@@ -95,4 +95,97 @@ class ForegroundLoss(Params):
         title="Share of Dice",
         help="0: cross-entropy alone, well calibrated. 1: Dice alone, which small or rare objects gain from.",
         advanced=True,
+    )
+
+
+class SemiconvLoss(Params):
+    """How pixels learn to point at one place per object."""
+
+    attraction: float = tunable(
+        1.0,
+        0.0,
+        10.0,
+        title="Weight of the attraction",
+        help="Pull of an object's pixels to their mean, in pixels: all that the paper's own loss has.",
+    )
+    kernel_weight: float = tunable(
+        1.0,
+        0.0,
+        10.0,
+        title="Weight of the kernel",
+        help="Cross-entropy of the affinity to each object's mean, which also pushes other objects' pixels away and "
+        "learns how wide the kernel is. Tells touching objects apart better. 0: attraction alone, as in the paper.",
+    )
+
+
+class MetricLoss(Params):
+    """How pixels learn to be similar within and unlike across objects."""
+
+    samples: int = tunable(
+        10,
+        2,
+        100,
+        unit="px",
+        title="Pixels per object",
+        help="Drawn at random at every step; pairs of them are compared, and masks are grown from them.",
+    )
+    weighting: Literal["size", "object"] = choice(
+        "size",
+        title="Pairs weigh by",
+        help="size: inversely to the size of both objects, as in the paper, small ones count more. object: all alike.",
+        advanced=True,
+    )
+    seed_weight: float = tunable(
+        0.2,
+        0.0,
+        5.0,
+        title="Weight of the seediness",
+        help="Largest weight (lambda) of the loss that learns which pixels grow into good masks.",
+    )
+    seed_ramp: float = tunable(
+        0.5,
+        0.0,
+        1.0,
+        step=0.05,
+        title="Ramp of the seediness",
+        help="Share of the training over which that weight rises from 0; the embedding comes first.",
+        advanced=True,
+    )
+    good_iou: float = tunable(
+        0.5,
+        0.1,
+        0.95,
+        step=0.05,
+        title="Good mask from IoU",
+        help="A grown mask that overlaps an object by this much is a good one.",
+        advanced=True,
+    )
+
+
+class BoundaryLoss(Params):
+    """What clusternet's paper adds to the discriminative loss."""
+
+    boundary_weight: float = tunable(
+        0.0,
+        0.0,
+        10.0,
+        title="Weight of the boundary term (psi)",
+        help="Push between the boundary pixels of different objects. 0 was best in the paper.",
+    )
+    boundary_samples: int = tunable(
+        200,
+        1,
+        2000,
+        unit="px",
+        title="Boundary pixels",
+        help="Most boundary pixels per object, drawn at random at every step.",
+        advanced=True,
+    )
+    key_weight: float = tunable(
+        1.0,
+        1.0,
+        1000.0,
+        title="Weight of key points",
+        help="How much the corners and the centre of an object count in its mean, against 1 for its other pixels. "
+        "1 was best in the paper.",
     )

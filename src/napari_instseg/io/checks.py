@@ -11,6 +11,9 @@ from napari_instseg.data.axes import check_axes, guess_axes
 EXACT = 2**24
 """Whole numbers up to here are exact in float32."""
 
+TINIEST, LARGEST = 1e-30, 1e38
+"""Ranges of values between these stay what they are in float32."""
+
 
 def check_image(array: Array, axes: str | None = None, name: str = "The image") -> tuple[Array, str]:
     """Check that an image can be segmented.
@@ -76,9 +79,9 @@ def _plain_numbers(array: Array, name: str) -> Array:
         return array.view(np.uint8)
     if array.dtype in (np.uint8, np.uint16):
         return array
-    low, high = (float(low), float(high))
+    low, high = float(low), float(high)
+    if not TINIEST < high - low < LARGEST:
+        raise InputError(f"{name} ranges from {low:g} to {high:g}; expected a range that single precision can hold.")
     if max(abs(low), abs(high)) <= EXACT:
         return array.astype(np.float32, copy=False)
-    if high - low > np.finfo(np.float32).max:
-        raise InputError(f"{name} ranges from {low:g} to {high:g}; expected a range that single precision can hold.")
     return (array.astype(np.float64) - low).astype(np.float32)

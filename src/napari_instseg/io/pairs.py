@@ -198,8 +198,8 @@ def _check_partners(images: dict[str, Path], others: dict[str, Path], folder: Pa
     lonely = [images[name].name for name in sorted(images.keys() - others.keys())]
     if lonely:
         raise InputError(
-            f"{len(lonely)} of {len(images)} images have no partner in '{folder}': {listed(lonely)}; expected a file of "
-            "the same name there, of any suffix that can be read. Add it, or take the image out."
+            f"{len(lonely)} of {len(images)} images have no partner in '{folder}': {listed(lonely)}; expected a file "
+            "of the same name there, of any suffix that can be read. Add it, or take the image out."
         )
     orphans = [others[name].name for name in sorted(others.keys() - images.keys())]
     if orphans:

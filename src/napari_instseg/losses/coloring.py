@@ -99,7 +99,7 @@ def halo_mean(values: Tensor, objects: ObjectIndex, labels: Tensor, margin: int)
     cells = _cell_sums(stacked, cell)
     grid = cells.shape[2:]
     reach = -(-margin // cell)
-    covered = _dilate(_cells_of_objects(objects, cell, grid), reach)
+    covered = _dilate(_cells_of_objects(objects, cell, grid), reach).to(values.dtype)
     sums = torch.bmm(covered.flatten(2), cells.flatten(2).transpose(1, 2))
     sums = sums[objects.image, objects.slot] - objects.sum(objects.rows(stacked))
     return sums[:, :-1] / sums[:, -1:].clamp(min=1)

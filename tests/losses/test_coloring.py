@@ -1,0 +1,191 @@
+"""Deep coloring: equations 1 to 3 against a loop over objects with an exact dilation, and what must not matter."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from napari_instseg.losses import choose_colors, coloring_loss, index_objects
+from napari_instseg.losses.coloring import halo_mean
+from napari_instseg.losses.params import ColoringLoss
+
+
+def blobs(seed, shape, batch=2, number=5, unknown=0.05):
+    """Nearest-seed cells with gaps of background and some unknown pixels."""
+    rng = np.random.default_rng(seed)
+    images = []
+    for _ in range(batch):
+        seeds = np.zeros(shape, int)
+        for i in range(number):
+            seeds[tuple(rng.integers(0, side) for side in shape)] = i + 1
+        far, nearest = ndimage.distance_transform_edt(seeds == 0, return_indices=True)
+        labels = np.where(far < min(shape) / 4, seeds[tuple(nearest)], 0)
+        images.append(np.where(rng.random(shape) < unknown, -1, labels))
+    return torch.from_numpy(np.stack(images))
+
+
+def logits_for(labels, channels, seed=0, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(labels.shape[0], channels, *labels.shape[1:], generator=generator, dtype=dtype)
+
+
+def halo_of(mask, labels, margin):
+    """Equation 1, literally, with a cube."""
+    dilated = ndimage.binary_dilation(mask, np.ones((2 * margin + 1,) * mask.ndim))
+    return dilated & ~mask & (labels >= 0)
+
+
+def slow_colors(logits, labels, params):
+    """Equation 2, object by object."""
+    chosen = []
+    for b, image in enumerate(labels.numpy()):
+        p = logits[b].softmax(0).numpy()
+        for i in np.unique(image[image > 0]):
+            mask = image == i
+            halo = halo_of(mask, image, params.margin)
+            score = [
+                np.log(p[c][mask]).mean() + params.halo_weight * (np.log1p(-p[c][halo]).mean() if halo.any() else 0)
+                for c in range(1, len(p))
+            ]
+            chosen.append(1 + int(np.argmax(score)))
+    return chosen
+
+
+@pytest.mark.parametrize("shape", [(20, 24), (9, 10, 11)])
+@pytest.mark.parametrize("margin", [1, 3, 7])
+def test_halo_means_equal_a_dilation(shape, margin):
+    labels = blobs(margin, shape)
+    values = logits_for(labels, 3)
+    objects = index_objects(labels)
+    fast = halo_mean(values, objects, labels, margin)
+    number = 0
+    for b, image in enumerate(labels.numpy()):
+        for i in np.unique(image[image > 0]):
+            halo = halo_of(image == i, image, margin)
+            assert torch.allclose(fast[number], values[b][:, torch.from_numpy(halo)].mean(1))
+            number += 1
+    assert number == objects.number
+
+
+def test_a_wide_halo_on_the_grid_of_cells_covers_the_halo_and_less_than_a_cell_more():
+    labels = torch.zeros(1, 96, 96, dtype=torch.int64)
+    labels[0, 41:52, 43:50] = 1
+    margin = 20
+    count = torch.zeros(1, 1, 96, 96)
+    halo = halo_of(labels[0].numpy() == 1, labels[0].numpy(), margin)
+    count[0, 0][torch.from_numpy(halo)] = 1
+    share = halo_mean(count, index_objects(labels), labels, margin).item()
+    cell = margin // 5
+    widest = (11 + 2 * (margin + 2 * cell)) * (7 + 2 * (margin + 2 * cell)) - 77
+    assert halo.sum() / widest < share < 1
+
+
+@pytest.mark.parametrize("shape", [(20, 24), (9, 10, 11)])
+@pytest.mark.parametrize("weight", [0.0, 7.0])
+def test_colors_equal_a_loop_over_objects(shape, weight):
+    labels = blobs(1, shape)
+    params = ColoringLoss(margin=4, halo_weight=weight)
+    logits = logits_for(labels, 6)
+    assert choose_colors(logits, index_objects(labels), labels, params).tolist() == slow_colors(logits, labels, params)
+
+
+def test_pixels_average_is_the_mean_log_loss_of_the_chosen_colors():
+    labels = blobs(2, (20, 24))
+    params = ColoringLoss(margin=4)
+    logits = logits_for(labels, 5)
+    colors = iter(slow_colors(logits, labels, params))
+    losses = []
+    for b, image in enumerate(labels):
+        log_p = logits[b].log_softmax(0)
+        losses.append(-log_p[0][image == 0])
+        losses += [-log_p[next(colors)][image == i] for i in image.unique() if i > 0]
+    expected = torch.cat(losses).mean()
+    assert torch.allclose(coloring_loss(logits, labels, params)["coloring"], expected)
+
+
+def test_objects_average_is_equation_3_with_the_mean_over_the_background():
+    labels = blobs(2, (20, 24))
+    params = ColoringLoss(margin=4, average="objects")
+    logits = logits_for(labels, 5)
+    log_p = logits.log_softmax(1)
+    colors = iter(slow_colors(logits, labels, params))
+    inside = sum(
+        -log_p[b, next(colors)][image == i].mean() for b, image in enumerate(labels) for i in image.unique() if i > 0
+    )
+    expected = inside / len(labels) - log_p[:, 0][labels == 0].mean()
+    assert torch.allclose(coloring_loss(logits, labels, params)["coloring"], expected)
+
+
+def test_closed_form_of_a_uniform_network():
+    labels = blobs(3, (16, 16))
+    loss = coloring_loss(torch.zeros(2, 9, 16, 16), labels, ColoringLoss())["coloring"]
+    assert loss.item() == pytest.approx(math.log(9))
+
+
+def test_neighbours_that_start_with_one_color_are_told_apart():
+    """From logits that favour one colour for both, with a hint too small for an argmax, descent separates them."""
+    labels = torch.zeros(1, 8, 16, dtype=torch.int64)
+    labels[0, 1:7, 1:8] = 1
+    labels[0, 1:7, 8:15] = 2
+    logits = torch.zeros(1, 3, 8, 16)
+    logits[:, 1] = 1.0
+    logits[0, 2, 1:7, 8:15] = 0.95
+    logits.requires_grad_()
+    optimizer = torch.optim.SGD([logits], lr=20)
+    for _ in range(60):
+        optimizer.zero_grad()
+        coloring_loss(logits, labels, ColoringLoss(margin=3))["coloring"].backward()
+        optimizer.step()
+    winners = logits.argmax(1)
+    left, right = winners[labels == 1].unique(), winners[labels == 2].unique()
+    assert len(left) == len(right) == 1
+    assert left != right
+    assert (winners[labels == 0] == 0).all()
+
+
+@pytest.mark.parametrize("average", ["pixels", "objects"])
+def test_ids_do_not_matter_and_unknown_pixels_teach_nothing(average):
+    labels = blobs(4, (20, 24))
+    params = ColoringLoss(margin=4, average=average)
+    logits = logits_for(labels, 5).requires_grad_()
+    loss = coloring_loss(logits, labels, params)["coloring"]
+    (gradient,) = torch.autograd.grad(loss, logits)
+    unknown = (labels < 0).unsqueeze(1).expand_as(gradient)
+    assert unknown.any()
+    assert (gradient[unknown] == 0).all()
+    assert (gradient[~unknown] != 0).all()
+    elsewhere = torch.where(unknown, 50.0, logits.detach())
+    other_ids = torch.where(labels > 0, 4000 - 7 * labels, labels)
+    assert torch.allclose(coloring_loss(elsewhere, other_ids, params)["coloring"], loss)
+
+
+@pytest.mark.parametrize("average", ["pixels", "objects"])
+@pytest.mark.parametrize("fill", [-1, 0, 3])
+def test_images_of_one_label_are_finite_with_a_gradient(average, fill):
+    labels = torch.full((2, 8, 8), fill)
+    logits = logits_for(labels, 4).requires_grad_()
+    loss = coloring_loss(logits, labels, ColoringLoss(average=average))["coloring"]
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert torch.isfinite(loss)
+    assert torch.isfinite(gradient).all()
+    assert gradient.any() == (fill >= 0)
+
+
+def test_objects_take_only_the_colors_of_their_class():
+    labels = blobs(5, (20, 24), unknown=0)
+    classes = torch.where(labels > 0, 1 + labels % 3, 0)
+    logits = logits_for(labels, 1 + 3 * 4)
+    objects = index_objects(labels)
+    colors = choose_colors(logits, objects, labels, ColoringLoss(margin=4), classes)
+    kinds = torch.stack([classes[b][labels[b] == i][0] for b in range(2) for i in labels[b].unique() if i > 0])
+    assert len(kinds.unique()) == 3
+    assert torch.equal((colors - 1) // 4 + 1, kinds)
+
+
+def test_gradient_is_the_numerical_one():
+    labels = blobs(6, (6, 7), number=3)
+    logits = logits_for(labels, 4).requires_grad_()
+    params = ColoringLoss(margin=2)
+    assert torch.autograd.gradcheck(lambda x: coloring_loss(x, labels, params)["coloring"], (logits,))

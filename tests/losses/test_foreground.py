@@ -1,0 +1,73 @@
+"""Foreground and classes: closed forms, a reference of torch, unknown pixels, empty images."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from napari_instseg.losses import foreground_loss, semantic_loss
+from napari_instseg.losses.foreground import soft_dice
+from napari_instseg.losses.params import ForegroundLoss
+
+LABELS = torch.tensor([[[0, 1, 1, -1], [0, 0, 2, 2]]])
+
+
+def test_entropy_of_an_undecided_network_is_log_two():
+    loss = foreground_loss(torch.zeros(1, 1, 2, 4), LABELS, ForegroundLoss(dice=0.0))["foreground"]
+    assert loss.item() == pytest.approx(math.log(2))
+
+
+def test_dice_worked_by_hand():
+    """Seven known pixels at one half, four of them objects: overlap 2, total 3.5 + 4."""
+    loss = foreground_loss(torch.zeros(1, 1, 2, 4), LABELS, ForegroundLoss(dice=1.0, foreground_weight=3.0))
+    assert loss["foreground"].item() == pytest.approx(3 * (1 - (2 * 2 + 1) / (7.5 + 1)))
+
+
+def test_dice_of_a_perfect_and_of_an_empty_answer():
+    truth = torch.tensor([[[1.0, 0, 1, 1]]])
+    assert soft_dice(truth, truth).item() == 0
+    assert soft_dice(torch.zeros_like(truth), torch.zeros_like(truth)).item() == 0
+    assert soft_dice(torch.zeros_like(truth), truth).item() == pytest.approx(3 / 4)
+
+
+def test_a_two_class_map_scores_like_the_foreground():
+    """A softmax over (0, z) is the sigmoid of z."""
+    logit = torch.randn(1, 1, 2, 4, generator=torch.Generator().manual_seed(0))
+    classes = LABELS.clamp(max=1)
+    both = torch.cat([torch.zeros_like(logit), logit], dim=1)
+    params = ForegroundLoss(dice=0.4)
+    one, two = foreground_loss(logit, LABELS, params), semantic_loss(both, classes, params)
+    assert one["foreground"].item() == pytest.approx(two["semantic"].item(), rel=1e-5)
+
+
+def test_entropy_of_classes_is_torchs():
+    logits = torch.randn(1, 3, 2, 4, generator=torch.Generator().manual_seed(1))
+    expected = functional.cross_entropy(logits, LABELS, ignore_index=-1)
+    assert torch.allclose(semantic_loss(logits, LABELS, ForegroundLoss(dice=0.0))["semantic"], expected)
+
+
+@pytest.mark.parametrize("dice", [0.0, 0.5, 1.0])
+def test_unknown_pixels_teach_nothing(dice):
+    params = ForegroundLoss(dice=dice)
+    unknown = LABELS[0] < 0
+    for function, channels in ((foreground_loss, 1), (semantic_loss, 3)):
+        logits = torch.randn(1, channels, 2, 4, generator=torch.Generator().manual_seed(2)).requires_grad_()
+        (loss,) = function(logits, LABELS, params).values()
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert not gradient[0][:, unknown].any()
+        assert gradient[0][:, ~unknown].any(0).all()
+        (other,) = function(torch.where(unknown, 30.0, logits), LABELS, params).values()
+        assert torch.allclose(other, loss)
+
+
+@pytest.mark.parametrize("fill", [-1, 0, 2])
+def test_images_of_one_label_are_finite_with_a_gradient(fill):
+    labels = torch.full((2, 4, 4, 4), fill)
+    for function, channels in ((foreground_loss, 1), (semantic_loss, 3)):
+        logits = torch.randn(2, channels, 4, 4, 4).requires_grad_()
+        (loss,) = function(logits, labels, ForegroundLoss()).values()
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert torch.isfinite(loss)
+        assert torch.isfinite(gradient).all()
+        assert gradient.any() == (fill >= 0)

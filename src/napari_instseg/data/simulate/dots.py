@@ -15,7 +15,7 @@ class Dots(Field):
     spacing: int = tunable(
         32, 4, 512, unit="px", title="Spacing", help="Distance of neighbouring dots' centres, in rows and in columns."
     )
-    diameter: int = tunable(16, 3, 256, unit="px", title="Diameter", help="Size of a dot; less than the spacing.")
+    diameter: int = tunable(16, 4, 256, unit="px", title="Diameter", help="Size of a dot; less than the spacing.")
     noise: float = tunable(
         0.0, 0.0, 60.0, step=1, unit="grey values", title="Noise", help="0 keeps the dots identical to the last bit."
     )

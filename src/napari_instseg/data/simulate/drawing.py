@@ -59,7 +59,7 @@ class Tube:
     window : (slice, slice)
         The part of the image.
     edge : float array
-        Signed distance to the outline in px, negative inside.
+        Signed distance to the outline in px, negative inside; no more than the margin of the window.
     along : float array
         Place along the curve, 0 at its first point, 1 at its last.
     across : float array
@@ -106,15 +106,19 @@ def tube(points: Floats, half_width: Floats, shape: tuple[int, int], margin: flo
         None if the body lies wholly outside the image.
     """
     sides = np.broadcast_to(half_width, (2, len(points)))
-    window = window_around(points, float(sides.max()) + margin, shape)
+    bound = float(sides.max()) + margin
+    window = window_around(points, bound, shape)
     if window is None:
         return None
     rows, columns = np.mgrid[window]
-    distance, nearest = cKDTree(points).query(np.stack([rows.ravel(), columns.ravel()], 1))
+    pixels = np.stack([rows.ravel(), columns.ravel()], 1)
+    # pixels beyond the margin need no exact answer: not to search for one saves most of the time
+    distance, nearest = cKDTree(points).query(pixels, distance_upper_bound=bound)
+    distance, nearest = np.minimum(distance, bound), np.minimum(nearest, len(points) - 1)
     tangent = np.gradient(points, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-12
-    offset_rows, offset_columns = rows.ravel() - points[nearest, 0], columns.ravel() - points[nearest, 1]
-    side = tangent[nearest, 0] * offset_columns - tangent[nearest, 1] * offset_rows >= 0
+    offset = pixels - points[nearest]
+    side = tangent[nearest, 0] * offset[:, 1] - tangent[nearest, 1] * offset[:, 0] >= 0
     length = np.linalg.norm(np.diff(points, axis=0), axis=1).sum()
     slope = np.gradient(sides, axis=1) * (len(points) - 1) / length
     reach = sides[side.astype(int), nearest]

@@ -18,7 +18,7 @@ Mask = npt.NDArray[np.bool_]
 
 SMALLEST_VISIBLE = 12
 """Pixels. What shows less of itself than this is not an object that anybody could outline."""
-TRIES = 400
+TRIES = 200
 """Proposals for one object before the field is called full."""
 
 

@@ -257,15 +257,14 @@ class _View:
 def _view(labels: Array, window: Window, core: Window, shape: Sequence[int]) -> _View:
     inner = _within(core, window)
     size = np.bincount(labels.ravel(), minlength=1)
-    in_core, cut = np.zeros(len(size), bool), np.zeros(len(size), bool)
-    in_core[np.unique(labels[inner])] = True
-    in_core[0] = False
+    in_core = np.bincount(labels[inner].ravel(), minlength=len(size)) > 0
+    cut = np.zeros(len(size), bool)
     for axis, (part, length) in enumerate(zip(window, shape, strict=True)):
         if part.start > 0:
             cut[np.unique(labels.take(0, axis))] = True
         if part.stop < length:
             cut[np.unique(labels.take(-1, axis))] = True
-    cut[0] = False
+    in_core[0] = cut[0] = False
     return _View(labels, inner, size, in_core, cut)
 
 
@@ -292,15 +291,17 @@ def _outside(core: Window, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
 
 def _count(labels: Array) -> dict[int, int]:
     """Count the pixels of each id but 0."""
-    ids, counts = np.unique(labels[labels != 0], return_counts=True)
-    return dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    counts = np.bincount(labels.ravel(), minlength=1)
+    ids = np.flatnonzero(counts)
+    return {number: count for number, count in zip(ids.tolist(), counts[ids].tolist(), strict=True) if number}
 
 
 def _count_pairs(first: Array, second: Array) -> dict[int, dict[int, int]]:
     """Count the pixels that each object of one label image shares with each of another."""
     both = (first != 0) & (second != 0)
     width = int(second.max(initial=0)) + 1
+    keys, counts = np.unique(first[both].astype(np.int64) * width + second[both], return_counts=True)
     pairs: dict[int, dict[int, int]] = {}
-    for key, count in _count(first[both].astype(np.int64) * width + second[both]).items():
+    for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
         pairs.setdefault(key // width, {})[key % width] = count
     return pairs

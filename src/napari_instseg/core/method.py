@@ -24,7 +24,7 @@ class Output:
     """One named array of a prediction, on the image's grid.
 
     ``"channels"`` arrays have shape (C, Y, X) or (C, Z, Y, X), ``"map"`` arrays (Y, X) or (Z, Y, X). ``"rows"`` arrays
-    (N, K) are the exception: one row per detection, with positions as fractions of the image.
+    (N, K) are not on the grid: one row per detection, see `napari_instseg.core.rows`.
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from napari_instseg.core.errors import InputError, InstsegError
 from napari_instseg.core.method import Stage
 from napari_instseg.core.params import Params
+from napari_instseg.core.rows import place_rows
 from napari_instseg.decoding.segmentation import Segmentation
 
 __all__ = ["DecodingStopped", "Pipeline", "Segmentation"]
@@ -64,6 +65,10 @@ class Pipeline:
         The plan, or a function of the parameters that gives it.
     cache_bytes : int
         Most memory that remembered results may take.
+    rows : collection of str
+        Those of the outputs that are not on the grid but rows of detections, see `napari_instseg.core.rows`.
+    helpers : mapping of str to callable
+        Functions that stages find in their data, by name.
     """
 
     def __init__(
@@ -71,8 +76,13 @@ class Pipeline:
         outputs: Mapping[str, npt.NDArray[Any]],
         stages: Sequence[Stage] | Callable[[Any], Sequence[Stage]],
         cache_bytes: int = 1 << 30,
+        *,
+        rows: Collection[str] = (),
+        helpers: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
     ) -> None:
         self._outputs = dict(outputs)
+        self._rows = frozenset(rows)
+        self._helpers = dict(helpers)
         self._plan = stages if callable(stages) else lambda _params: stages
         self._memory = Memory(cache_bytes)
         self._last: Mapping[str, Any] = self._outputs
@@ -119,7 +129,7 @@ class Pipeline:
         if window is not None:
             return self._run_window(params, window, should_stop)
         with self._lock:
-            data = dict(self._outputs)
+            data: dict[str, Any] = {**self._helpers, **self._outputs}
             timings: dict[str, float] = {}
             key: Key = ()
             for stage in self._stages(params):
@@ -150,13 +160,18 @@ class Pipeline:
         return stages
 
     def _run_window(self, params: Params, window: Window, should_stop: Callable[[], bool] | None) -> Segmentation:
-        grid = next(iter(self._outputs.values())).shape[-len(window) :]
+        grid = next(array for name, array in self._outputs.items() if name not in self._rows).shape[-len(window) :]
         inner, outer = _with_margin(window, grid)
         key = tuple((part.start, part.stop) for part in outer)
         if self._window is None or self._window[0] != key:
             crop: Any = (..., *outer)
-            cropped = {name: array[crop] for name, array in self._outputs.items()}
-            self._window = (key, Pipeline(cropped, self._plan, self._memory.limit // 4))
+            start = [-part.start for part in outer]
+            cropped = {
+                name: place_rows(array, start) if name in self._rows else array[crop]
+                for name, array in self._outputs.items()
+            }
+            inside = Pipeline(cropped, self._plan, self._memory.limit // 4, rows=self._rows, helpers=self._helpers)
+            self._window = (key, inside)
         return self._window[1].run(params, should_stop=should_stop).crop(inner)
 
 

@@ -15,6 +15,7 @@ from napari_instseg.core.errors import InputError, ModelError
 from napari_instseg.core.events import Event, Progress, Result
 from napari_instseg.core.method import Array, Method
 from napari_instseg.core.params import Params
+from napari_instseg.core.rows import place_rows
 from napari_instseg.data.axes import to_channels
 from napari_instseg.data.normalize import Normalization, limits, normalize
 from napari_instseg.decoding.segmentation import Segmentation
@@ -279,15 +280,25 @@ class Model:
                 yield event
         if window:
             inner = tuple(slice(w.start - r.start, w.stop - r.start) for w, r in zip(window, read, strict=True))
-            outputs = {name: array[(slice(None), *inner)] for name, array in outputs.items()}
+            start = [-part.start for part in inner]
+            outputs = {
+                name: place_rows(array, start) if array.ndim == 2 else array[(slice(None), *inner)]
+                for name, array in outputs.items()
+            }
             shape = tuple(part.stop - part.start for part in window)
         layouts = {output.name: output.layout for output in self.method.outputs}
-        outputs = {name: resize(array, shape) for name, array in outputs.items()}
+        seen = tuple(part.stop - part.start for part in window or read)
+        factor = [new / old for new, old in zip(shape, seen, strict=True)]
+        outputs = {
+            name: place_rows(array, (0,) * len(shape), factor) if array.ndim == 2 else resize(array, shape)
+            for name, array in outputs.items()
+        }
         yield Result(
             Prediction(
                 self.method.name,
                 {name: array[0] if layouts[name] == "map" else array for name, array in outputs.items()},
                 self.spec.decode,
+                self.network.helpers() if hasattr(self.network, "helpers") else {},
             )
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -29,6 +29,8 @@ class Prediction:
         floating point, finite. Which ones a method has: ``instseg methods --json``.
     defaults : mapping
         Decode parameters that differ from the method's own defaults, such as those of a model.
+    helpers : mapping
+        Functions of the model that the decoder may call, such as a second network; see `Method.build`.
 
     Raises
     ------
@@ -39,6 +41,7 @@ class Prediction:
     method: str
     outputs: Mapping[str, Array]
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    helpers: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_outputs(self.outputs, get_method(self.method))
@@ -51,7 +54,9 @@ class Prediction:
     @cached_property
     def pipeline(self) -> Pipeline:
         """The stages with their cached results; kept, so that a changed parameter re-runs as little as possible."""
-        return Pipeline(self.outputs, get_method(self.method).stages)
+        method = get_method(self.method)
+        rows = [output.name for output in method.outputs if output.layout == "rows"]
+        return Pipeline(self.outputs, method.stages, rows=rows, helpers=self.helpers)
 
     def parameters(self, **changes: Any) -> Params:
         """Give the decode parameters: the method's, then the model's, then `changes`.
@@ -86,9 +91,13 @@ def _check_outputs(outputs: Mapping[str, Array], method: Method) -> None:
     if len(shape) not in (2, 3) or 0 in shape:
         raise InputError(f"The outputs have a grid of shape {shape}; expected (Y, X) or (Z, Y, X), not empty.")
     for name, array in outputs.items():
-        grid = np.shape(array)[1:] if known[name].layout == "channels" else np.shape(array)
-        if grid != shape:
-            raise InputError(f"Output '{name}' has the grid {grid}; expected {shape}, as the others.")
+        if known[name].layout == "rows":
+            if array.ndim != 2:
+                raise InputError(f"Output '{name}' has the shape {array.shape}; expected rows of detections, (N, K).")
+        else:
+            grid = np.shape(array)[1:] if known[name].layout == "channels" else np.shape(array)
+            if grid != shape:
+                raise InputError(f"Output '{name}' has the grid {grid}; expected {shape}, as the others.")
         if not np.issubdtype(array.dtype, np.floating):
             raise InputError(f"Output '{name}' is {array.dtype}; expected floating point.")
         bad = int(array.size - np.count_nonzero(np.isfinite(array)))

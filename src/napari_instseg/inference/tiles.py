@@ -12,9 +12,12 @@ import numpy.typing as npt
 
 from napari_instseg.core.events import Event, Message, Progress, Result
 from napari_instseg.core.method import Array
+from napari_instseg.core.rows import place_rows, rows_within
 
 Run = Callable[[Array, tuple[int, ...]], Mapping[str, Array]]
 """``run(window, offset) -> outputs``: what a network says, float arrays (C, *S), of a window (C, *S) of float32.
+
+Arrays (N, K) are detections, see `napari_instseg.core.rows`; their boxes count from the window's first pixel.
 
 `offset` is the position of the window's first pixel in the whole image."""
 
@@ -168,6 +171,11 @@ def _predict(
         place = tuple(start + span.start for start, span in zip(origin, tile, strict=True))
         said = run(read_window(image, [span.window for span in tile]), place)
         for name, array in said.items():
+            if array.ndim == 2:
+                rows = rows_within(array, [span.inner for span in tile])
+                rows = place_rows(rows, [span.start for span in tile])
+                outputs[name] = np.concatenate([outputs[name], rows]) if name in outputs else rows
+                continue
             if name not in outputs:
                 outputs[name] = np.empty((array.shape[0], *shape), dtype)
             outputs[name][(slice(None), *(span.core for span in tile))] = array[

@@ -8,15 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from napari_instseg.decoding.blocks import SIDE, STRIP, Blocks, load_strip
-from napari_instseg.decoding.neighbours import bucket_of, build_grid, cell_key, project
+from napari_instseg.decoding.blocks import SIDE, Blocks
+from napari_instseg.decoding.neighbours import bucket_of, build_grid, cell_key, cells_around
 from napari_instseg.decoding.parallel import as_volume, in_bands
 
 Embedding = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
-
-CANDIDATES = 3 * (STRIP // SIDE + 2)
-"""Most centres that a pixel is compared with: one for each block of its strip and of the ring around it."""
 
 
 def assign_blocks(
@@ -25,9 +22,9 @@ def assign_blocks(
     blocks: Blocks,
     block_label: IntArray,
     centres: npt.NDArray[np.float32],
-    bandwidth: float,
+    radius: npt.NDArray[np.float32],
 ) -> IntArray:
-    """Give each foreground pixel the nearest centre within the bandwidth among those of the blocks around it.
+    """Give each foreground pixel the nearest centre within its radius, among those of the blocks around it.
 
     Parameters
     ----------
@@ -36,7 +33,8 @@ def assign_blocks(
     block_label : int32 array
         Cluster of each block, 0 where it has none.
     centres : float32 array (k, D)
-    bandwidth : float
+    radius : float32 array (k,)
+        How far each centre reaches.
 
     Returns
     -------
@@ -47,22 +45,41 @@ def assign_blocks(
     labels = np.zeros(volume.shape, np.int32)
     offset = np.zeros(block_label.shape, np.float32)
     has = block_label > 0
-    offset[has] = np.linalg.norm(blocks.mean[has] - centres[block_label[has] - 1], axis=1)
-    whole = has & (offset + blocks.reach <= bandwidth)
-    in_bands(
-        _assign_blocks, len(block_label), channels, volume, block_label, whole, centres, np.float32(bandwidth), labels
-    )
+    own = block_label[has] - 1
+    offset[has] = np.linalg.norm(blocks.mean[has] - centres[own], axis=1) + blocks.reach[has] - radius[own]
+    whole = (blocks.count == 0) | (has & (offset <= 0))
+    in_bands(_assign_blocks, len(block_label), channels, volume, block_label, whole, centres, radius, labels)
     return labels.reshape(mask.shape)
 
 
-def assign_points(points: Embedding, centres: npt.NDArray[np.float32], bandwidth: float) -> IntArray:
-    """Give each point the nearest of all centres within the bandwidth, or 0; (n,)."""
+def assign_points(points: Embedding, centres: Embedding, radius: npt.NDArray[np.float32]) -> IntArray:
+    """Give each point the nearest of all centres that reach it, or 0; (n,)."""
     labels = np.zeros(len(points), np.int32)
     if len(points) and len(centres):
-        in_bands(
-            _assign_points, len(points), points, centres, np.float32(bandwidth), *build_grid(centres, bandwidth), labels
-        )
+        # centres are few: larger cells, so that fewer of them are looked into
+        grid = build_grid(centres, 2 * float(radius.max()))
+        in_bands(_assign_points, len(points), points, centres, radius, *grid, labels)
     return labels
+
+
+def assign_rest(
+    embedding: Embedding, mask: npt.NDArray[Any], labels: IntArray, centres: Embedding, radius: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.int64], Embedding]:
+    """Give foreground pixels that have no label yet the nearest of all centres that reach them, in place.
+
+    Returns
+    -------
+    pixels : int64 array (m,)
+        Flat indices of those that no centre reaches.
+    points : float32 array (m, D)
+        Their embeddings.
+    """
+    rest = np.flatnonzero((labels == 0) & mask)
+    points = gather_points(embedding, rest)
+    found = assign_points(points, centres, radius)
+    labels.ravel()[rest] = found
+    left = found == 0
+    return rest[left], points[left]
 
 
 def gather_points(embedding: Embedding, pixels: npt.NDArray[np.int64]) -> Embedding:
@@ -81,79 +98,88 @@ def _gather_points(flat, pixels, points, first, last):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _assign_points(points, centres, bandwidth, axes, origin, width, bucket, key, index, labels, first, last):  # type: ignore[no-untyped-def]
-    cell = np.empty(3, np.int64)
+def _assign_points(points, centres, radius, axes, origin, width, bucket, key, point, labels, first, last):  # type: ignore[no-untyped-def]
+    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
+    farthest = radius.max()
     for i in range(first, last):
-        nearest = bandwidth * bandwidth
-        project(points[i], axes, origin, width, cell)
-        for a in range(cell[0] - 1, cell[0] + 2):
-            for b in range(cell[1] - 1, cell[1] + 2):
-                for c in range(cell[2] - 1, cell[2] + 2):
+        nearest = np.float32(np.inf)
+        cells_around(points[i], farthest, axes, origin, width, low, high)
+        for a in range(low[0], high[0] + 1):
+            for b in range(low[1], high[1] + 1):
+                for c in range(low[2], high[2] + 1):
                     wanted = cell_key(a, b, c)
                     at = bucket_of(wanted, bucket.size - 1)
                     for entry in range(bucket[at], bucket[at + 1]):
                         if key[entry] != wanted:
                             continue
+                        k = point[entry]
                         squared = np.float32(0)
                         for d in range(points.shape[1]):
-                            difference = points[i, d] - centres[index[entry], d]
+                            difference = points[i, d] - centres[k, d]
                             squared += difference * difference
-                        if squared <= nearest:
+                        if squared < nearest and squared <= radius[k] * radius[k]:
                             nearest = squared
-                            labels[i] = index[entry] + 1
+                            labels[i] = k + 1
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _list_candidates(block_label, row, column, top, bottom, candidates):  # type: ignore[no-untyped-def]
+    """List the clusters of a block and of the eight around it in its slice, each once; give their number."""
+    n = 0
+    for r in range(max(row - 1, top), min(row + 2, bottom)):
+        for c in range(max(column - 1, 0), min(column + 2, block_label.shape[1])):
+            label = block_label[r, c]
+            new = label > 0
+            for k in range(n):
+                new = new and candidates[k] != label
+            if new:
+                candidates[n] = label
+                n += 1
+    return n
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _assign_blocks(channels, mask, block_label, whole, centres, bandwidth, labels, first, last):  # type: ignore[no-untyped-def]
+def _assign_blocks(channels, mask, block_label, whole, centres, radius, labels, first, last):  # type: ignore[no-untyped-def]
     dims, _, height, width = channels.shape
     block_rows = (height + SIDE - 1) // SIDE
-    columns = block_label.shape[1]
-    pixels = SIDE * STRIP
-    buffer = np.empty((dims, pixels), np.float32)
+    pixels = SIDE * SIDE
+    buffer = np.zeros((dims, pixels), np.float32)
     squared = np.empty(pixels, np.float32)
     nearest = np.empty(pixels, np.float32)
     choice = np.zeros(pixels, np.int32)
-    candidates = np.empty(CANDIDATES, np.int32)
+    candidates = np.empty(9, np.int32)
     for row in range(first, last):
         z, y0 = row // block_rows, (row % block_rows) * SIDE
-        top, bottom = z * block_rows, (z + 1) * block_rows
-        for x0 in range(0, width, STRIP):
-            first_column = x0 // SIDE
-            last_column = min(first_column + STRIP // SIDE, columns)
-            all_whole = True
-            for column in range(first_column, last_column):
-                all_whole = all_whole and whole[row, column]
-            choice[:] = 0
-            if all_whole:
-                for i in range(pixels):
-                    choice[i] = block_label[row, min(first_column + (i % STRIP) // SIDE, columns - 1)]
+        n_rows = min(SIDE, height - y0)
+        for column in range(block_label.shape[1]):
+            x0 = column * SIDE
+            n_columns = min(SIDE, width - x0)
+            if whole[row, column]:
+                choice[:] = block_label[row, column]
             else:
-                n = 0
-                for r in range(max(row - 1, top), min(row + 2, bottom)):
-                    for c in range(max(first_column - 1, 0), min(last_column + 1, columns)):
-                        label = block_label[r, c]
-                        known = label == 0
-                        for k in range(n):
-                            known = known or candidates[k] == label
-                        if not known:
-                            candidates[n] = label
-                            n += 1
+                n = _list_candidates(block_label, row, column, z * block_rows, (z + 1) * block_rows, candidates)
                 if n == 0:
                     continue
-                load_strip(channels, z, y0, x0, buffer)
-                nearest[:] = bandwidth * bandwidth
+                for d in range(dims):
+                    for dy in range(n_rows):
+                        for dx in range(n_columns):
+                            buffer[d, dy * SIDE + dx] = channels[d, z, y0 + dy, x0 + dx]
+                nearest[:] = np.inf
+                choice[:] = 0
                 for k in range(n):
+                    candidate = candidates[k] - 1
+                    limit = radius[candidate] * radius[candidate]
                     squared[:] = 0
                     for d in range(dims):
-                        value = centres[candidates[k] - 1, d]
+                        value = centres[candidate, d]
                         for i in range(pixels):
                             difference = buffer[d, i] - value
                             squared[i] += difference * difference
                     for i in range(pixels):
-                        better = squared[i] <= nearest[i]
+                        better = squared[i] < nearest[i] and squared[i] <= limit
                         nearest[i] = squared[i] if better else nearest[i]
-                        choice[i] = candidates[k] if better else choice[i]
-            for dy in range(min(SIDE, height - y0)):
-                for dx in range(min(STRIP, width - x0)):
+                        choice[i] = candidate + 1 if better else choice[i]
+            for dy in range(n_rows):
+                for dx in range(n_columns):
                     if mask[z, y0 + dy, x0 + dx] != 0:
-                        labels[z, y0 + dy, x0 + dx] = choice[dy * STRIP + dx]
+                        labels[z, y0 + dy, x0 + dx] = choice[dy * SIDE + dx]

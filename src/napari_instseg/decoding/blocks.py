@@ -14,9 +14,6 @@ from napari_instseg.decoding.parallel import as_volume, in_bands
 SIDE = 4
 """Side of a block in pixels, along y and x; blocks are one slice deep."""
 
-STRIP = 16
-"""Pixels along x that are handled together: a cache line of each channel."""
-
 
 @dataclass(frozen=True)
 class Blocks:
@@ -60,74 +57,51 @@ def condense(embedding: npt.NDArray[np.float32], mask: npt.NDArray[Any]) -> Bloc
     return blocks
 
 
-@njit(nogil=True, cache=True, inline="always")
-def load_strip(channels, z, y0, x0, buffer):  # type: ignore[no-untyped-def]
-    """Copy 4 x 16 pixels into ``buffer`` (D, 64); what lies outside the image repeats the last row or pixel."""
-    dims, _, height, width = channels.shape
-    for d in range(dims):
-        for dy in range(SIDE):
-            y = min(y0 + dy, height - 1)
-            if x0 + STRIP <= width:
-                for dx in range(STRIP):
-                    buffer[d, dy * STRIP + dx] = channels[d, z, y, x0 + dx]
-            else:
-                for dx in range(STRIP):
-                    buffer[d, dy * STRIP + dx] = channels[d, z, y, min(x0 + dx, width - 1)]
-
-
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def _condense(channels, mask, count, mean, spread, reach, first, last):  # type: ignore[no-untyped-def]
+    """Stream a row of blocks channel by channel: each channel's block means are known before its deviations."""
     dims, _, height, width = channels.shape
     block_rows = (height + SIDE - 1) // SIDE
     columns = count.shape[1]
-    per_strip = STRIP // SIDE
-    pixels = SIDE * STRIP
-    buffer = np.empty((dims, pixels), np.float32)
-    inside = np.empty(pixels, np.float32)
-    centre = np.empty(pixels, np.float32)
-    squared = np.empty(pixels, np.float32)
-    n = np.empty(per_strip, np.float32)
+    inside = np.empty((SIDE, width), np.float32)
+    squared = np.empty((SIDE, width), np.float32)
+    column_sum = np.zeros(columns * SIDE, np.float32)
+    centre = np.empty(columns * SIDE, np.float32)
+    per_pixel = np.empty(columns, np.float32)
     for row in range(first, last):
         z, y0 = row // block_rows, (row % block_rows) * SIDE
-        for x0 in range(0, width, STRIP):
-            n[:] = 0
-            for dy in range(SIDE):
-                for dx in range(STRIP):
-                    y, x = y0 + dy, x0 + dx
-                    foreground = y < height and x < width and mask[z, y, x] != 0
-                    inside[dy * STRIP + dx] = np.float32(1) if foreground else np.float32(0)
-                    n[dx // SIDE] += inside[dy * STRIP + dx]
-            if n.sum() == 0:
-                continue
-            load_strip(channels, z, y0, x0, buffer)
-            squared[:] = 0
-            for d in range(dims):
-                line = buffer[d]
-                for b in range(per_strip):
-                    total = np.float32(0)
-                    for dy in range(SIDE):
-                        at = dy * STRIP + b * SIDE
-                        for dx in range(SIDE):
-                            total += line[at + dx] * inside[at + dx]
-                    total /= max(n[b], np.float32(1))
-                    for dy in range(SIDE):
-                        at = dy * STRIP + b * SIDE
-                        for dx in range(SIDE):
-                            centre[at + dx] = total
-                    if x0 // SIDE + b < columns:
-                        mean[row, x0 // SIDE + b, d] = total
-                for i in range(pixels):
-                    difference = line[i] - centre[i]
-                    squared[i] += difference * difference
-            for b in range(min(per_strip, columns - x0 // SIDE)):
-                largest, total = np.float32(0), np.float32(0)
-                for dy in range(SIDE):
-                    at = dy * STRIP + b * SIDE
-                    for dx in range(SIDE):
-                        value = squared[at + dx] * inside[at + dx]
-                        largest = max(largest, value)
-                        total += value
-                column = x0 // SIDE + b
-                count[row, column] = np.int32(n[b])
-                spread[row, column] = np.sqrt(total / max(n[b], np.float32(1)))
-                reach[row, column] = np.sqrt(largest)
+        n_rows = min(SIDE, height - y0)
+        for dy in range(n_rows):
+            for x in range(width):
+                inside[dy, x] = np.float32(mask[z, y0 + dy, x])
+                count[row, x // SIDE] += mask[z, y0 + dy, x]
+        if count[row].max() == 0:
+            continue
+        for b in range(columns):
+            per_pixel[b] = np.float32(1) / max(count[row, b], 1)
+        squared[:] = 0
+        for d in range(dims):
+            column_sum[:] = 0
+            for dy in range(n_rows):
+                line = channels[d, z, y0 + dy]
+                for x in range(width):
+                    column_sum[x] += line[x] * inside[dy, x]
+            for b in range(columns):
+                at = b * SIDE
+                value = column_sum[at] + column_sum[at + 1] + column_sum[at + 2] + column_sum[at + 3]
+                value *= per_pixel[b]
+                mean[row, b, d] = value
+                centre[at : at + SIDE] = value
+            for dy in range(n_rows):
+                line = channels[d, z, y0 + dy]
+                for x in range(width):
+                    difference = line[x] - centre[x]
+                    squared[dy, x] += difference * difference
+        for dy in range(n_rows):
+            for x in range(width):
+                value = squared[dy, x] * inside[dy, x]
+                reach[row, x // SIDE] = max(reach[row, x // SIDE], value)
+                spread[row, x // SIDE] += value
+        for b in range(columns):
+            spread[row, b] = np.sqrt(spread[row, b] * per_pixel[b])
+            reach[row, b] = np.sqrt(reach[row, b])

@@ -33,7 +33,8 @@ def cluster_spread(embedding: Embedding, clusters: Clusters) -> npt.NDArray[np.f
     width = clusters.map.shape[-1]
     labels = np.ascontiguousarray(clusters.map).reshape(-1, width)
     rows = np.ascontiguousarray(embedding).reshape(len(embedding), -1, width)
-    total = sum(in_bands(_sum_squares, len(labels), rows, labels, clusters.centres))
+    centres = np.pad(clusters.centres.T, ((0, 0), (1, 0)))
+    total = sum(in_bands(_sum_squares, len(labels), rows, labels, centres))[1:]
     spread: npt.NDArray[np.float64] = np.sqrt(total[:, 0] / np.maximum(total[:, 1], 1))
     return spread
 
@@ -65,23 +66,18 @@ def compactness(centres: Embedding, spread: npt.NDArray[np.float64]) -> npt.NDAr
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def _sum_squares(rows, labels, centres, first, last):  # type: ignore[no-untyped-def]
-    sums = np.zeros((len(centres), 2))
+    """Stream row by row and channel by channel; `centres` are (D, k + 1), the first column being the background's."""
+    sums = np.zeros((centres.shape[1], 2))
     width = labels.shape[1]
+    squared = np.empty(width, np.float32)
     for row in range(first, last):
-        x = 0
-        while x < width:
-            label = labels[row, x]
-            begin = x
-            while x < width and labels[row, x] == label:
-                x += 1
-            if label == 0:
-                continue
-            total = np.float32(0)
-            for d in range(len(rows)):
-                line, value = rows[d, row], centres[label - 1, d]
-                for i in range(begin, x):
-                    difference = line[i] - value
-                    total += difference * difference
-            sums[label - 1, 0] += total
-            sums[label - 1, 1] += x - begin
+        squared[:] = 0
+        for d in range(len(rows)):
+            line, own = rows[d, row], centres[d]
+            for x in range(width):
+                difference = line[x] - own[labels[row, x]]
+                squared[x] += difference * difference
+        for x in range(width):
+            sums[labels[row, x], 0] += squared[x]
+            sums[labels[row, x], 1] += 1
     return sums

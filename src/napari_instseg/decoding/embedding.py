@@ -14,6 +14,10 @@ from napari_instseg.decoding.confidence import confidence_stage
 # the compiled parts are imported where they are used: parameters and plans are asked for long before the first decode
 
 
+FEWEST_POINTS = 4
+"""Smallest cluster that HDBSCAN is asked for, in sampled points."""
+
+
 class EmbeddingDecode(Params):
     """How a pixel embedding becomes objects."""
 
@@ -67,6 +71,18 @@ class EmbeddingDecode(Params):
         when=("clusterer", ("hdbscan",)),
         advanced=True,
     )
+    sample_size: int = tunable(
+        8000,
+        500,
+        50000,
+        step=500,
+        unit="px",
+        title="Sampled pixels",
+        help="How many foreground pixels are clustered; the others join what was found. More: slower, finds smaller "
+        "objects.",
+        when=("clusterer", ("hdbscan", "k-means")),
+        advanced=True,
+    )
     n_clusters: int = tunable(
         10,
         1,
@@ -102,6 +118,13 @@ class EmbeddingDecode(Params):
         title="Similarity threshold",
         help="Pixels at least this similar to a seed join its object. Higher: smaller objects.",
         when=("clusterer", ("seeded growth",)),
+    )
+    own_threshold: bool = flag(
+        True,
+        title="Threshold of each seed",
+        help="Where the network says which similarity threshold suits each pixel as a seed, use that instead.",
+        when=("clusterer", ("seeded growth",)),
+        advanced=True,
     )
     kernel: Literal["logistic", "gaussian", "laplacian"] = choice(
         "logistic",
@@ -155,7 +178,8 @@ def embedding_stages(params: EmbeddingDecode, refine: tuple[Stage, ...] = ()) ->
     """Give the steps from an embedding to objects, with the clusterer that the parameters name.
 
     Reads the outputs ``embedding`` (D, *S) and, if there, ``foreground`` (*S), ``semantic`` (K, *S; channel 0 is the
-    background) and ``seediness`` (*S). Without a foreground it is one minus the background class, or else all pixels.
+    background), ``seediness`` (*S), ``tau`` (*S; the similarity threshold that suits each pixel as a seed) and
+    ``seed_class`` (*S). Without a foreground it is one minus the background class, or else all pixels.
 
     Parameters
     ----------
@@ -202,8 +226,71 @@ def _mean_shift(data: Data, params: Any) -> Data:
     return {"clusters": mean_shift(data["embedding"], data["mask"], data["blocks"], params.bandwidth)}
 
 
+def _sample(data: Data, params: Any) -> Data:
+    from napari_instseg.decoding.sample import draw_sample
+
+    return {"sample": draw_sample(data["embedding"], data["mask"], params.sample_size)}
+
+
+def _density_tree(data: Data, params: Any) -> Data:
+    from napari_instseg.decoding.density import single_linkage_tree
+
+    return {"linkage": single_linkage_tree(data["sample"].points, params.min_samples)}
+
+
+def _cut_density_tree(data: Data, params: Any) -> Data:
+    from napari_instseg.decoding.density import cut_tree
+    from napari_instseg.decoding.sample import spread_labels
+
+    sample = data["sample"]
+    # the parameter counts pixels, the tree sampled points; fewer of them than this say nothing about density
+    size = max(round(params.min_cluster_size * sample.share), FEWEST_POINTS)
+    labels = cut_tree(data["linkage"], size)[: len(sample.points)]
+    return {"clusters": spread_labels(data["embedding"], data["mask"], data["blocks"], sample, labels)}
+
+
+def _k_means(data: Data, params: Any) -> Data:
+    from napari_instseg.decoding.kmeans import k_means
+
+    return {"clusters": k_means(data["embedding"], data["mask"], data["sample"], params.n_clusters)}
+
+
+def _seeds(data: Data, params: Any) -> Data:
+    from napari_instseg.decoding.seeds import find_seeds
+
+    seediness = data.get("seediness", data.get("foreground"))
+    return {"seeds": find_seeds(data["embedding"], data["mask"], seediness, params.n_seeds, params.diversity)}
+
+
+def _grow(data: Data, params: Any) -> Data:
+    """Grow the seeds; score and class of a cluster are those of its seed, where the network gives them."""
+    from napari_instseg.decoding.seeds import grow_seeds
+
+    seeds = data["seeds"]
+    threshold = params.similarity
+    if params.own_threshold and "tau" in data:
+        threshold = data["tau"].ravel()[seeds.pixels]
+    clusters, leader = grow_seeds(seeds, threshold, params.kernel, params.kernel_scale)
+    results = {"clusters": clusters}
+    for name, cluster_value in (("seediness", "cluster_score"), ("seed_class", "cluster_class")):
+        if name in data:
+            results[cluster_value] = data[name].ravel()[seeds.pixels[leader]]
+    return results
+
+
 _CLUSTERERS: dict[str, tuple[Stage, ...]] = {
     "mean-shift": (Stage("blocks", (), _condense), Stage("mean-shift", ("bandwidth", "exact"), _mean_shift)),
+    "hdbscan": (
+        Stage("blocks", (), _condense),
+        Stage("sample", ("sample_size",), _sample),
+        Stage("density tree", ("min_samples",), _density_tree),
+        Stage("hdbscan", ("min_cluster_size",), _cut_density_tree),
+    ),
+    "k-means": (Stage("sample", ("sample_size",), _sample), Stage("k-means", ("n_clusters",), _k_means)),
+    "seeded growth": (
+        Stage("seeds", ("n_seeds", "diversity"), _seeds),
+        Stage("growth", ("similarity", "own_threshold", "kernel", "kernel_scale"), _grow),
+    ),
 }
 
 
@@ -252,6 +339,10 @@ def _score(data: Data, params: Any) -> Data:
         n_classes = len(data["semantic"])
         results["class_id"] = group % n_classes if n_classes > 2 else np.ones_like(group)
         cluster = group // n_classes if n_classes > 2 else group
+    if "cluster_class" in data:
+        results["class_id"] = data["cluster_class"][cluster - 1].astype(np.int64)
+    if "cluster_score" in data:
+        return {**results, "score": data["cluster_score"][cluster - 1].astype(np.float32)}
     # pieces of one cluster share its room: they must not count as each other's neighbours
     present, place = np.unique(cluster - 1, return_inverse=True)
     score = compactness(data["clusters"].centres[present], data["spread"][present])[place].astype(np.float32)

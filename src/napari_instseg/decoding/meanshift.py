@@ -8,16 +8,20 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from napari_instseg.decoding.assign import assign_blocks, assign_points, gather_points
+from napari_instseg.decoding.assign import assign_blocks, assign_rest, gather_points
 from napari_instseg.decoding.blocks import Blocks
 from napari_instseg.decoding.clusters import Clusters
-from napari_instseg.decoding.neighbours import bucket_of, build_grid, cell_key, project
+from napari_instseg.decoding.neighbours import bucket_of, build_grid, cell_key, cells_around
 
 FLAT = 0.6
 """A block whose spread is below this part of the bandwidth stands for its pixels as one point."""
 
 MAX_SHIFTS = 100
 """Shifts after which a centre counts as converged."""
+
+MAX_WORK = 4_000_000_000
+"""Coordinates compared before the search for more clusters is given up. It is reached only where the bandwidth is far
+below the noise of the embedding, so that every pixel is a cluster of its own."""
 
 Embedding = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
@@ -44,13 +48,11 @@ def mean_shift(embedding: Embedding, mask: npt.NDArray[Any], blocks: Blocks, ban
     flat = (blocks.count > 0) & (blocks.spread <= FLAT * bandwidth)
     block_label = np.zeros(flat.shape, np.int32)
     block_label[flat], centres = cluster_points(blocks.mean[flat], blocks.count[flat], bandwidth)
-    labels = assign_blocks(embedding, mask, blocks, block_label, centres, bandwidth)
-    rest = np.flatnonzero((labels == 0) & mask)
-    points = gather_points(embedding, rest)
-    found = assign_points(points, centres, bandwidth)
-    own, more = cluster_points(points[found == 0], np.ones(np.count_nonzero(found == 0), np.int32), bandwidth)
-    found[found == 0] = np.where(own > 0, own + len(centres), 0)
-    labels.ravel()[rest] = found
+    radius = np.full(len(centres), bandwidth, np.float32)
+    labels = assign_blocks(embedding, mask, blocks, block_label, centres, radius)
+    pixels, points = assign_rest(embedding, mask, labels, centres, radius)
+    own, more = cluster_points(points, np.ones(len(points), np.int32), bandwidth)
+    labels.ravel()[pixels] = np.where(own > 0, own + len(centres), 0)
     return Clusters(labels, np.concatenate([centres, more]))
 
 
@@ -68,7 +70,8 @@ def cluster_points(
 ) -> tuple[IntArray, npt.NDArray[np.float32]]:
     """Cluster weighted points: a seed, the mean of the points within the bandwidth, again until it stays, next seed.
 
-    Seeds are taken by falling weight; points of earlier clusters take no part, as in the paper.
+    Seeds are taken by falling weight; points of earlier clusters take no part, as in the paper. The search ends after
+    `MAX_WORK` comparisons; points that it did not come to are in no cluster.
 
     Parameters
     ----------
@@ -78,45 +81,67 @@ def cluster_points(
 
     Returns
     -------
-    labels : int32 array (n,), clusters 1 to k
+    labels : int32 array (n,), clusters 1 to k, 0 none
     centres : float32 array (k, D)
     """
     grid = build_grid(points, bandwidth)
-    order = np.argsort(-weight, kind="stable")
-    labels, centres = _cluster(points, weight.astype(np.float32), order, np.float32(bandwidth), *grid, MAX_SHIFTS)
+    labels = np.zeros(len(points), np.int32)
+    # points of one cell side by side in memory; seeds still in the order of their weight
+    place = np.empty(len(points), np.int64)
+    place[grid.point] = np.arange(len(points))
+    order = place[np.argsort(-weight, kind="stable")]
+    sorted_labels, centres = _cluster(
+        points[grid.point], weight[grid.point].astype(np.float32), order, np.float32(bandwidth), *grid[:-1]
+    )
+    labels[grid.point] = sorted_labels
     return labels, centres
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _cluster(points, weight, order, bandwidth, axes, origin, width, bucket, key, index, max_shifts):  # type: ignore[no-untyped-def]
+def _cluster(points, weight, order, bandwidth, axes, origin, width, bucket, key):  # type: ignore[no-untyped-def]
     n, dims = points.shape
     labels = np.zeros(n, np.int32)
     centres = np.empty((max(n, 1), dims), np.float32)
     k = 0
     centre = np.empty(dims, np.float32)
     shifted = np.empty(dims, np.float64)
-    cell = np.empty(3, np.int64)
+    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
     members = np.empty(n, np.int64)
+    # entries of points that have a cluster are moved behind the end of their bucket, and no longer looked at
+    entries, keys, end = np.arange(n), key.copy(), bucket[1:].copy()
     limit = bandwidth * bandwidth
     still = np.float32(1e-3) * bandwidth
+    work = 0
     for seed in order:
         if labels[seed] > 0:
             continue
+        if work > MAX_WORK:
+            break
         centre[:] = points[seed]
-        for _ in range(max_shifts):
+        n_members = 0
+        for _ in range(MAX_SHIFTS):
             n_members = 0
             total = 0.0
             shifted[:] = 0
-            project(centre, axes, origin, width, cell)
-            for a in range(cell[0] - 1, cell[0] + 2):
-                for b in range(cell[1] - 1, cell[1] + 2):
-                    for c in range(cell[2] - 1, cell[2] + 2):
+            cells_around(centre, bandwidth, axes, origin, width, low, high)
+            for a in range(low[0], high[0] + 1):
+                for b in range(low[1], high[1] + 1):
+                    for c in range(low[2], high[2] + 1):
                         wanted = cell_key(a, b, c)
-                        at = bucket_of(wanted, bucket.size - 1)
-                        for entry in range(bucket[at], bucket[at + 1]):
-                            i = index[entry]
-                            if key[entry] != wanted or labels[i] > 0:
+                        at = bucket_of(wanted, end.size)
+                        entry = bucket[at]
+                        while entry < end[at]:
+                            i = entries[entry]
+                            if labels[i] > 0:
+                                end[at] -= 1
+                                last = end[at]
+                                entries[entry], entries[last] = entries[last], i
+                                keys[entry], keys[last] = keys[last], keys[entry]
                                 continue
+                            entry += 1
+                            if keys[entry - 1] != wanted:
+                                continue
+                            work += dims
                             squared = np.float32(0)
                             for d in range(dims):
                                 difference = points[i, d] - centre[d]
@@ -139,7 +164,4 @@ def _cluster(points, weight, order, bandwidth, axes, origin, width, bucket, key,
         k += 1
         for m in range(n_members):
             labels[members[m]] = k
-        # rounding must not leave a seed that is its own only neighbour for ever
-        if labels[seed] == 0 and n_members == 0:
-            labels[seed] = k
     return labels, centres[:k].copy()

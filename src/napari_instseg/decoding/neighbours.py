@@ -15,17 +15,17 @@ Points = npt.NDArray[np.float32]
 
 
 class Grid(NamedTuple):
-    """Points sorted into cells; a ball of one cell's width touches only the 27 cells around its centre.
+    """Points sorted into cells by three coordinates.
 
-    Lengths never grow by an orthogonal projection, so no neighbour is missed whatever the dimension.
+    Distances never grow by an orthogonal projection, so the cells that a ball touches hold all points in it.
     """
 
     axes: npt.NDArray[np.float32]
     """Orthonormal directions, (3, D); fewer where D is lower, the rest zero."""
     origin: npt.NDArray[np.float32]
     """Lowest projected coordinates, (3,)."""
-    width: float
-    """Side of a cell: the largest radius that may be asked for."""
+    width: np.float32
+    """Side of a cell."""
     bucket: npt.NDArray[np.int64]
     """First entry of each bucket, (buckets + 1,), a power of two of them."""
     key: npt.NDArray[np.int64]
@@ -42,14 +42,12 @@ def build_grid(points: Points, width: float) -> Grid:
     points : float32 array (n, D)
         Embeddings, finite.
     width : float
-        The largest radius that will be asked for, above 0.
+        Above 0; near the radius that will be asked for where points are crowded, larger where they are few.
     """
     axes = _main_directions(points)
     buckets = 1 << max(int(np.ceil(np.log2(max(len(points), 1)))), 4)
-    # a hair more than the radius makes up for rounding in the projection
-    side = width * 1.001
-    origin, bucket, key, index = _fill(points, axes, np.float32(side), buckets)
-    return Grid(axes, origin, float(side), bucket, key, index)
+    origin, bucket, key, index = _fill(points, axes, np.float32(width), buckets)
+    return Grid(axes, origin, np.float32(width), bucket, key, index)
 
 
 def _main_directions(points: Points) -> npt.NDArray[np.float32]:
@@ -66,13 +64,16 @@ def _main_directions(points: Points) -> npt.NDArray[np.float32]:
 
 
 @njit(nogil=True, cache=True, inline="always")
-def project(point, axes, origin, width, cell):  # type: ignore[no-untyped-def]
-    """Write the cell of a point into ``cell`` (3,)."""
+def cells_around(point, radius, axes, origin, width, low, high):  # type: ignore[no-untyped-def]
+    """Write the first and the last cell, along each axis, that a ball around the point touches."""
+    # a hair more than the radius makes up for rounding in the projection
+    reach = radius * np.float32(1.001)
     for axis in range(3):
-        value = np.float32(0)
+        value = -origin[axis]
         for d in range(point.size):
             value += point[d] * axes[axis, d]
-        cell[axis] = np.int64(np.floor((value - origin[axis]) / width))
+        low[axis] = np.int64(np.floor((value - reach) / width))
+        high[axis] = np.int64(np.floor((value + reach) / width))
 
 
 @njit(nogil=True, cache=True, inline="always")

@@ -1,0 +1,243 @@
+"""Seeded growth (Fathi et al. 2017, section 3.3): good and different pixels become seeds, similar pixels join them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from napari_instseg.decoding.assign import gather_points
+from napari_instseg.decoding.clusters import Clusters
+from napari_instseg.decoding.parallel import in_bands
+
+Embedding = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
+Kernel = Literal["logistic", "gaussian", "laplacian"]
+
+CANDIDATES = 1 << 15
+"""Foreground pixels up to which each may become a seed; of more, the best one of each small block may."""
+
+CHUNK = 1 << 14
+"""Pixels whose distances to all seeds are worked out in one matrix product."""
+
+TAKEN = np.float32(-1)
+"""In place of a distance: the pixel is a seed already."""
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Seed pixels in the order in which they were chosen, and the nearest of them for each pixel."""
+
+    pixels: npt.NDArray[np.int64]
+    """Flat indices into the grid, (k,)."""
+    points: Embedding
+    """Their embeddings, (k, D)."""
+    nearest: npt.NDArray[np.int32]
+    """For each foreground pixel the seed nearest in the embedding, from 1; 0 background; the grid's shape."""
+    squared: Floats
+    """Its squared distance; the grid's shape."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory taken, in bytes."""
+        return sum(array.nbytes for array in (self.pixels, self.points, self.nearest, self.squared))
+
+
+def similarity(squared: Floats, kernel: Kernel, scale: float) -> Floats:
+    """Turn squared distances of embeddings into similarities in 0..1.
+
+    ``"logistic"`` is 2 / (1 + exp(d^2)) (Fathi et al. 2017, equation 1), ``"gaussian"`` exp(-d^2 / 2) (Novotny et al.
+    2018, equation 7, which for semi-convolutional embeddings is the steered bilateral kernel of equation 8), and
+    ``"laplacian"`` exp(-d) (equation 10); d is the distance divided by `scale`.
+    """
+    scaled = squared / np.float32(scale**2)
+    if kernel == "laplacian":
+        result: Floats = np.exp(-np.sqrt(scaled))
+    elif kernel == "gaussian":
+        result = np.exp(-scaled / 2)
+    else:
+        # the same as 2 / (1 + exp(d^2)), without overflow
+        result = 1 - np.tanh(scaled / 2)
+    return result
+
+
+def find_seeds(
+    embedding: Embedding, mask: npt.NDArray[Any], seediness: Floats | None, n_seeds: int, diversity: float
+) -> Seeds:
+    """Choose seeds greedily by ``log seediness + diversity * log distance``, and the nearest seed of each pixel.
+
+    The distance is the squared one to the nearest of the seeds so far; the first seed is the one of most seediness.
+
+    Parameters
+    ----------
+    embedding : float32 array (D, Y, X) or (D, Z, Y, X)
+    mask : bool array (Y, X) or (Z, Y, X)
+        Foreground: where seeds may lie, and what may join them.
+    seediness : float array of the mask's shape, optional
+        How good a seed each pixel is, 0 to 1; all alike if None.
+    n_seeds : int
+        Number of seeds, less where pixels run out.
+    diversity : float
+        Alpha of the paper.
+    """
+    pixels = np.flatnonzero(mask)
+    goodness = np.ones(mask.shape, np.float32) if seediness is None else seediness.astype(np.float32)
+    candidates = pixels if len(pixels) <= CANDIDATES else _best_of_blocks(goodness, mask, pixels)
+    points = gather_points(embedding, candidates)
+    log_goodness = np.log(np.maximum(goodness.ravel()[candidates], np.finfo(np.float32).tiny))
+    chosen = _choose(points, log_goodness, min(n_seeds, len(candidates)), np.float32(diversity))
+    nearest, squared = np.zeros(mask.shape, np.int32), np.zeros(mask.shape, np.float32)
+    nearest.ravel()[pixels], squared.ravel()[pixels] = _nearest_seed(embedding, pixels, points[chosen])
+    return Seeds(candidates[chosen], points[chosen], nearest, squared)
+
+
+def grow_seeds(
+    seeds: Seeds, threshold: float | Floats, kernel: Kernel, scale: float
+) -> tuple[Clusters, npt.NDArray[np.int64]]:
+    """Let pixels join the nearest seed if they are at least so similar to it.
+
+    A seed that an earlier seed's own mask holds stands for the same object.
+
+    Parameters
+    ----------
+    seeds : Seeds
+    threshold : float, or float array (k,)
+        Least similarity, one for all or one for each seed (tau of the paper).
+    kernel, scale
+        As for `similarity`.
+
+    Returns
+    -------
+    clusters : Clusters
+        Their centres are the seeds that stand for an object.
+    leader : int array (m,)
+        The seed, counted from 0, that each cluster stands for.
+    """
+    from scipy.spatial.distance import cdist
+
+    each = np.broadcast_to(np.asarray(threshold, np.float32), (len(seeds.points),))
+    limit = _squared_limit(each, kernel, scale)
+    between = cdist(seeds.points, seeds.points, "sqeuclidean")
+    leader = _group_seeds(between <= limit[:, None])
+    kept = np.unique(leader)
+    cluster_of = np.concatenate([[0], np.searchsorted(kept, leader) + 1]).astype(np.int32)
+    grown = np.empty(seeds.nearest.shape, np.int32)
+    width = grown.shape[-1]
+    rows = (seeds.nearest.reshape(-1, width), seeds.squared.reshape(-1, width), grown.reshape(-1, width))
+    in_bands(_grow, len(rows[0]), *rows, cluster_of, np.concatenate([[0], limit]).astype(np.float32))
+    return Clusters(grown, seeds.points[kept]), kept
+
+
+def _squared_limit(threshold: Floats, kernel: Kernel, scale: float) -> Floats:
+    """Squared distance at which the similarity falls to the threshold: pixels are compared without a kernel each."""
+    if kernel == "laplacian":
+        scaled = np.log(threshold) ** 2
+    elif kernel == "gaussian":
+        scaled = -2 * np.log(threshold)
+    else:
+        scaled = np.log(2 / threshold - 1)
+    limit: Floats = scaled * np.float32(scale**2)
+    return limit
+
+
+def _best_of_blocks(goodness: Floats, mask: npt.NDArray[Any], pixels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    side = (len(pixels) / CANDIDATES) ** (1 / mask.ndim)
+    blocks = np.zeros(len(pixels), np.int64)
+    for axis in np.unravel_index(pixels, mask.shape):
+        blocks = blocks * (1 << 20) + (axis / side).astype(np.int64)
+    order = np.lexsort((-goodness.ravel()[pixels], blocks))
+    _, first = np.unique(blocks[order], return_index=True)
+    return np.sort(pixels[order[first]])
+
+
+def _nearest_seed(
+    embedding: Embedding, pixels: npt.NDArray[np.int64], seeds: Embedding
+) -> tuple[npt.NDArray[np.int32], Floats]:
+    """Find the nearest seed by ``|b|^2 - 2 a b``, one matrix product; its distance is then worked out directly.
+
+    The product alone would be too coarse for embeddings far from 0, such as those that hold pixel positions.
+    """
+    nearest, squared = np.zeros(len(pixels), np.int32), np.zeros(len(pixels), np.float32)
+    if len(seeds) == 0:
+        return nearest, squared
+    flat = embedding.reshape(len(embedding), -1)
+    origin = seeds.mean(axis=0)
+    centred = seeds - origin
+    lengths = (centred * centred).sum(axis=1)[:, None]
+    for start in range(0, len(pixels), CHUNK):
+        part = slice(start, start + CHUNK)
+        columns = flat[:, pixels[part]] - origin[:, None]
+        compared = lengths - 2 * (centred @ columns)
+        _column_minimum(compared, columns, centred, nearest[part], squared[part])
+    return nearest, squared
+
+
+@njit(nogil=True, cache=True)
+def _column_minimum(compared, columns, seeds, nearest, squared):  # type: ignore[no-untyped-def]
+    least = compared[0].copy()
+    nearest[:] = 0
+    for k in range(1, len(compared)):
+        for i in range(nearest.size):
+            better = compared[k, i] < least[i]
+            least[i] = compared[k, i] if better else least[i]
+            nearest[i] = k if better else nearest[i]
+    squared[:] = 0
+    for d in range(len(columns)):
+        for i in range(nearest.size):
+            difference = columns[d, i] - seeds[nearest[i], d]
+            squared[i] += difference * difference
+    nearest += 1
+
+
+@njit(nogil=True, cache=True)
+def _grow(nearest, squared, grown, cluster_of, limit, first, last):  # type: ignore[no-untyped-def]
+    for row in range(first, last):
+        for x in range(nearest.shape[1]):
+            seed = nearest[row, x]
+            grown[row, x] = cluster_of[seed] if squared[row, x] <= limit[seed] else 0
+
+
+def _choose(points: Embedding, log_goodness: Floats, n_seeds: int, diversity: np.float32) -> npt.NDArray[np.int64]:
+    chosen = np.zeros(n_seeds, np.int64)
+    nearest = np.full(len(points), np.inf, np.float32)
+    best = int(np.argmax(log_goodness)) if n_seeds else 0
+    for k in range(n_seeds):
+        chosen[k] = best
+        nearest[best] = TAKEN
+        found = in_bands(_next_seed, len(points), points, log_goodness, diversity, points[best], nearest)
+        best = max(found, key=lambda pair: (pair[0], -pair[1]))[1]
+    return chosen
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _next_seed(points, log_goodness, diversity, seed, nearest, first, last):  # type: ignore[no-untyped-def]
+    """Bring distances to the seeds up to date with the new one; give the best value and its point."""
+    best_value, best = -np.inf, first
+    tiny = np.finfo(np.float32).tiny
+    for i in range(first, last):
+        if nearest[i] == TAKEN:
+            continue
+        squared = np.float32(0)
+        for d in range(points.shape[1]):
+            difference = points[i, d] - seed[d]
+            squared += difference * difference
+        nearest[i] = min(nearest[i], squared)
+        value = log_goodness[i] + diversity * np.log(max(nearest[i], tiny))
+        if value > best_value:
+            best_value, best = value, i
+    return best_value, best
+
+
+@njit(nogil=True, cache=True)
+def _group_seeds(holds):  # type: ignore[no-untyped-def]
+    """Give each seed the first leading seed whose mask holds it, or itself."""
+    leader = np.arange(len(holds))
+    for k in range(len(holds)):
+        for earlier in range(k):
+            if leader[earlier] == earlier and holds[earlier, k]:
+                leader[k] = earlier
+                break
+    return leader

@@ -10,7 +10,11 @@ from napari_instseg.losses.params import DiscriminativeLoss
 
 
 def discriminative_loss(
-    embedding: Tensor, labels: Tensor, params: DiscriminativeLoss, classes: Tensor | None = None
+    embedding: Tensor,
+    labels: Tensor,
+    params: DiscriminativeLoss,
+    classes: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Compute the three terms, each times its weight (equations 1 to 4), averaged over the images that have objects.
 
@@ -22,6 +26,8 @@ def discriminative_loss(
     params : DiscriminativeLoss
     classes : Tensor (B, *S), int64, optional
         Class of each pixel's object, from 1. Objects of different classes do not repel, so they may share space.
+    weights : Tensor (B, *S), optional
+        How much each pixel counts in the mean of its object; all alike when left out.
 
     Returns
     -------
@@ -30,7 +36,7 @@ def discriminative_loss(
     """
     objects = index_objects(labels)
     rows = objects.rows(embedding)
-    means = objects.mean(rows)
+    means = objects.mean(rows) if weights is None else _weighted_means(rows, weights, objects)
     order = 2 if params.norm == "l2" else 1
     pull = (distance(rows, means[objects.owner], order) - params.delta_v).relu().square()
     variance = image_mean(objects.mean(pull), objects)
@@ -41,6 +47,11 @@ def discriminative_loss(
         "distance": params.beta * push,
         "regularization": params.gamma * regularization,
     }
+
+
+def _weighted_means(rows: Tensor, weights: Tensor, objects: ObjectIndex) -> Tensor:
+    weight = weights.reshape(-1)[objects.pixels].to(rows.dtype)[:, None]
+    return objects.sum(weight * rows) / objects.sum(weight)
 
 
 def _distance_term(

@@ -189,3 +189,20 @@ class BoundaryLoss(Params):
         help="How much the corners and the centre of an object count in its mean, against 1 for its other pixels. "
         "1 was best in the paper.",
     )
+
+
+class MaskLoss(Params):
+    """How the masks that ClusterNet draws are learnt."""
+
+    mask_weight: float = tunable(
+        1.0, 0.0, 10.0, title="Weight of the masks", help="Of the masks that are drawn anew, beside the other terms."
+    )
+    inside_weight: float = tunable(
+        3.0,
+        1.0,
+        200.0,
+        title="Weight of the inside",
+        help="How much a pixel inside an object counts against one outside: about the ratio of their numbers balances "
+        "them (105 in the paper), less gives tighter outlines.",
+        advanced=True,
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from napari_instseg.core.method import Data, Stage
+from napari_instseg.core.method import Array, Data, Stage
 from napari_instseg.core.params import Params, tunable
 
 
@@ -33,23 +34,31 @@ class OutlineParams(Params):
 
 
 def outline_stages(params: OutlineParams) -> tuple[Stage, ...]:
-    """Give the steps that the parameters ask for, to be run between finding objects and scoring them."""
-    steps = [Stage("holes", ("fill_holes",), _fill_holes)]
-    if params.smoothing > 0:
-        steps.append(Stage("smoothing", ("smoothing",), _smooth))
-    return tuple(steps)
+    """Give the steps that are run between finding objects and scoring them."""
+    return (
+        Stage("holes", ("fill_holes",), fill_object_holes),
+        Stage("smoothing", ("smoothing",), smooth_objects),
+    )
 
 
-def _fill_holes(data: Data, params: Any) -> Data:
+def fill_object_holes(data: Data, params: Any) -> Data:
+    """Fill holes of up to ``fill_holes`` pixels."""
     from napari_instseg.refining.holes import fill_holes
 
     return {"labels": fill_holes(data["labels"], params.fill_holes)}
 
 
-def _smooth(data: Data, params: Any) -> Data:
+def smooth_objects(data: Data, params: Any) -> Data:
+    """Smooth each outline by a random field of strength ``smoothing``."""
+    if params.smoothing == 0:
+        return {}
     from napari_instseg.refining.random_field import smooth_outlines
 
-    labels, group = smooth_outlines(data["labels"], params.smoothing), data["object_group"]
+    return renumbered(smooth_outlines(data["labels"], params.smoothing), data["object_group"])
+
+
+def renumbered(labels: npt.NDArray[np.int32], group: Array) -> Data:
+    """Number the objects that are left from 1 on, with the clusters that they come from."""
     left = np.unique(labels)
     left = left[left > 0]
     new_id = np.zeros(len(group) + 1, np.int32)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QLabel, QToolButton, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QWidget
 
 from napari_instseg.widgets.layers import MARK
-from napari_instseg.widgets.parts import calm_wheel, column, labelled, row
+from napari_instseg.widgets.parts import bare_box, button, column, labelled, row
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -39,17 +39,13 @@ class DiameterChoice(QWidget):
         self._box.setRange(0, 10_000)
         self._box.setDecimals(1)
         self._box.setSpecialValueText("as the model's")
-        self._box.setKeyboardTracking(False)
-        self._box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+        bare_box(self._box)
         self._box.setToolTip(
             "How large a typical object is. The image is resized so that the model sees objects of the size that it "
             "was trained on. 0 leaves the image as it is."
         )
-        calm_wheel(self._box)
-        self._measure = QToolButton()
-        self._measure.setText("Measure")
+        self._measure = button("Measure", "Draw an ellipse around one typical object; its size is taken over.")
         self._measure.setCheckable(True)
-        self._measure.setToolTip("Draw an ellipse around one typical object; its size is taken over as you draw.")
         self._other = QLabel()
         self._other.setStyleSheet("font-size: 8pt; color: gray;")
         self.setLayout(column(row(labelled("Object size", self._box), self._other, self._measure, stretch=0)))

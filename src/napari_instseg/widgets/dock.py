@@ -127,7 +127,7 @@ class SegmentDock(QWidget):
         controller, events = self.controller, self.controller.workspace.events
         events.source.connect(self._show_source)
         events.reading.connect(self._show_reading)
-        events.model.connect(self._show_model)
+        events.spec.connect(self._show_model)
         events.parameters.connect(self._show_parameters)
         events.diameter.connect(self._show_diameter)
         events.status.connect(self._show_status)
@@ -158,11 +158,8 @@ class SegmentDock(QWidget):
         self.segment.model.show_models(controller.models, workspace.model)
         if workspace.spec is None:
             return
-        method = get_method(workspace.spec.method)
-        self.tune.show_method(method.decode)
         self.tune.clear_outcome()
-        self._show_parameters()
-        self.look.show_views(method.inspect)
+        self.look.show_views(get_method(workspace.spec.method).inspect)
         self._show_ready()
 
     def _show_parameters(self) -> None:
@@ -191,7 +188,8 @@ class SegmentDock(QWidget):
         results = controller.results
         has_objects = results is not None and bool(results.planes)
         self.segment.allow_run(controller.obstacle(), again=has_objects)
-        self.segment.image.show_look(controller.look, controller.suggested)
+        other = controller.suggested if controller.suggested != workspace.model else ""
+        self.segment.image.show_look(controller.look, other)
         name = workspace.source.name if workspace.source is not None else ""
         self.export.allow("" if has_objects else "Run the segmentation first.", name)
         self.look.show_state(

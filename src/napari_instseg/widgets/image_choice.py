@@ -65,8 +65,9 @@ class ImageChoice(QWidget):
         viewer.layers.events.removed.connect(self._refresh)
         viewer.layers.events.reordered.connect(self._refresh)
         viewer.dims.events.current_step.connect(self._later_view)
-        viewer.camera.events.zoom.connect(self._later_view)
-        viewer.camera.events.center.connect(self._later_view)
+        self._camera = getattr(viewer, "scene", viewer).camera  # moved there by napari 0.9
+        self._camera.events.zoom.connect(self._later_view)
+        self._camera.events.center.connect(self._later_view)
 
     def start(self) -> None:
         """Take the newest image, once all signals are connected."""
@@ -80,8 +81,8 @@ class ImageChoice(QWidget):
             (events.removed, self._refresh),
             (events.reordered, self._refresh),
             (self._viewer.dims.events.current_step, self._later_view),
-            (self._viewer.camera.events.zoom, self._later_view),
-            (self._viewer.camera.events.center, self._later_view),
+            (self._camera.events.zoom, self._later_view),
+            (self._camera.events.center, self._later_view),
         ):
             emitter.disconnect(callback)
         self._later.stop()
@@ -123,7 +124,7 @@ class ImageChoice(QWidget):
             self._look.say("All pixels have the same value: there is nothing to segment.", "warning")
         else:
             suits = f" Suggested model: {model}." if model else ""
-            self._look.say(f"Looks like {look.words}.{suits}")
+            self._look.say(f"The image is {look.words}.{suits}")
 
     @property
     def source(self) -> Source | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MARK = "napari-instseg"
 """Key in the metadata of layers that were made here, so that they are not offered as images to segment."""
+OBJECTS = "objects"
 
 
 def source_of(layer: Image) -> Source:
@@ -79,13 +80,13 @@ class OwnLayers:
 
     def labels_layer(self, results: Results) -> Labels | None:
         """Give the layer that shows the objects of these results, as far as it is still there."""
-        own = self._own.get((results.source.name, "objects"))
+        own = self._own.get((results.source.name, OBJECTS))
         layer = own.layer() if own is not None else None
         return layer if layer is not None and layer in self._viewer.layers else None
 
     def show_plane(self, results: Results, plane: Plane) -> None:
         """Show the objects of a slice."""
-        key = (results.source.name, "objects")
+        key = (results.source.name, OBJECTS)
         own = self._alive(key)
         layer = own.layer() if own is not None and own.data.shape == results.shape else None
         if own is None or layer is None:
@@ -116,7 +117,7 @@ class OwnLayers:
             layer.translate = placed["translate"]
             return
         name = f"{results.source.name} {view.title.lower()}"
-        self._keep(key, self._add(view, data, name, placed))
+        self._keep(key, self._add(view, data, name, {**placed, "metadata": {MARK: view.name}}))
 
     def hide_view(self, results: Results, view: View) -> None:
         """Remove a view's layer, unless the user took it over."""
@@ -129,24 +130,23 @@ class OwnLayers:
         """Tell whether a view's layer is there."""
         return self._alive((results.source.name, view.name), tell=False) is not None
 
-    def _add(self, view: View, data: Array, name: str, placed: dict[str, Any]) -> Layer:
+    def _add(self, view: View, data: Array, name: str, how: dict[str, Any]) -> Layer:
         viewer = self._viewer
         if view.layer == "labels":
-            return viewer.add_labels(data, name=name, **placed)
+            return viewer.add_labels(data, name=name, **how)
         if view.layer == "points":
-            return viewer.add_points(data, name=name, size=5, face_color="yellow", **placed)
+            return viewer.add_points(data, name=name, size=5, face_color="yellow", **how)
         if view.layer == "vectors":
-            return viewer.add_vectors(data, name=name, **placed)
+            return viewer.add_vectors(data, name=name, **how)
         look = {} if view.layer == "rgb" else {"colormap": view.colormap, "contrast_limits": view.limits}
         # below the objects, so that these stay in sight
-        layer = viewer.add_image(data, name=name, rgb=view.layer == "rgb", **look, **placed)
-        objects = [i for i, other in enumerate(viewer.layers) if other.name.endswith(" objects")]
+        layer = viewer.add_image(data, name=name, rgb=view.layer == "rgb", **look, **how)
+        objects = [i for i, other in enumerate(viewer.layers) if other.metadata.get(MARK) == OBJECTS]
         if objects:
             viewer.layers.move(len(viewer.layers) - 1, objects[0])
         return layer
 
     def _keep(self, key: tuple[str, str], layer: Layer) -> None:
-        layer.metadata[MARK] = key[1]
         self._own[key] = _Own(ref(layer), layer.name, layer.data)
 
     def _touch(self, key: tuple[str, str], layer: Layer) -> None:

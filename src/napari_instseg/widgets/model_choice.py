@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from html import escape
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_instseg.io.models import ModelSpec
 from napari_instseg.methods import get_method
-from napari_instseg.widgets.parts import Choice, Note, column, labelled, row
+from napari_instseg.widgets.parts import Choice, Note, button, column, labelled, row
 
 
 class ModelChoice(QWidget):
@@ -22,13 +22,9 @@ class ModelChoice(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._choice = Choice("What looks for the objects: a trained network and its method.")
-        self._folder = QToolButton()
-        self._folder.setText("…")
-        self._folder.setToolTip("Choose the folder of a model of your own, as instseg train writes it.")
-        self._more = QToolButton()
-        self._more.setText("Card")
+        self._folder = button("Open…", "Choose the folder of a model of your own, as instseg train writes it.")
+        self._more = button("Card", "What the model was trained on, and how well it does.")
         self._more.setCheckable(True)
-        self._more.setToolTip("What the model was trained on, and how well it does.")
         self._use = Note()
         self._card = Note()
         self._card.hide()

@@ -6,10 +6,20 @@ import math
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QDoubleSpinBox, QLabel, QLineEdit, QSlider, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel, QLineEdit, QSlider, QSpinBox, QWidget
 
 from napari_instseg.core.params import Parameter, Params
-from napari_instseg.widgets.parts import SPACE, Choice, Section, calm_wheel, column, labelled, row
+from napari_instseg.widgets.parts import (
+    SPACE,
+    Choice,
+    FittingLabel,
+    Section,
+    bare_box,
+    calm_wheel,
+    column,
+    labelled,
+    row,
+)
 
 TICKS = 1000
 """Positions of a slider."""
@@ -54,13 +64,12 @@ class NumberRow(ParameterRow):
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setRange(0, TICKS)
         self._slider.setAccessibleName(parameter.title)
-        self._title = QLabel(parameter.title)
+        self._title = FittingLabel(parameter.title)
         self._size = QLabel()
         self._size.setStyleSheet("font-size: 8pt; color: gray;")
         self._micrometres: float | None = None
-        calm_wheel(self._box)
         calm_wheel(self._slider)
-        layout = column(row(self._title, self._size, self._box, stretch=1), self._slider)
+        layout = column(row(self._title, self._size, self._box, stretch=0), self._slider)
         layout.setSpacing(2)
         self.setLayout(layout)
         self._calm = QTimer(self, singleShot=True, interval=SETTLE_MS)
@@ -195,6 +204,7 @@ class ParameterForm(QWidget):
 
     def __init__(self, params: type[Params]) -> None:
         super().__init__()
+        self.params = params
         self.rows = {parameter.name: ROWS[parameter.kind](parameter) for parameter in params.parameters()}
         plain = [r for r in self.rows.values() if not r.parameter.advanced]
         expert = [r for r in self.rows.values() if r.parameter.advanced]
@@ -245,10 +255,7 @@ def _box(parameter: Parameter) -> QSpinBox | QDoubleSpinBox:
     box.setSingleStep(parameter.step or 1)
     short = parameter.unit if len(parameter.unit) <= 4 else ""
     box.setSuffix(f" {short}" if short else "")
-    box.setKeyboardTracking(False)
-    box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
-    box.setAlignment(Qt.AlignmentFlag.AlignRight)
-    box.setFixedWidth(84)
+    bare_box(box, 76)
     box.setAccessibleName(parameter.title)
     return box
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -85,30 +85,28 @@ class Choice(QComboBox):
         super().__init__()
         self.setToolTip(tooltip)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(6)
+        self.setMinimumWidth(60)  # less than its texts, so that these never widen the dock
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.activated.connect(lambda row: self.chosen.emit(self.itemData(row)))
+        # kept here and not as item data, since some PySide6 miscount the references to what that gives
+        self.values: list[object] = []
+        self.activated.connect(lambda row: self.chosen.emit(self.values[row]))
         calm_wheel(self)
 
     def offer(self, options: list[tuple[str, object]], value: object) -> None:
         """Replace the options and show the one with this value."""
         self.blockSignals(True)
         self.clear()
-        for title, data in options:
-            self.addItem(title, data)
+        self.values = [data for _, data in options]
+        self.addItems([title for title, _ in options])
         self.blockSignals(False)
         self.show_value(value)
 
     def show_value(self, value: object) -> None:
         """Show the option with this value, or none."""
-        found = [row for row in range(self.count()) if self.itemData(row) is value or self.itemData(row) == value]
+        found = [row for row, data in enumerate(self.values) if data is value or data == value]
         self.blockSignals(True)
         self.setCurrentIndex(found[0] if found else -1)
         self.blockSignals(False)
-
-    def values(self) -> list[object]:
-        """Give the values of all options."""
-        return [self.itemData(row) for row in range(self.count())]
 
 
 class _WheelGuard(QObject):
@@ -121,6 +119,21 @@ class _WheelGuard(QObject):
             return False
         event.ignore()
         return True
+
+
+def bare_box(box: QAbstractSpinBox, width: int | None = None) -> None:
+    """Show a number box without step buttons, for which there is a slider or no need."""
+    # not by QAbstractSpinBox.NoButtons, with which napari's style leaves no room for the text
+    box.setStyleSheet(
+        "QAbstractSpinBox { padding: 1px 4px; min-width: 40px; }"
+        "QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0; }"
+        "QAbstractSpinBox::up-arrow, QAbstractSpinBox::down-arrow { width: 0; image: none; }"
+    )
+    box.setAlignment(Qt.AlignmentFlag.AlignRight)
+    box.setKeyboardTracking(False)
+    if width is not None:
+        box.setFixedWidth(width)
+    calm_wheel(box)
 
 
 def calm_wheel(widget: QComboBox | QSlider | QAbstractSpinBox) -> None:
@@ -150,7 +163,7 @@ def row(*widgets: QWidget, stretch: int | None = None) -> QWidget:
     return holder
 
 
-def labelled(title: str, widget: QWidget, width: int = 64) -> QWidget:
+def labelled(title: str, widget: QWidget, width: int = 80) -> QWidget:
     """Put a title of fixed width before a widget, so that fields line up."""
     label = QLabel(title)
     label.setFixedWidth(width)
@@ -178,7 +191,4 @@ class FittingLabel(QLabel):
     def __init__(self, text: str = "") -> None:
         super().__init__(text)
         self.setWordWrap(True)
-
-    def minimumSizeHint(self) -> QSize:
-        """Ask for no width."""
-        return QSize(10, super().minimumSizeHint().height())
+        self.setMinimumWidth(40)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RUN_KEY = "F5"
 DEVICE_TITLES = {
-    "auto": "Automatic (GPU if there is one)",
+    "auto": "Automatic",
     "cuda": "NVIDIA GPU (CUDA)",
     "mps": "Apple GPU (MPS)",
     "cpu": "CPU",

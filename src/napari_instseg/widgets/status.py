@@ -27,6 +27,9 @@ class StatusLine(QWidget):
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(8)
+        policy = self._bar.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self._bar.setSizePolicy(policy)
         self._cancel = button(
             "Cancel", "Stop after the tile that is being worked on; what is done is kept.", CANCEL_KEY
         )
@@ -55,6 +58,7 @@ class StatusLine(QWidget):
         else:
             self._text.setText(status.message)
             self._text.setStyleSheet(f"color: {TONES[status.tone]};" if TONES[status.tone] else "")
+        self._bar.setVisible(running)
         self._bar.setRange(0, 0 if running and status.fraction is None else 1000)
         self._bar.setValue(round(1000 * (status.fraction or 0)))
         self._cancel.setEnabled(running and not status.stopping)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QVBoxLayout, QWidget
 
 from napari_instseg.core.params import Params
 from napari_instseg.widgets.parameters import ParameterForm
@@ -39,9 +39,9 @@ class TuneSection(QWidget):
         self._live.setChecked(True)
         self._live.setToolTip("Objects follow the sliders at once. Off: only when Apply is pressed.")
         self._apply = button("Apply", "Find the objects with these values, from what the network already said.")
-        self._undo = _tool("↶", f"Undo the last change of a value\nKey: {UNDO_KEY}")
-        self._redo = _tool("↷", f"Redo the change that was undone\nKey: {REDO_KEY}")
-        self._reset = _tool("Reset", "Return to the model's own values; this can be undone.")
+        self._undo = button("↶", f"Undo the last change of a value\nKey: {UNDO_KEY}")
+        self._redo = button("↷", f"Redo the change that was undone\nKey: {REDO_KEY}")
+        self._reset = button("Reset", "Return to the model's own values; this can be undone.")
         self._facts = QLabel()
         self._facts.setStyleSheet("font-size: 9pt; color: gray;")
         self._times = Sparkline()
@@ -54,8 +54,8 @@ class TuneSection(QWidget):
         self._presets.lineEdit().setPlaceholderText("preset: type a name to keep these values")
         self._presets.setToolTip("Values kept under a name, for this model. Choose one, or type a name and Save.")
         calm_wheel(self._presets)
-        self._save = _tool("Save", "Keep the present values under this name.")
-        self._delete = _tool("Delete", "Forget the preset of this name.")
+        self._save = button("Save", "Keep the present values under this name.")
+        self._delete = button("Delete", "Forget the preset of this name.")
         self._empty = Note("Choose a model to see what can be tuned.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -81,8 +81,14 @@ class TuneSection(QWidget):
         self.allow(undo=False, redo=False, reset=False)
         self.show_presets(())
 
-    def show_method(self, params: type[Params]) -> None:
-        """Make the form of a method's decode parameters."""
+    def show_values(self, values: Params) -> None:
+        """Show the values of a method's decode parameters, hiding what does not apply to them."""
+        if self.form is None or self.form.params is not type(values):
+            self._make_form(type(values))
+        assert self.form is not None
+        self.form.show_values(values)
+
+    def _make_form(self, params: type[Params]) -> None:
         if self.form is not None:
             self.form.deleteLater()
         self.form = ParameterForm(params)
@@ -91,11 +97,6 @@ class TuneSection(QWidget):
         self.form.changed.connect(self.changed)
         self.form.settled.connect(self.settled)
         self._empty.say("")
-
-    def show_values(self, values: Params) -> None:
-        """Show values, hiding what does not apply to them."""
-        if self.form is not None:
-            self.form.show_values(values)
 
     def show_pixel_size(self, micrometres: float | None) -> None:
         """Say sizes in micrometres too, where the image has a scale."""
@@ -139,10 +140,3 @@ class TuneSection(QWidget):
     def _choose_live(self, live: bool) -> None:
         self._apply.setVisible(not live)
         self.live_chosen.emit(live)
-
-
-def _tool(text: str, tooltip: str) -> QToolButton:
-    made = QToolButton()
-    made.setText(text)
-    made.setToolTip(tooltip)
-    return made

@@ -15,6 +15,7 @@ from napari_instseg.inference.prediction import Prediction
 from napari_instseg.workspace.explain import Advice, advise_size, explain_empty
 from napari_instseg.workspace.results import Plane, Results
 from napari_instseg.workspace.source import Index, take_plane
+from napari_instseg.workspace.torch_import import import_torch, no_collection
 
 if TYPE_CHECKING:
     from napari_instseg.inference.model import Model
@@ -88,7 +89,9 @@ def segment(order: Order, models: Models) -> Generator[Event | Found | Device | 
         At the end, where the first slice has no objects, or objects of another size than the model knows.
     """
     yield Message(f"Opening the model {order.results.spec.name}.")
-    model = models.open(order.model)
+    with no_collection():
+        import_torch()
+        model = models.open(order.model)
     device = choose_device(order.device)
     yield device
     for index in order.indices:

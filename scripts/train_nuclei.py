@@ -41,7 +41,7 @@ EMBEDDING_WEIGHT = 0.3
 """Of the discriminative terms, which are larger numbers than the cross-entropies."""
 AUGMENTATION = Augmentation(invert=0.1)
 NORMALIZATION = Normalization()
-PATCH, BATCH, WARM_UP, EMA = (256, 256), 8, 200, 0.998
+PATCH, BATCH, WARM_UP, EMA, SEED = (256, 256), 8, 200, 0.998, 0
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def save(path: Path, **state: object) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Train until the time is used up; the learning rate reaches zero then."""
-    torch.manual_seed(args.seed)
+    torch.manual_seed(SEED)
     args.out.mkdir(parents=True, exist_ok=True)
     examples = read_examples(args.data, held_out=False)
     print(f"{len(examples)} training images", flush=True)
@@ -134,7 +134,7 @@ def train(args: argparse.Namespace) -> None:
         step, used = state["step"], state["used"]
         print(f"resumed at step {step}, {used / 60:.1f} min", flush=True)
     run = torch.compile(network) if args.compile else network
-    patches = DataLoader(Patches(examples, args.seed + step), BATCH, num_workers=1, prefetch_factor=6)
+    patches = DataLoader(Patches(examples, SEED + step), BATCH, num_workers=1, prefetch_factor=6)
     began, saved, shown = time.monotonic() - used, time.monotonic(), {}
     for image, labels in patches:
         used = time.monotonic() - began
@@ -173,12 +173,11 @@ def train(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=120)
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compile", action="store_true", help="compile the network; needs a C++ compiler")
     parser.add_argument("--tag", default="", help="ignored; names the process")
     train(parser.parse_args())

@@ -1,6 +1,6 @@
 """Split what `scripts/train_nuclei.py` trained into the shipped single-method models, and score them.
 
-python scripts/ship_nuclei.py --data DSB2018_FOLDER --checkpoint FOLDER/last.pt --out src/napari_instseg/zoo/models
+Run as `python scripts/ship_nuclei.py --data DSB2018 --checkpoint OUT/last.pt --out src/napari_instseg/zoo/models`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Train the shipped nuclei models: one trunk learns colours, embedding and foreground together, on all modalities.
 
-    python scripts/train_nuclei.py --data DSB2018_FOLDER --out FOLDER --minutes 120
+Run as `python scripts/train_nuclei.py --data DSB2018 --out OUT --minutes 120`; it resumes where it was stopped.
 
 The images that `val.txt` names are held out. Heads are split into single-method models by `scripts/ship_nuclei.py`.
 """

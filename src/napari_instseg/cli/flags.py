@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from napari_instseg.core.params import Parameter, Params
 
@@ -90,9 +91,8 @@ def _annotation(keyword: str, parameter: Parameter, panel: str, default: Any) ->
     if parameter.minimum is not None and parameter.maximum is not None:
         number: type = int if parameter.kind == "int" else float
         limits = {"min": number(parameter.minimum), "max": number(parameter.maximum)}
-    option = typer.Option(
-        *names, help=_help(parameter), rich_help_panel=panel, show_default=_shown(parameter, default), **limits
-    )
+    words = escape(f"{_help(parameter)} (default: {_shown(parameter, default)})")
+    option = typer.Option(*names, help=words, rich_help_panel=panel, show_default=False, **limits)
     return Annotated[kind | None, option]
 
 

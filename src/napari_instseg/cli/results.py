@@ -68,8 +68,8 @@ class Results:
             return False
         if self._images.get(stem, {}).get("digest") != _digest(path):
             raise OutputError(
-                f"'{path}' was changed by hand or is not from here, so it is kept. Choose another folder, move the file "
-                "away, or say --overwrite."
+                f"'{path}' was changed by hand or is not from here, so it is kept. Choose another folder, move the "
+                "file away, or say --overwrite."
             )
         return True
 

@@ -47,9 +47,7 @@ def _command(name: str, kind: Kind) -> Callable[..., None]:
                 follower.progress(done, n, "images")
                 write(out, f"{name}-{seed}-{done:04d}", simulated)
                 done += 1
-        say(
-            f"{n} images with labels are in '{out}'; train on them with: instseg train '{out}' --method NAME --out FOLDER"
-        )
+        say(f"{n} images with labels are in '{out}'; learn from them: instseg train '{out}' --method NAME --out FOLDER")
 
     return command
 

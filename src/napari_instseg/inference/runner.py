@@ -40,7 +40,7 @@ class Runner:
         self._activate = activate
         self._layout = layout
         self.device = device
-        self.half = _half_precision(device)
+        self.half = half_precision(device)
 
     def __call__(self, tile: Array, offset: tuple[int, ...], full_shape: tuple[int, ...]) -> dict[str, Array]:
         """Give the outputs for one normalised tile.
@@ -82,7 +82,7 @@ class Runner:
             torch.cuda.empty_cache()
 
 
-def _half_precision(device: str) -> torch.dtype | None:
+def half_precision(device: str) -> torch.dtype | None:
     """Give the number type that is faster than float32 on this device, if there is one."""
     import torch
 

@@ -32,16 +32,26 @@ class History:
         return pd.DataFrame(self.rows)
 
     def write(self, folder: Path) -> None:
-        """Write `history.csv` and `history.png` into a folder.
+        """Write `history.csv` into a folder.
 
         Raises
         ------
         OutputError
-            If they cannot be written.
+            If it cannot be written.
         """
         if self.rows:
             write_bytes(folder / "history.csv", self.table().to_csv(index=False).encode("utf-8"))
-            write_bytes(folder / "history.png", draw(self.table()))
+
+    def draw(self, folder: Path) -> None:
+        """Draw the curves as `history.png` in a folder; takes far longer than `write`.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        if self.rows:
+            write_bytes(folder / "history.png", draw_curves(self.table()))
 
     @classmethod
     def read(cls, folder: Path, step: int) -> History:
@@ -61,10 +71,10 @@ class History:
         except (ValueError, KeyError, OSError) as error:
             raise TrainingError(f"'{path}' cannot be read ({error}); move it away and resume again.") from error
         records = table.to_dict("records")
-        return cls([{str(k): float(v) for k, v in row.items() if pd.notna(v)} for row in records])
+        return cls([{str(name): value for name, value in row.items() if pd.notna(value)} for row in records])
 
 
-def draw(table: pd.DataFrame) -> bytes:
+def draw_curves(table: pd.DataFrame) -> bytes:
     """Draw losses, scores and learning rate over the steps as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -72,8 +82,9 @@ def draw(table: pd.DataFrame) -> bytes:
     scores = [name for name in SCORES if name in table]
     losses = [name for name in table if name not in (*SCORES, "step", "learning_rate")]
     # a Figure of its own, not pyplot: nothing global, and safe in the window's worker thread
-    figure = Figure(figsize=(8, 7), layout="constrained")
+    figure = Figure(figsize=(8, 7))
     FigureCanvasAgg(figure)
+    figure.subplots_adjust(left=0.1, right=0.98, bottom=0.07, top=0.98, hspace=0.06)
     axes = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1))
     for name in losses:
         known = table[["step", str(name)]].dropna()

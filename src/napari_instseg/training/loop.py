@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from napari_instseg.core.device import choose_device
 from napari_instseg.core.errors import InputError, TrainingError
 from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Progress, Result
+from napari_instseg.core.params import Params
 from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import Model
 from napari_instseg.io.models import SPEC, ModelSpec
@@ -89,6 +91,7 @@ def train(
     except GeneratorExit:
         # closed between two steps: nothing that was learnt is lost
         trainer.save()
+        trainer.history.draw(trainer.path.parent)
         raise
     yield Result(out)
 
@@ -118,14 +121,14 @@ def _new_model(recipe: Recipe, data: DataSet, out: Path) -> Model:
                 loss=recipe.loss.model_dump(),
                 decode=recipe.decode.model_dump(),
                 normalization=recipe.normalization.model_dump(),
-                training={
-                    **about,
-                    "images": len(data.samples),
-                    **params.model_dump(),
-                    "augmentation": recipe.augmentation.model_dump(),
-                },
+                training={**about, "images": len(data.samples), **_told(params), **_told(recipe.augmentation)},
             )
         )
+
+
+def _told(params: Params) -> dict[str, Any]:
+    """Give what a card tells of parameters: those that are not the default."""
+    return params.model_dump(exclude_defaults=True)
 
 
 def _start_from_imagenet(model: Model) -> Generator[Event, None, None]:
@@ -162,6 +165,7 @@ def _validate(trainer: Trainer, pairs: Sequence[Pair], data: DataSet) -> Generat
             yield event
     scores = headline(report)
     trainer.history.add(trainer.done, scores)
+    trainer.history.draw(trainer.path.parent)
     yield Metric(trainer.done, scores)
     # nan, where there are no objects to find, must not keep a model from being written
     if not scores["mean_ap"] < trainer.best:

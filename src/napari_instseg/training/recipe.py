@@ -1,4 +1,4 @@
-"""All choices of a training run in one value, which goes into its checkpoints and is taken up again by a resumed run."""
+"""All choices of a training run in one value, which is kept in its checkpoints for the run that resumes."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from napari_instseg.data.augment import Augmentation, augment
 from napari_instseg.data.axes import to_channels
 from napari_instseg.data.normalize import Normalization, normalize
 from napari_instseg.data.pairs import Example, Pair
-from napari_instseg.data.rescale import resize
+from napari_instseg.inference.rescale import resize
 
 SPATIAL = {2: "YX", 3: "ZYX"}
 
@@ -241,6 +241,8 @@ def load_batches(crops: Crops, batch_size: int, first: int, last: int, workers: 
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=device == "cuda",
+        # else it would draw from everybody's generator
+        generator=torch.Generator(),
     )
 
 

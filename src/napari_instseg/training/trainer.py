@@ -73,10 +73,12 @@ class Trainer:
         # whatever is drawn at random in network or loss depends on the step alone, so that a resumed run draws the same
         with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.device == "cuda" else []):
             torch.manual_seed(params.seed * 1_000_003 + step)
-            terms = self.recipe.method.compute_loss(self._run(batch.images), batch.target, self.recipe.loss)
+            terms = self.recipe.method.compute_loss(
+                self._run(batch), batch.target, self.recipe.method.schedule(self.recipe.loss, step / params.steps)
+            )
         total = torch.stack([*terms.values()]).sum()
-        values = {name: float(term) for name, term in terms.items()}
-        if not math.isfinite(float(total)):
+        values = {name: float(term.detach()) for name, term in terms.items()}
+        if not math.isfinite(sum(values.values())):
             raise TrainingError(f"The loss at step {step} is not finite: {_in_words(values)}. {_ADVICE}")
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
@@ -86,7 +88,7 @@ class Trainer:
         self.optimizer.step()
         update_average(self.average, self.network, params.average, step)
         self.done = step
-        values = {"loss": float(total), **values}
+        values = {"loss": sum(values.values()), **values}
         self.history.add(step, {"learning_rate": learning_rate(step, params), **values})
         return values
 
@@ -96,7 +98,7 @@ class Trainer:
         return self.model
 
     def save(self) -> Path:
-        """Write the checkpoint, the curves and their numbers.
+        """Write the checkpoint and the history.
 
         Raises
         ------
@@ -128,14 +130,15 @@ class Trainer:
         self.best = -math.inf if state.values["best"] is None else float(state.values["best"])
         self.history = History.read(self.path.parent, self.done)
 
-    def _run(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        images = images.contiguous(memory_format=self._layout)
+    def _run(self, batch: Batch) -> dict[str, torch.Tensor]:
+        images = batch.images.contiguous(memory_format=self._layout)
         coordinates = None
         if self.network.coordinates:
             maps = coordinate_maps(images.shape[2:])
             coordinates = maps[None].expand(len(images), *maps.shape).to(self.device)
         with torch.autocast(self.device, dtype=self._half or torch.bfloat16, enabled=self._half is not None):
-            raw = self.network(images, coordinates)
+            truth = [batch.target] if getattr(self.network, "needs_target", False) else []
+            raw = self.network(images, coordinates, *truth)
         return {name: head.float() for name, head in raw.items()}
 
 

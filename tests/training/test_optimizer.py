@@ -1,0 +1,59 @@
+"""Learning rate, moving average and decay groups against values worked out by hand."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from napari_instseg.training.optimizer import learning_rate, make_optimizer, update_average
+from napari_instseg.training.params import TrainParams
+
+
+def test_cosine_rises_through_the_warm_up_and_falls_to_zero():
+    params = TrainParams(steps=1000, warmup=10, learning_rate=0.5, schedule="cosine")
+    assert learning_rate(1, params) == pytest.approx(0.05)
+    assert learning_rate(10, params) == pytest.approx(0.5)
+    assert learning_rate(11, params) == pytest.approx(0.5)
+    assert learning_rate(10 + 1 + 495, params) == pytest.approx(0.25)
+    assert learning_rate(1000, params) == pytest.approx(0.5 * 0.5 * (1 + math.cos(math.pi * 989 / 990)))
+
+
+def test_warm_up_is_at_most_a_tenth_of_the_run():
+    params = TrainParams(steps=20, warmup=100, learning_rate=1.0, schedule="constant")
+    assert [learning_rate(step, params) for step in (1, 2, 3, 20)] == pytest.approx([0.5, 1, 1, 1])
+
+
+def test_cyclic_is_a_triangle_between_the_rate_and_a_tenth_of_it():
+    params = TrainParams(steps=1000, warmup=0, learning_rate=1.0, schedule="cyclic", cycle=4)
+    assert [learning_rate(step, params) for step in range(1, 10)] == pytest.approx(
+        [1, 0.55, 0.1, 0.55, 1, 0.55, 0.1, 0.55, 1]
+    )
+
+
+def test_average_moves_by_one_minus_the_decay_and_faster_at_the_start():
+    network, average = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
+    with torch.no_grad():
+        network.weight.fill_(3.0)
+        network.running_mean.fill_(2.0)
+        network.num_batches_tracked.fill_(7)
+    update_average(average, network, decay=0.9, step=10**6)
+    assert average.weight.item() == pytest.approx(0.9 * 1 + 0.1 * 3)
+    assert average.running_mean.item() == pytest.approx(0.1 * 2)
+    assert average.num_batches_tracked.item() == 7
+    update_average(average, network, decay=0.9, step=1)
+    assert average.weight.item() == pytest.approx(1.2 + (1 - 2 / 11) * (3 - 1.2))
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_only_weights_of_two_dimensions_or_more_decay(name):
+    network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    before = {key: value.clone() for key, value in network.named_parameters()}
+    params = TrainParams(optimizer=name, weight_decay=0.5, learning_rate=0.1, momentum=0.0)
+    optimizer = make_optimizer(network, params)
+    for weight in network.parameters():
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    assert torch.allclose(network[0].weight, before["0.weight"] * (1 - 0.1 * 0.5))
+    assert torch.equal(network[0].bias, before["0.bias"])
+    assert torch.equal(network[1].weight, before["1.weight"])

@@ -11,6 +11,8 @@ from napari_instseg.losses import choose_colors, coloring_loss, index_objects
 from napari_instseg.losses.coloring import halo_mean
 from napari_instseg.losses.params import ColoringLoss
 
+PAPER = ColoringLoss(margin=4, exploration=0, turns="independent")
+
 
 def blobs(seed, shape, batch=2, number=5, unknown=0.05):
     """Nearest-seed cells with gaps of background and some unknown pixels."""
@@ -42,11 +44,12 @@ def slow_colors(logits, labels, params):
     chosen = []
     for b, image in enumerate(labels.numpy()):
         p = logits[b].softmax(0).numpy()
+        known = (1 - params.exploration) * p + params.exploration / (len(p) - 1)
         for i in np.unique(image[image > 0]):
             mask = image == i
             halo = halo_of(mask, image, params.margin)
             score = [
-                np.log(p[c][mask]).mean() + params.halo_weight * (np.log1p(-p[c][halo]).mean() if halo.any() else 0)
+                np.log(known[c][mask]).mean() + params.halo_weight * (np.log1p(-p[c][halo]).mean() if halo.any() else 0)
                 for c in range(1, len(p))
             ]
             chosen.append(1 + int(np.argmax(score)))
@@ -86,14 +89,14 @@ def test_a_wide_halo_on_the_grid_of_cells_covers_the_halo_and_less_than_a_cell_m
 @pytest.mark.parametrize("weight", [0.0, 7.0])
 def test_colors_equal_a_loop_over_objects(shape, weight):
     labels = blobs(1, shape)
-    params = ColoringLoss(margin=4, halo_weight=weight)
+    params = PAPER.changed(halo_weight=weight)
     logits = logits_for(labels, 6)
     assert choose_colors(logits, index_objects(labels), labels, params).tolist() == slow_colors(logits, labels, params)
 
 
 def test_pixels_average_is_the_mean_log_loss_of_the_chosen_colors():
     labels = blobs(2, (20, 24))
-    params = ColoringLoss(margin=4)
+    params = PAPER
     logits = logits_for(labels, 5)
     colors = iter(slow_colors(logits, labels, params))
     losses = []
@@ -107,7 +110,7 @@ def test_pixels_average_is_the_mean_log_loss_of_the_chosen_colors():
 
 def test_objects_average_is_equation_3_with_the_mean_over_the_background():
     labels = blobs(2, (20, 24))
-    params = ColoringLoss(margin=4, average="objects")
+    params = PAPER.changed(average="objects")
     logits = logits_for(labels, 5)
     log_p = logits.log_softmax(1)
     colors = iter(slow_colors(logits, labels, params))
@@ -143,6 +146,36 @@ def test_neighbours_that_start_with_one_color_are_told_apart():
     assert len(left) == len(right) == 1
     assert left != right
     assert (winners[labels == 0] == 0).all()
+
+
+def bricks(rows, columns):
+    """Touching blocks of 6 x 6 pixels, every second row shifted by half a block: no four touch each other."""
+    y, x = np.mgrid[: 6 * rows, : 6 * columns]
+    column = (x + 3 * (y // 6 % 2)) // 6
+    return torch.from_numpy(1 + (y // 6) * (columns + 1) + column)[None]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_in_turn_no_touching_objects_take_one_color_whatever_the_network_says(seed):
+    labels = bricks(4, 5)
+    objects = index_objects(labels)
+    same = torch.zeros(1, 8, *labels.shape[1:])
+    same[:, 3] = 10.0
+    for logits in (same, logits_for(labels, 8, seed)):
+        colors = choose_colors(logits, objects, labels, ColoringLoss(margin=4))
+        colored = torch.zeros_like(labels)
+        colored.view(-1)[objects.pixels] = colors[objects.owner]
+        for axis in (1, 2):
+            border = labels.diff(dim=axis) != 0
+            assert (colored.diff(dim=axis)[border] != 0).all()
+    independent = choose_colors(same, objects, labels, ColoringLoss(margin=4, turns="independent", exploration=0))
+    assert len(independent.unique()) < len(colors.unique())
+
+
+def test_turns_run_out_of_colors_without_running_out_of_answers():
+    labels = bricks(4, 5)
+    colors = choose_colors(logits_for(labels, 3), index_objects(labels), labels, ColoringLoss(margin=4))
+    assert set(colors.tolist()) == {1, 2}
 
 
 @pytest.mark.parametrize("average", ["pixels", "objects"])
@@ -189,3 +222,23 @@ def test_gradient_is_the_numerical_one():
     logits = logits_for(labels, 4).requires_grad_()
     params = ColoringLoss(margin=2)
     assert torch.autograd.gradcheck(lambda x: coloring_loss(x, labels, params)["coloring"], (logits,))
+
+
+def test_a_crowded_object_takes_a_colour_that_is_not_in_use_yet():
+    """Where only two colours are in use and both crowd the halo, exploration opens a third one."""
+    labels = torch.zeros(1, 12, 18, dtype=torch.int64)
+    for i in range(3):
+        labels[0, 3:9, 6 * i : 6 * i + 6] = i + 1
+    logits = torch.full((1, 6, 12, 18), -8.0)
+    logits[0, 0] = 3.0 * (labels[0] == 0)
+    logits[0, 1, 3:9, :6] = logits[0, 2, 3:9, 12:] = 3.0
+    logits[0, 1:3, 3:9, 6:12] = 3.0  # the middle one could be either, and each neighbour is one of them
+    objects = index_objects(labels)
+    chosen = {
+        share: choose_colors(logits, objects, labels, ColoringLoss(margin=4, halo_weight=7, exploration=share)).tolist()
+        for share in (0.0, 0.1)
+    }
+    assert chosen[0.0][1] in (1, 2)
+    assert chosen[0.1][1] not in (1, 2)
+    assert chosen[0.1][0] == 1
+    assert chosen[0.1][2] == 2

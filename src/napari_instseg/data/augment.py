@@ -22,7 +22,11 @@ OFTEN, SELDOM = 0.5, 0.25
 class Augmentation(Params):
     """How strongly training patches are varied; 0 switches a change off."""
 
-    flip: bool = flag(True, title="Flips", help="Mirror along every axis. Off where left and right differ.")
+    flip: bool = flag(
+        True,
+        title="Flips and quarter turns",
+        help="Mirror along every axis and turn in the plane, pixel by pixel. Off where left and right differ.",
+    )
     rotation: float = tunable(
         180.0, 0.0, 180.0, unit="degrees", title="Rotation", help="Largest angle, in the plane of the last two axes."
     )
@@ -121,7 +125,7 @@ def _transforms(params: Augmentation, patch: tuple[int, ...]) -> Compose:
     gain = (-params.intensity, params.intensity)
     steps: list[Any] = [
         monai.RandAffined(
-            prob=1.0,
+            prob=1.0 if params.rotation else OFTEN,
             rotate_range=(angle,) if ndim == 2 else (angle, 0.0, 0.0),
             scale_range=((-params.scale, params.scale),) * ndim,
             shear_range=(params.shear,) * (ndim * (ndim - 1)),
@@ -134,6 +138,8 @@ def _transforms(params: Augmentation, patch: tuple[int, ...]) -> Compose:
         steps.append(monai.RandGridDistortiond(num_cells=6, prob=SELDOM, distort_limit=bend, **both))
     if params.flip:
         steps += [monai.RandFlipd(both["keys"], prob=0.5, spatial_axis=axis) for axis in range(ndim)]
+        if patch[-2] == patch[-1]:
+            steps.append(monai.RandRotate90d(both["keys"], prob=0.75, spatial_axes=(ndim - 2, ndim - 1)))
     if params.blur:
         width = (0.0, params.blur)
         steps.append(monai.RandGaussianSmoothd("image", width, width, width, prob=SELDOM))

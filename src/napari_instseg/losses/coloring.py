@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,6 +12,8 @@ from napari_instseg.losses.params import ColoringLoss
 
 CELLS_PER_MARGIN = 5
 """The halo is found on a grid this much finer than the margin: fine enough to choose colours by."""
+CELLS_OF_CONTACT = 2
+"""Objects that are nearer than so many cells are in contact, and take turns."""
 
 
 def coloring_loss(
@@ -54,6 +57,10 @@ def choose_colors(
 ) -> Tensor:
     """Choose the colour of each object: probable inside, improbable in its halo (equations 1 and 2).
 
+    The paper lets objects choose independently. Two touching objects that look alike to the network then choose alike,
+    again and again, and nothing tells it to separate them. In turn, the surest object first, none takes the best colour
+    that an object in contact has taken, while there are others.
+
     Returns
     -------
     Tensor (K,), int64
@@ -61,7 +68,8 @@ def choose_colors(
     """
     log_p = functional.log_softmax(logits.float(), dim=1)
     log_free = torch.log1p(-log_p.exp().clamp(max=1 - 1e-6))
-    inside = objects.mean(objects.rows(log_p))
+    known = log_p.exp() * (1 - params.exploration) + params.exploration / (log_p.shape[1] - 1)
+    inside = objects.mean(objects.rows(known.log()))
     score = inside + params.halo_weight * halo_mean(log_free, objects, labels, params.margin)
     channels = torch.arange(score.shape[1], device=score.device)
     if classes is None:
@@ -70,7 +78,37 @@ def choose_colors(
         kinds = max(int(classes.max()), 1)
         per_class = (len(channels) - 1) // kinds
         allowed = (channels > 0) & ((channels - 1) // per_class + 1 == object_classes(objects, classes)[:, None])
-    return score.masked_fill(~allowed, -torch.inf).argmax(1)
+    score = score.masked_fill(~allowed, -torch.inf)
+    if params.turns == "independent" or not objects.number:
+        return score.argmax(1)
+    return _take_turns(score, _contacts(objects, params.margin))
+
+
+def _take_turns(score: Tensor, contacts: Tensor) -> Tensor:
+    """Give each object, the surest first, its best colour that no object in contact has taken yet."""
+    best = score.topk(min(2, score.shape[1]), dim=1).values
+    order = (best[:, 0] - best[:, -1]).nan_to_num(posinf=torch.inf).argsort(descending=True).tolist()
+    table = score.cpu().numpy()
+    touching: list[list[int]] = [[] for _ in order]
+    for one, other in contacts.tolist():
+        touching[one].append(other)
+    chosen = np.full(len(table), -1)
+    for number in order:
+        free = table[number].copy()
+        free[[chosen[other] for other in touching[number] if chosen[other] >= 0]] = -np.inf
+        chosen[number] = (free if np.isfinite(free).any() else table[number]).argmax()
+    return torch.from_numpy(chosen).to(score.device)
+
+
+def _contacts(objects: ObjectIndex, margin: int) -> Tensor:
+    """List the pairs of objects of an image that are in contact, both ways: (N, 2), int64."""
+    cell = max(margin // CELLS_PER_MARGIN, 1)
+    mask = _cells_of_objects(objects, cell, tuple(-(-side // cell) for side in objects.shape))
+    shared = torch.bmm(_dilate(mask, CELLS_OF_CONTACT).flatten(2), mask.flatten(2).transpose(1, 2))
+    number = objects.per_image(torch.arange(1, objects.number + 1, device=mask.device))
+    image, one, other = torch.nonzero(shared > 0).unbind(1)
+    pairs = torch.stack([number[image, one], number[image, other]], dim=1) - 1
+    return pairs[pairs[:, 0] != pairs[:, 1]]
 
 
 def halo_mean(values: Tensor, objects: ObjectIndex, labels: Tensor, margin: int) -> Tensor:

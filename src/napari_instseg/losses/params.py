@@ -8,6 +8,7 @@ from napari_instseg.core.params import Params, choice, tunable
 
 Average = Literal["pixels", "objects"]
 Norm = Literal["l2", "l1"]
+Turns = Literal["in turn", "independent"]
 
 
 class ColoringLoss(Params):
@@ -29,11 +30,29 @@ class ColoringLoss(Params):
         title="Halo weight",
         help="How much a free neighbourhood counts against the colour's probability inside when a colour is chosen.",
     )
+    exploration: float = tunable(
+        0.1,
+        0.0,
+        0.9,
+        step=0.01,
+        title="Exploration",
+        help="Share of probability that every colour is granted alike when colours are chosen, so that a colour that "
+        "the network does not use yet is taken where all others are crowded. 0 is the paper's rule, which can get stuck "
+        "with two colours.",
+        advanced=True,
+    )
     average: Average = choice(
         "pixels",
         title="Average over",
         help="pixels: every pixel counts alike. objects: each object's pixels are averaged, as in the paper, so that "
         "small objects count as much as large ones.",
+    )
+    turns: Turns = choice(
+        "in turn",
+        title="Objects choose",
+        help="in turn: no object takes a colour that one in contact has taken already. independent: each by itself, as "
+        "in the paper, which leaves touching objects that look alike in one colour for longer.",
+        advanced=True,
     )
 
 
@@ -205,4 +224,24 @@ class MaskLoss(Params):
         help="How much a pixel inside an object counts against one outside: about the ratio of their numbers balances "
         "them (105 in the paper), less gives tighter outlines.",
         advanced=True,
+    )
+
+
+class RegionLoss(Params):
+    """How much the embedding counts beside the losses of Mask R-CNN."""
+
+    embedding_weight: float = tunable(
+        0.1,
+        0.0,
+        10.0,
+        step=0.01,
+        title="Weight of the embedding",
+        help="Pull of each object's pixels to the place that they point at on average, in pixels.",
+    )
+    kernel_weight: float = tunable(
+        1.0,
+        0.0,
+        10.0,
+        title="Weight of the kernel",
+        help="Of the cross-entropy that compares the affinity to the seed with the true mask.",
     )

@@ -151,7 +151,7 @@ def test_the_event_loop_turns_while_a_network_runs(window, gaps, disks):
 
 
 def test_deleting_layers_and_closing_the_dock_in_mid_run_is_harmless(window, disks):
-    image, count = disks((1024, 2048), 60, 20)
+    image, _ = disks((1024, 2048), 60, 20)
     window.viewer.add_image(image, name="large")
     window.dock.segment._run.click()
     window.viewer.layers.clear()

@@ -157,7 +157,7 @@ def _title(source: Source, stack: int, channel: int | None, ndim: int) -> str:
         words.append(f"{shape[channel]} channels along {names[channel] or f'axis {channel}'}")
     elif source.rgb:
         words.append("colour")
-    elif not stack:
+    elif not stack and ndim == 2:
         words.append("grey")
     axes = [axis for axis in range(len(shape)) if axis != channel][:stack]
     if axes:

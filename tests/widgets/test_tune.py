@@ -1,0 +1,186 @@
+"""Objects that follow the sliders, in a real viewer."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QStyle, QStyleOptionSlider
+
+from napari_instseg.core.params import Params, choice, flag, text, tunable
+from napari_instseg.widgets.parameters import ParameterForm, position_of, value_at
+
+
+def drag(qtbot, slider, positions):
+    """Drag the handle of a slider with the mouse, as a hand does."""
+    option = QStyleOptionSlider()
+    slider.initStyleOption(option)
+    handle = slider.style().subControlRect(
+        QStyle.ComplexControl.CC_Slider, option, QStyle.SubControl.SC_SliderHandle, slider
+    )
+    at = handle.center()
+    qtbot.mousePress(slider, Qt.MouseButton.LeftButton, pos=at)
+    for x in positions:
+        qtbot.mouseMove(slider, QPoint(int(x), at.y()))
+        qtbot.wait(5)
+    qtbot.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=QPoint(int(positions[-1]), at.y()))
+
+
+@pytest.fixture
+def tuned(window, disks):
+    """The window after a run over disks, whose parameters can be moved."""
+    image, count = disks()
+    y, x = np.indices(image.shape)
+    image[(y % 30 - 15) ** 2 + (x % 30 - 15) ** 2 <= 4] += 60  # the disks' cores are brighter
+    window.viewer.add_image(image, name="cells")
+    window.viewer.window.resize(1400, 1000)
+    window.run()
+    window.count = count
+    return window
+
+
+def test_fifty_moves_of_the_real_slider_end_with_the_labels_of_the_last_value(tuned, gaps, qtbot):
+    slider = tuned.row("foreground_threshold").slider
+    tuned.viewer.window.show()
+    qtbot.wait(100)
+    stamps = gaps()
+    positions = [slider.width() * part for part in np.linspace(0.3, 0.9, 50)]
+    drag(qtbot, slider, positions)
+    tuned.wait()
+    value = tuned.workspace.parameters.foreground_threshold
+    assert value > 0.6
+    prediction = next(iter(tuned.controller.results.predictions.values()))
+    expected = prediction.decode(foreground_threshold=value)
+    labels = tuned.labels("cells")
+    np.testing.assert_array_equal(labels.data > 0, expected.labels > 0)
+    assert len(labels.features) == expected.n_objects
+    assert len(tuned.viewer.layers) == 2
+    assert np.percentile(np.diff(stamps), 95) < 0.1
+    assert "after" in tuned.dock.tune._facts.text()
+
+
+def test_undo_redo_reset_and_presets(tuned):
+    tune, form = tuned.dock.tune, tuned.dock.tune.form
+    own = tuned.workspace.parameters
+    row = form.rows["min_size"]
+    assert not tune._undo.isEnabled()
+    row._box.setValue(1000)
+    tuned.qtbot.waitUntil(tune._undo.isEnabled, timeout=5000)
+    tuned.wait()
+    assert tuned.labels("cells").data.max() == 0
+    tune._undo.click()
+    tuned.wait()
+    assert tuned.workspace.parameters == own
+    assert row._box.value() == own.min_size
+    assert len(np.unique(tuned.labels("cells").data)) - 1 == tuned.count
+    tune._redo.click()
+    assert tuned.workspace.parameters.min_size == 1000
+    tune._presets.setEditText("large ones")
+    tune._save.click()
+    tune._reset.click()
+    assert tuned.workspace.parameters == own
+    assert not tune._reset.isEnabled()
+    tune._presets.activated.emit(tune._presets.findText("large ones"))
+    assert tuned.workspace.parameters.min_size == 1000
+    tune._presets.setEditText("large ones")
+    tune._delete.click()
+    assert tune._presets.count() == 0
+    tuned.wait()
+
+
+def test_objects_follow_only_when_applied_if_not_live(tuned):
+    tune = tuned.dock.tune
+    tune._live.setChecked(False)
+    tune.form.rows["min_size"]._box.setValue(1000)
+    tuned.wait()
+    assert tuned.labels("cells").data.max() > 0
+    assert not tune._apply.isHidden()
+    tune._apply.click()
+    tuned.wait()
+    assert tuned.labels("cells").data.max() == 0
+
+
+def test_changes_during_a_run_are_caught_up_with(tuned):
+    tuned.dock.segment._run.click()
+    tuned.row("min_size")._box.setValue(1000)
+    tuned.wait()
+    assert tuned.labels("cells").data.max() == 0
+
+
+def test_another_image_in_mid_flight_is_harmless(tuned, disks):
+    for size in range(1, 40):
+        tuned.row("min_size")._box.setValue(size)
+    tuned.viewer.add_image(disks((60, 90))[0], name="other")
+    tuned.wait()
+    tuned.run()
+    assert tuned.labels("other").data.max() == 6
+
+
+def test_a_method_added_as_one_file_has_its_form(window):
+    rows = window.dock.tune.form.rows
+    assert list(rows) == ["foreground_threshold", "min_size", "sizes", "invert"]
+    assert "Higher: smaller objects." in rows["foreground_threshold"].toolTip()
+    assert rows["min_size"]._box.suffix() == " px"
+    assert rows["min_size"]._title.text() == "Smallest object"
+    sizes = rows["sizes"]._choice
+    sizes.activated.emit(sizes.findText("any"))
+    assert rows["min_size"].isHidden()
+    sizes.activated.emit(sizes.findText("limited"))
+    assert not rows["min_size"].isHidden()
+    assert rows["invert"].parent() is not rows["sizes"].parent(), "parameters for experts are folded away"
+
+
+def test_sizes_are_told_in_micrometres(tuned, disks):
+    tuned.viewer.add_image(disks()[0], name="scaled", scale=(0.5, 0.5), units=("um", "um"))
+    assert tuned.row("min_size")._size.text() == "5 µm²"
+
+
+class Everything(Params):
+    """One parameter of each kind."""
+
+    even: float = tunable(5.0, 0.0, 10.0, step=0.5, title="Even", help="h")
+    bent: int = tunable(30, 0, 5000, unit="px", title="Bent", help="h")
+    word: str = text("abc", title="Word", help="h")
+    yes: bool = flag(True, title="Yes", help="h")
+
+
+def test_every_kind_of_parameter_shows_its_value_and_tells_its_change(qtbot):
+    form = ParameterForm(Everything)
+    qtbot.addWidget(form)
+    said = []
+    form.changed.connect(lambda name, value: said.append((name, value)))
+    form.show_values(Everything(even=2.5, bent=400, word="x", yes=False))
+    assert said == []
+    assert form.rows["even"]._box.value() == 2.5
+    assert form.rows["bent"]._box.text() == "400 px"
+    assert form.rows["word"]._line.text() == "x"
+    assert not form.rows["yes"]._box.isChecked()
+    form.rows["even"]._box.setValue(7)
+    form.rows["bent"].slider.setValue(1000)
+    form.rows["word"]._line.setText("y")
+    form.rows["word"]._line.editingFinished.emit()
+    form.rows["yes"]._box.click()
+    assert said == [("even", 7.0), ("bent", 5000), ("word", "y"), ("yes", True)]
+    assert type(said[1][1]) is int
+
+
+@pytest.mark.parametrize("name", ["even", "bent"])
+def test_sliders_reach_every_part_of_the_range(name):
+    parameter = {p.name: p for p in Everything.parameters()}[name]
+    values = [value_at(parameter, position) for position in range(1001)]
+    assert values[0] == parameter.minimum
+    assert values[-1] == parameter.maximum
+    assert values == sorted(values)
+    steps = {round((value - parameter.minimum) / parameter.step, 6) % 1 for value in values}
+    assert steps == {0.0}
+    assert position_of(parameter, parameter.default) >= 200, "no room for values below the default"
+    assert abs(value_at(parameter, position_of(parameter, parameter.default)) - parameter.default) <= parameter.step
+
+
+def test_choice_is_declared(qtbot):
+    from typing import Literal
+
+    class Chosen(Params):
+        way: Literal["a", "b"] = choice("b", title="Way", help="h")
+
+    form = ParameterForm(Chosen)
+    qtbot.addWidget(form)
+    assert form.rows["way"]._choice.currentText() == "b"

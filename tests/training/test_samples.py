@@ -124,7 +124,7 @@ def test_each_image_is_taken_once_before_any_is_taken_again():
 def test_ids_are_counted_from_one_in_each_crop_and_unknown_stays_unknown():
     labels = np.zeros((16, 16), np.int64)
     labels[2:6, 2:6], labels[8:12, 8:12], labels[0, 0] = 70_000, 300, -1
-    image, out, classes = Crops([Sample(np.zeros((1, 16, 16), np.float32), labels)], (16, 16), STILL, seed=0)[0]
+    _, out, classes = Crops([Sample(np.zeros((1, 16, 16), np.float32), labels)], (16, 16), STILL, seed=0)[0]
     assert classes is None
     assert np.unique(out).tolist() == [-1, 0, 1, 2]
     assert (out[9, 9], out[3, 3], out[0, 0], out[15, 15]) == (1, 2, -1, 0)

@@ -49,7 +49,7 @@ def evaluate(
     from napari_instseg.training.validate import evaluate as run
 
     opened = load_model(model)
-    pairs = open_pairs(folder)
+    pairs: Sequence[Pair] = open_pairs(folder)
     if only is not None:
         pairs = chosen(pairs, only)
     with Follower() as follower, keeping(lambda: "Nothing was written."):

@@ -83,10 +83,9 @@ def _flags(groups: Mapping[str, type[Params]]) -> Iterable[tuple[str, str, Param
 def _annotation(keyword: str, parameter: Parameter, panel: str, default: Any) -> Any:
     flag = "--" + keyword.replace("_", "-")
     names = [f"{flag}/--no-{flag[2:]}"] if parameter.kind == "bool" else [flag]
-    kinds: dict[str, Any] = {"bool": bool, "int": int, "float": float, "text": str}
-    kind = kinds.get(parameter.kind)
-    if kind is None:
-        kind = Enum(parameter.name, {choice: choice for choice in parameter.choices})  # type: ignore[misc]
+    kinds: dict[str, type] = {"bool": bool, "int": int, "float": float, "text": str}
+    choices = {choice: choice for choice in parameter.choices}
+    kind: Any = kinds[parameter.kind] if parameter.kind != "choice" else Enum(parameter.name, choices)
     limits: dict[str, Any] = {}
     if parameter.minimum is not None and parameter.maximum is not None:
         number: type = int if parameter.kind == "int" else float

@@ -1,0 +1,180 @@
+"""Each command as a user meets it: files, numbers, exit codes, words."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_instseg.io.labels import read_labels
+from napari_instseg.io.models import read_spec
+
+
+def test_help_is_quick_because_torch_and_numba_wait():
+    code = (
+        "import sys; from napari_instseg.cli.main import build_app; build_app(['--help']);"
+        "print([name for name in ('torch', 'numba', 'scipy', 'pandas', 'skimage') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_simulated_folders_hold_exact_truth(dots):
+    images = sorted(path.name for path in (dots / "images").iterdir())
+    assert images == [f"dots-3-{number:04d}.tif" for number in range(4)]
+    image, labels = (tifffile.imread(dots / kind / images[0]) for kind in ("images", "labels"))
+    assert image.shape == labels.shape == (64, 64)
+    assert labels.max() > 3
+    assert image[labels > 0].mean() != pytest.approx(image[labels == 0].mean(), rel=0.2)
+
+
+def test_simulated_classes_can_be_learnt(instseg, tmp_path, quick):
+    folder = tmp_path / "bacteria"
+    assert instseg("simulate", "bacteria", "--out", folder, "--n", 2, "--height", 96, "--width", 96, "--count", 12) == 0
+    assert instseg("train", folder, "--method", "coloring", "--out", tmp_path / "model", *quick) == 0
+    assert read_spec(tmp_path / "model").classes == ("class 1", "class 2")
+
+
+def test_images_of_others_are_not_mixed_with_simulated_ones(instseg, tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "mine.tif").write_bytes(b"")
+    assert instseg("simulate", "dots", "--out", tmp_path, "--n", 1) == 1
+    assert "mine.tif" in capsys.readouterr().err
+
+
+def test_segmenting_a_folder_writes_labels_overlays_and_tables(instseg, model, dots, tmp_path, capsys):
+    out = tmp_path / "ergebnisse é"
+    assert instseg("segment", dots, "--model", model, "--out", out, "--json", tmp_path / "s.json") == 0
+    report = json.loads((tmp_path / "s.json").read_text())
+    assert len(report["images"]) == 4
+    for row in report["images"]:
+        labels, truth = (read_labels(folder / "labels" / f"{row['name']}.tif") for folder in (out, dots))
+        lines = (out / "tables" / f"{row['name']}.csv").read_text().splitlines()
+        assert labels.shape == truth.shape
+        assert labels.max() == row["objects"] == len(lines) - 1
+        assert abs(int(labels.max()) - int(truth.max())) <= 2
+        assert (out / "overlays" / f"{row['name']}.png").stat().st_size > 0
+    assert "4 images segmented" in capsys.readouterr().err
+
+
+def test_decode_flags_of_the_model_change_the_result(instseg, model, dots, tmp_path):
+    image = dots / "images" / "dots-3-0000.tif"
+    assert instseg("segment", image, f"--model={model}", "--out", tmp_path, "--min-size", 5000) == 0
+    assert read_labels(tmp_path / "labels" / "dots-3-0000.tif").max() == 0
+    record = json.loads((tmp_path / "segment.json").read_text())
+    assert record["decode"]["min_size"] == 5000
+
+
+def test_help_with_a_model_lists_its_decode_flags(instseg, model, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert instseg("segment", "--help", "--model", model) == 0
+    assert "--min-size" in capsys.readouterr().out
+    assert instseg("segment", "--help") == 0
+    assert "--min-size" not in capsys.readouterr().out
+    assert instseg("train", "--help", "--method", "discriminative") == 0
+    shown = capsys.readouterr().out
+    assert all(flag in shown for flag in ("--delta-d", "--steps", "--width", "--rotation", "--bandwidth"))
+
+
+def test_one_bad_file_does_not_stop_the_others(instseg, model, gradient, tmp_path, capsys):
+    (tmp_path / "truncated.png").write_bytes(b"\x89PNG\r\n\x1a\n123")
+    tifffile.imwrite(tmp_path / "constant.tif", np.full((64, 64), 7, np.uint8))
+    bad = (tmp_path / "truncated.png", tmp_path / "missing.tif", tmp_path / "constant.tif")
+    out = tmp_path / "out"
+    assert instseg("segment", *bad, gradient, "--model", model, "--out", out, "--json", tmp_path / "s.json") == 1
+    words = capsys.readouterr().err
+    assert "3 of 4 images failed" in words
+    assert all(f"Error in {name}" in words for name in ("truncated", "missing", "constant"))
+    assert "Traceback" not in words
+    assert [path.name for path in (out / "labels").iterdir()] == ["gradient.tif"]
+    report = json.loads((tmp_path / "s.json").read_text())
+    assert sorted(report["failed"]) == ["constant", "missing", "truncated"]
+
+
+def test_corrected_labels_are_kept_unless_told_otherwise(instseg, model, gradient, tmp_path, capsys):
+    command = ("segment", gradient, "--model", model, "--out", tmp_path / "out")
+    assert instseg(*command) == 0
+    assert instseg(*command) == 0
+    assert "earlier run replaced for 1" in capsys.readouterr().err
+    path = tmp_path / "out" / "labels" / "gradient.tif"
+    tifffile.imwrite(path, np.full((64, 64), 9, np.uint16))
+    assert instseg(*command) == 1
+    assert tifffile.imread(path).min() == 9
+    assert instseg(*command, "--overwrite") == 0
+    assert tifffile.imread(path).min() == 0
+
+
+def test_two_images_of_one_name_are_refused(instseg, model, gradient, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    twin = gradient.rename(tmp_path / "other" / "gradient.tif")
+    tifffile.imwrite(gradient, tifffile.imread(twin))
+    assert instseg("segment", gradient, twin, "--model", model, "--out", tmp_path / "out") == 1
+    assert "same name" in capsys.readouterr().err
+
+
+def test_stacks_and_channels_are_chosen_by_flags(instseg, model, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    tifffile.imwrite(tmp_path / "stack.tif", rng.integers(0, 255, (3, 2, 64, 64)).astype(np.uint8))
+    options = ("--model", model, "--out", tmp_path / "out", "--axes", "tcyx")
+    assert instseg("segment", tmp_path / "stack.tif", *options, "--channel", 1) == 0
+    assert read_labels(tmp_path / "out" / "labels" / "stack.tif").shape == (3, 64, 64)
+    assert instseg("segment", tmp_path / "stack.tif", *options, "--channel", 2) == 1
+    assert "2 channels, 0 to 1" in capsys.readouterr().err
+
+
+def test_evaluation_scores_each_image_and_all(instseg, model, dots, tmp_path, capsys):
+    (dots / "some.txt").write_text("dots-3-0001\ndots-3-0002\n")
+    assert instseg("evaluate", model, dots, "--json", tmp_path / "all.json") == 0
+    report = json.loads((tmp_path / "all.json").read_text())
+    assert list(report["ap"]) == ["0.5", "0.6", "0.7", "0.8", "0.9"]
+    assert report["ap"]["0.5"] > 0.8
+    assert report["mean_ap"] == pytest.approx(np.mean(list(report["ap"].values())))
+    assert {"pq", "f1", "sbd", "fbd", "abs_dic", "images", "seconds_per_image"} <= report.keys()
+    assert [image["image"] for image in report["images"]] == [f"dots-3-{number:04d}" for number in range(4)]
+    assert report["seconds_per_image"] == pytest.approx(np.mean([image["seconds"] for image in report["images"]]))
+    assert "AP 0.5" in capsys.readouterr().out
+    assert instseg("evaluate", model, dots, "--only", dots / "some.txt", "--json", "-", "--min-size", 5000) == 0
+    shown = capsys.readouterr().out
+    report = json.loads(shown[shown.index("{") :])
+    assert len(report["images"]) == 2
+    assert report["ap"]["0.5"] == 0
+
+
+def test_models_and_methods_tell_all_as_json(instseg, third_method, tmp_path, capsys):
+    assert instseg("methods", "--json", tmp_path / "methods.json") == 0
+    methods = json.loads((tmp_path / "methods.json").read_text())
+    assert {"coloring", "discriminative", third_method} <= methods.keys()
+    bandwidth = next(p for p in methods["discriminative"]["decode"] if p["name"] == "bandwidth")
+    assert bandwidth["minimum"] < bandwidth["default"] < bandwidth["maximum"]
+    assert "Third method" in capsys.readouterr().out
+    assert instseg("models", "--json", tmp_path / "models.json") == 0
+    assert isinstance(json.loads((tmp_path / "models.json").read_text()), dict)
+
+
+def test_a_third_method_is_trained_and_tuned_by_its_own_flags(instseg, third_method, dots, tmp_path, quick):
+    out = tmp_path / "model"
+    assert instseg("train", dots, "--method", third_method, "--out", out, *quick, "--level", 0.25) == 0
+    assert read_spec(out).decode["level"] == 0.25
+    assert instseg("segment", dots, "--model", out, "--out", tmp_path / "out", "--level", 0.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("segment", "a.tif", "--model", "no-such-model", "--out", "out"), "No model 'no-such-model'"),
+        (("evaluate", "no-such-model", "."), "No model 'no-such-model'"),
+        (("train", ".", "--out", "m", "--method", "no-such"), "Unknown method 'no-such'"),
+        (("train", ".", "--out", "m"), "--method NAME"),
+        (("train", ".", "--out", "m", "--resume"), "nothing to resume"),
+        (("train", ".", "--out", "m", "--method", "coloring"), "images"),
+    ],
+)
+def test_errors_are_words_and_exit_code_one(instseg, arguments, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert instseg(*arguments) == 1
+    shown = capsys.readouterr().err
+    assert "Error:" in shown
+    assert words in shown
+    assert "Traceback" not in shown

@@ -224,7 +224,7 @@ def test_gradient_is_the_numerical_one():
     assert torch.autograd.gradcheck(lambda x: coloring_loss(x, labels, params)["coloring"], (logits,))
 
 
-def test_a_crowded_object_takes_a_colour_that_is_not_in_use_yet():
+def test_a_crowded_object_takes_a_color_that_is_not_in_use_yet():
     """Where only two colours are in use and both crowd the halo, exploration opens a third one."""
     labels = torch.zeros(1, 12, 18, dtype=torch.int64)
     for i in range(3):
@@ -235,8 +235,7 @@ def test_a_crowded_object_takes_a_colour_that_is_not_in_use_yet():
     logits[0, 1:3, 3:9, 6:12] = 3.0  # the middle one could be either, and each neighbour is one of them
     objects = index_objects(labels)
     chosen = {
-        share: choose_colors(logits, objects, labels, ColoringLoss(margin=4, halo_weight=7, exploration=share)).tolist()
-        for share in (0.0, 0.1)
+        share: choose_colors(logits, objects, labels, PAPER.changed(exploration=share)).tolist() for share in (0.0, 0.1)
     }
     assert chosen[0.0][1] in (1, 2)
     assert chosen[0.1][1] not in (1, 2)

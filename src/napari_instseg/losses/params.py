@@ -37,8 +37,8 @@ class ColoringLoss(Params):
         step=0.01,
         title="Exploration",
         help="Share of probability that every colour is granted alike when colours are chosen, so that a colour that "
-        "the network does not use yet is taken where all others are crowded. 0 is the paper's rule, which can get stuck "
-        "with two colours.",
+        "the network does not use yet is taken where all others are crowded. 0 is the paper's rule, which can get "
+        "stuck with two colours.",
         advanced=True,
     )
     average: Average = choice(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from napari_instseg.decoding.blocks import SIDE, Blocks
-from napari_instseg.decoding.neighbours import bucket_of, build_grid, cell_key, cells_around
+from napari_instseg.decoding.neighbours import bucket_of, build_grid, cell_key, cells_around, too_far
 from napari_instseg.decoding.parallel import as_volume, in_bands
 
 Embedding = npt.NDArray[np.float32]
@@ -98,19 +98,20 @@ def _gather_points(flat, pixels, points, first, last):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _assign_points(points, centres, radius, axes, origin, width, bucket, key, point, labels, first, last):  # type: ignore[no-untyped-def]
-    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
+def _assign_points(points, centres, radius, axes, origin, width, bucket, key, projected, point, labels, first, last):  # type: ignore[no-untyped-def]
+    low, high, place = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(3, np.float32)
     farthest = radius.max()
+    beyond = farthest * farthest * np.float32(1.002)
     for i in range(first, last):
         nearest = np.float32(np.inf)
-        cells_around(points[i], farthest, axes, origin, width, low, high)
+        cells_around(points[i], farthest, axes, origin, width, place, low, high)
         for a in range(low[0], high[0] + 1):
             for b in range(low[1], high[1] + 1):
                 for c in range(low[2], high[2] + 1):
                     wanted = cell_key(a, b, c)
                     at = bucket_of(wanted, bucket.size - 1)
                     for entry in range(bucket[at], bucket[at + 1]):
-                        if key[entry] != wanted:
+                        if key[entry] != wanted or too_far(projected[entry], place, beyond):
                             continue
                         k = point[entry]
                         squared = np.float32(0)

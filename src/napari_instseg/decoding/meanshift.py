@@ -8,13 +8,17 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from napari_instseg.decoding.assign import assign_blocks, assign_rest, gather_points
+from napari_instseg.decoding.assign import assign_blocks, assign_points, gather_points
 from napari_instseg.decoding.blocks import Blocks
 from napari_instseg.decoding.clusters import Clusters
-from napari_instseg.decoding.neighbours import bucket_of, build_grid, cell_key, cells_around
+from napari_instseg.decoding.leaders import gather_neighbours
+from napari_instseg.decoding.neighbours import bucket_of, build_grid, cell_key, cells_around, too_far
 
 FLAT = 0.6
 """A block whose spread is below this part of the bandwidth stands for its pixels as one point."""
+
+LIGHT = 4
+"""Leftover groups of fewer neighbouring pixels than this start no search: they are no object, but part of a border."""
 
 MAX_SHIFTS = 100
 """Shifts after which a centre counts as converged."""
@@ -30,9 +34,10 @@ IntArray = npt.NDArray[np.int32]
 def mean_shift(embedding: Embedding, mask: npt.NDArray[Any], blocks: Blocks, bandwidth: float) -> Clusters:
     """Cluster foreground pixels by mean-shift with a flat kernel.
 
-    The blocks in which the embedding is flat are clustered first, as weighted points; every pixel of the other blocks
-    then takes the nearest centre within the bandwidth, looked for around it and then anywhere; pixels that no
-    centre reaches, such as those of very small objects, are clustered among themselves.
+    The blocks in which the embedding is flat are clustered first, as weighted points. Every pixel of the other blocks
+    takes the nearest centre within the bandwidth around it. Pixels that are left, such as those of very small objects
+    and where objects run into each other, are gathered into small groups, which take the nearest of all centres or are
+    clustered among themselves.
 
     Parameters
     ----------
@@ -50,9 +55,12 @@ def mean_shift(embedding: Embedding, mask: npt.NDArray[Any], blocks: Blocks, ban
     block_label[flat], centres = cluster_points(blocks.mean[flat], blocks.count[flat], bandwidth)
     radius = np.full(len(centres), bandwidth, np.float32)
     labels = assign_blocks(embedding, mask, blocks, block_label, centres, radius)
-    pixels, points = assign_rest(embedding, mask, labels, centres, radius)
-    own, more = cluster_points(points, np.ones(len(points), np.int32), bandwidth)
-    labels.ravel()[pixels] = np.where(own > 0, own + len(centres), 0)
+    rest = gather_neighbours(embedding, mask, labels, FLAT * bandwidth)
+    found = assign_points(rest.mean, centres, radius)
+    left = found == 0
+    own, more = cluster_points(rest.mean[left], rest.count[left], bandwidth, LIGHT)
+    found[left] = np.where(own > 0, own + len(centres), 0)
+    labels.ravel()[rest.pixels] = found[rest.group]
     return Clusters(labels, np.concatenate([centres, more]))
 
 
@@ -66,7 +74,7 @@ def mean_shift_exact(embedding: Embedding, mask: npt.NDArray[Any], bandwidth: fl
 
 
 def cluster_points(
-    points: Embedding, weight: npt.NDArray[np.int32], bandwidth: float
+    points: Embedding, weight: npt.NDArray[np.int32], bandwidth: float, light: int = 0
 ) -> tuple[IntArray, npt.NDArray[np.float32]]:
     """Cluster weighted points: a seed, the mean of the points within the bandwidth, again until it stays, next seed.
 
@@ -78,6 +86,8 @@ def cluster_points(
     points : float32 array (n, D)
     weight : int array (n,)
     bandwidth : float
+    light : int
+        Points of less weight start no search; those that no search reached are clusters of their own at the end.
 
     Returns
     -------
@@ -91,29 +101,35 @@ def cluster_points(
     place[grid.point] = np.arange(len(points))
     order = place[np.argsort(-weight, kind="stable")]
     sorted_labels, centres = _cluster(
-        points[grid.point], weight[grid.point].astype(np.float32), order, np.float32(bandwidth), *grid[:-1]
+        points[grid.point], weight[grid.point].astype(np.float32), order, np.float32(bandwidth), light, *grid[:-1]
     )
     labels[grid.point] = sorted_labels
     return labels, centres
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _cluster(points, weight, order, bandwidth, axes, origin, width, bucket, key):  # type: ignore[no-untyped-def]
+def _cluster(points, weight, order, bandwidth, light, axes, origin, width, bucket, key, projected):  # type: ignore[no-untyped-def]
     n, dims = points.shape
     labels = np.zeros(n, np.int32)
     centres = np.empty((max(n, 1), dims), np.float32)
     k = 0
     centre = np.empty(dims, np.float32)
     shifted = np.empty(dims, np.float64)
-    low, high = np.empty(3, np.int64), np.empty(3, np.int64)
+    low, high, place = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(3, np.float32)
     members = np.empty(n, np.int64)
     # entries of points that have a cluster are moved behind the end of their bucket, and no longer looked at
     entries, keys, end = np.arange(n), key.copy(), bucket[1:].copy()
     limit = bandwidth * bandwidth
+    beyond = limit * np.float32(1.002)
     still = np.float32(1e-3) * bandwidth
     work = 0
     for seed in order:
         if labels[seed] > 0:
+            continue
+        if weight[seed] < light:
+            centres[k] = points[seed]
+            k += 1
+            labels[seed] = k
             continue
         if work > MAX_WORK:
             break
@@ -123,7 +139,7 @@ def _cluster(points, weight, order, bandwidth, axes, origin, width, bucket, key)
             n_members = 0
             total = 0.0
             shifted[:] = 0
-            cells_around(centre, bandwidth, axes, origin, width, low, high)
+            cells_around(centre, bandwidth, axes, origin, width, place, low, high)
             for a in range(low[0], high[0] + 1):
                 for b in range(low[1], high[1] + 1):
                     for c in range(low[2], high[2] + 1):
@@ -140,6 +156,9 @@ def _cluster(points, weight, order, bandwidth, axes, origin, width, bucket, key)
                                 continue
                             entry += 1
                             if keys[entry - 1] != wanted:
+                                continue
+                            work += 1
+                            if too_far(projected[i], place, beyond):
                                 continue
                             work += dims
                             squared = np.float32(0)

@@ -30,6 +30,8 @@ class Grid(NamedTuple):
     """First entry of each bucket, (buckets + 1,), a power of two of them."""
     key: npt.NDArray[np.int64]
     """Cell of each entry, as one number."""
+    projected: npt.NDArray[np.float32]
+    """Coordinates along the axes of each entry, (n, 3): the first thing to compare."""
     point: npt.NDArray[np.int64]
     """The point that each entry stands for."""
 
@@ -46,8 +48,8 @@ def build_grid(points: Points, width: float) -> Grid:
     """
     axes = _main_directions(points)
     buckets = 1 << max(int(np.ceil(np.log2(max(len(points), 1)))), 4)
-    origin, bucket, key, index = _fill(points, axes, np.float32(width), buckets)
-    return Grid(axes, origin, np.float32(width), bucket, key, index)
+    origin, bucket, key, projected, point = _fill(points, axes, np.float32(width), buckets)
+    return Grid(axes, origin, np.float32(width), bucket, key, projected, point)
 
 
 def _main_directions(points: Points) -> npt.NDArray[np.float32]:
@@ -64,16 +66,24 @@ def _main_directions(points: Points) -> npt.NDArray[np.float32]:
 
 
 @njit(nogil=True, cache=True, inline="always")
-def cells_around(point, radius, axes, origin, width, low, high):  # type: ignore[no-untyped-def]
-    """Write the first and the last cell, along each axis, that a ball around the point touches."""
+def cells_around(point, radius, axes, origin, width, projected, low, high):  # type: ignore[no-untyped-def]
+    """Write a point's coordinates along the axes, and the first and last cell that a ball around it touches."""
     # a hair more than the radius makes up for rounding in the projection
     reach = radius * np.float32(1.001)
     for axis in range(3):
-        value = -origin[axis]
+        value = np.float32(0)
         for d in range(point.size):
             value += point[d] * axes[axis, d]
-        low[axis] = np.int64(np.floor((value - reach) / width))
-        high[axis] = np.int64(np.floor((value + reach) / width))
+        projected[axis] = value
+        low[axis] = np.int64(np.floor((value - reach - origin[axis]) / width))
+        high[axis] = np.int64(np.floor((value + reach - origin[axis]) / width))
+
+
+@njit(nogil=True, cache=True, inline="always")
+def too_far(a, b, limit):  # type: ignore[no-untyped-def]
+    """Tell whether two points are farther apart along the axes alone than the square root of `limit`."""
+    x, y, z = a[0] - b[0], a[1] - b[1], a[2] - b[2]
+    return x * x + y * y + z * z > limit
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -114,10 +124,12 @@ def _fill(points, axes, width, buckets):  # type: ignore[no-untyped-def]
         bucket[i + 1] += bucket[i]
     place = bucket[:-1].copy()
     key = np.empty(n, np.int64)
-    index = np.empty(n, np.int64)
+    entry_projected = np.empty((n, 3), np.float32)
+    point = np.empty(n, np.int64)
     for i in range(n):
         at = place[bucket_of(keys[i], buckets)]
         place[bucket_of(keys[i], buckets)] += 1
         key[at] = keys[i]
-        index[at] = i
-    return origin, bucket, key, index
+        entry_projected[at] = projected[i]
+        point[at] = i
+    return origin, bucket, key, entry_projected, point

@@ -125,6 +125,8 @@ class Method:
         What is worth looking at.
     schedule : callable
         ``schedule(loss_params, progress) -> loss_params`` for a share `progress` of the training, 0 to 1.
+    ndims : tuple of int
+        Whether it segments images (2), volumes (3) or both; `build` raises ParameterError for others.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Method:
     stages: Callable[[Any], tuple[Stage, ...]]
     inspect: tuple[View, ...] = field(default_factory=tuple)
     schedule: Callable[[Any, float], Any] = lambda params, _progress: params
+    ndims: tuple[int, ...] = (2, 3)
 
     def to_dict(self) -> dict[str, Any]:
         """Give all that can be told of the method as JSON-ready values."""

@@ -10,6 +10,9 @@ import numpy.typing as npt
 Rows = npt.NDArray[np.float32]
 """(N, K). Each row begins with the box of the detection, low corner then high corner, in pixels of the grid."""
 
+MASK_SIDE = 28
+"""Rows that hold a mask end with its logits, this many rows and columns over the box."""
+
 
 def place_rows(rows: Rows, start: Sequence[float], factor: Sequence[float] | None = None) -> Rows:
     """Move boxes by `start`, after scaling by `factor`; both with one number per axis.

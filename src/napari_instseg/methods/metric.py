@@ -87,7 +87,7 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
 
     from napari_instseg.losses.metric import THRESHOLDS
 
-    good = raw["seeds"].unflatten(1, (len(THRESHOLDS), -1)).softmax(dim=2)[:, :, 1:]
+    good = torch.stack(raw["seeds"].chunk(len(THRESHOLDS), dim=1), dim=1).softmax(dim=2)[:, :, 1:]
     kinds = good.shape[2]
     seediness, best = good.flatten(1, 2).max(dim=1, keepdim=True)
     thresholds = torch.tensor(THRESHOLDS, dtype=seediness.dtype, device=seediness.device)

@@ -150,7 +150,8 @@ class Window:
 
     def wait(self, seconds=60.0):
         """Let the event loop turn until nothing runs and nothing waits; give its longest gap."""
-        self.qtbot.waitUntil(lambda: self.controller.idle and self.dock.inspector.idle, timeout=int(seconds * 1000))
+        parts = (self.controller, self.dock.inspector, self.dock.layers)
+        self.qtbot.waitUntil(lambda: all(part.idle for part in parts), timeout=int(seconds * 1000))
         self.qtbot.wait(30)
 
     def run(self):

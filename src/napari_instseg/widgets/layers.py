@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_instseg.core.method import Array, View
 from napari_instseg.workspace.results import Plane, Results
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 MARK = "napari-instseg"
 """Key in the metadata of layers that were made here, so that they are not offered as images to segment."""
 OBJECTS = "objects"
+DESCRIBE_AFTER_MS = 150
 
 
 def source_of(layer: Image) -> Source:
@@ -77,6 +79,9 @@ class OwnLayers:
     def __init__(self, viewer: Viewer, tell: Callable[[str], None]) -> None:
         self._viewer, self._tell = viewer, tell
         self._own: dict[tuple[str, str], _Own] = {}
+        self._described: Results | None = None
+        self._describe = QTimer(singleShot=True, interval=DESCRIBE_AFTER_MS)
+        self._describe.timeout.connect(self._describe_objects)
 
     def labels_layer(self, results: Results) -> Labels | None:
         """Give the layer that shows the objects of these results, as far as it is still there."""
@@ -85,14 +90,15 @@ class OwnLayers:
         return layer if layer is not None and layer in self._viewer.layers else None
 
     def show_plane(self, results: Results, plane: Plane) -> None:
-        """Show the objects of a slice."""
+        """Show the objects of a slice; what is known of each follows when changes pause."""
         key = (results.source.name, OBJECTS)
         own = self._alive(key)
         layer = own.layer() if own is not None and own.data.shape == results.shape else None
         if own is None or layer is None:
             layer = self._viewer.add_labels(
                 results.labels(),
-                name=f"{results.source.name} objects",
+                name=f"{results.source.name} {OBJECTS}",
+                metadata={MARK: OBJECTS},
                 **_placed(results, labels_axes(results.reading)),
             )
             self._keep(key, layer)
@@ -100,9 +106,21 @@ class OwnLayers:
         else:
             part = own.data[results.position(plane.index)]
             part[plane.window or (...,)] = plane.labels
-            layer.refresh(extent=False)
-        if plane.window is None:
-            layer.features = _features(results)
+            layer.refresh(extent=False, thumbnail=False, highlight=False)
+        self._described = results
+        self._describe.start()
+
+    @property
+    def idle(self) -> bool:
+        """Whether the layers tell all that is known of their objects."""
+        return not self._describe.isActive()
+
+    def _describe_objects(self) -> None:
+        layer = self.labels_layer(self._described) if self._described is not None else None
+        if layer is not None and self._described is not None:
+            layer.features = _features(self._described)
+            layer.refresh(extent=False, data_displayed=False, highlight=False)
+        self._described = None
 
     def show_view(self, results: Results, view: View, array: Array, index: Index) -> None:
         """Show one of the method's views of a slice."""
@@ -142,8 +160,8 @@ class OwnLayers:
         # below the objects, so that these stay in sight
         layer = viewer.add_image(data, name=name, rgb=view.layer == "rgb", **look, **how)
         objects = [i for i, other in enumerate(viewer.layers) if other.metadata.get(MARK) == OBJECTS]
-        if objects:
-            viewer.layers.move(len(viewer.layers) - 1, objects[0])
+        if objects and viewer.layers.index(layer) > objects[0]:
+            viewer.layers.move(viewer.layers.index(layer), objects[0])
         return layer
 
     def _keep(self, key: tuple[str, str], layer: Layer) -> None:

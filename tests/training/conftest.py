@@ -31,7 +31,7 @@ def disks():
 
 
 def make_recipe(method="coloring", **training):
-    values = {"steps": 4, "batch_size": 2, "patch_size": 48, "validate_every": 4, "save_every": 2, "average": 0.5}
+    values = {"steps": 4, "batch_size": 2, "patch_size": 48, "validate_every": 4, "save_every": 2, "ema_decay": 0.5}
     augmentation = {"elastic": 0.0, "rotation": 0.0, "scale": 0.0, "shear": 0.0}
     network = {"width": 8, "levels": 2, "stem": 2}
     return Recipe.make(method, {"training": {**values, **training}, "network": network, "augmentation": augmentation})

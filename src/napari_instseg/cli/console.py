@@ -188,8 +188,10 @@ def write_json(path: Path | None, value: Any) -> None:
     """
     if path is None:
         return
-    text = json.dumps(_json_ready(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if str(path) == "-":
+    # not every terminal can show every letter, while a file is UTF-8
+    terminal = str(path) == "-"
+    text = json.dumps(_json_ready(value), indent=2, ensure_ascii=terminal, allow_nan=False) + "\n"
+    if terminal:
         typer.echo(text, nl=False)
         return
     from napari_instseg.io.atomic import write_bytes

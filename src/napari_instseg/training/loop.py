@@ -67,7 +67,7 @@ def train(
     out, params = Path(out), recipe.training
     chosen = choose_device(device)
     yield Message(chosen.reason)
-    data = yield from read_samples(pairs, recipe.normalization, params.dimensions, params.diameter)
+    data = yield from read_samples(pairs, recipe.normalization, params.ndim, params.diameter)
     model = _new_model(recipe, data, out)
     if not resume:
         yield from _start_from_imagenet(model)

@@ -25,9 +25,9 @@ class TrainParams(Params):
         title="Crop size",
         help="Side of the random crops; several objects with their surroundings should fit in.",
     )
-    dimensions: Literal["auto", "2", "3"] = choice(
+    ndim: Literal["auto", "2", "3"] = choice(
         "auto",
-        title="Dimensions",
+        title="Slices or volumes",
         help="2 learns from slices, 3 from volumes; auto takes volumes where the images have a Z axis.",
         advanced=True,
     )
@@ -97,7 +97,7 @@ class TrainParams(Params):
         help="Longest gradient (2-norm) that is applied in full; 0 does not clip.",
         advanced=True,
     )
-    average: float = tunable(
+    ema_decay: float = tunable(
         0.999,
         0.0,
         0.99999,

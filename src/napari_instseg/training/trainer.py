@@ -86,7 +86,7 @@ class Trainer:
         if not math.isfinite(float(length)):
             raise TrainingError(f"The gradient at step {step} is not finite, with {_in_words(values)}. {_ADVICE}")
         self.optimizer.step()
-        update_average(self.average, self.network, params.average, step)
+        update_average(self.average, self.network, params.ema_decay, step)
         self.done = step
         values = {"loss": sum(values.values()), **values}
         self.history.add(step, {"learning_rate": learning_rate(step, params), **values})

@@ -1,0 +1,59 @@
+"""`instseg demo` and `instseg benchmark predict`, with a small model in the place of the shipped ones."""
+
+import json
+import shutil
+
+import pytest
+
+from napari_instseg import zoo
+from napari_instseg.data.samples import SAMPLES
+
+
+@pytest.fixture
+def shipped(model, tmp_path, monkeypatch):
+    """Two models that pass for shipped ones."""
+    folder = tmp_path / "zoo"
+    for name in ("coloring-nuclei", "other-worms"):
+        shutil.copytree(model, folder / name)
+    monkeypatch.setattr(zoo, "FOLDER", folder)
+    return folder
+
+
+def test_the_demo_segments_every_sample_that_a_model_was_made_for(instseg, shipped, tmp_path, capsys):
+    out = tmp_path / "demo_output"
+    assert instseg("demo", "--out", out, "--json", tmp_path / "demo.json", "--device", "cpu") == 0
+    rows = json.loads((tmp_path / "demo.json").read_text())
+    assert [row["image"] for row in rows] == [name for name, sample in SAMPLES.items() if sample.model]
+    assert {"nuclei", "ihc", "coins"} <= {row["image"] for row in rows}
+    assert {row["model"] for row in rows} == {"coloring-nuclei"}
+    for row in rows:
+        for kind, suffix in (("labels", "tif"), ("overlays", "png"), ("tables", "csv")):
+            assert (out / kind / f"{row['image']}_coloring-nuclei.{suffix}").stat().st_size > 0
+    shown = capsys.readouterr()
+    assert "Stained colon tissue" in shown.out
+    assert "napari" in shown.err.splitlines()[-1]
+    assert instseg("demo", "--out", out, "--device", "cpu") == 0
+
+
+def test_the_demo_without_models_is_an_error(instseg, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path / "nothing")
+    assert instseg("demo", "--out", tmp_path / "out") == 1
+    assert "No model is shipped" in capsys.readouterr().err
+
+
+def test_the_benchmark_measures_beside_a_baseline(instseg, model, tmp_path, capsys):
+    small = ("--size", 128, "--objects", 8, "--repeat", 1, "--memory-size", 256)
+    assert instseg("benchmark", "predict", "--model", model, *small, "--json", tmp_path / "b.json") == 0
+    report = json.loads((tmp_path / "b.json").read_text())
+    baseline, own = report["timings"][:2]
+    assert "watershed" in baseline["name"]
+    assert 4 <= baseline["objects"] <= 16
+    assert own["total"] == pytest.approx(own["network"] + own["decoding"])
+    assert own["network"] > 0
+    assert 0.1 < report["memory"][0]["gibibytes"] < 8
+    assert "(recorded)" in capsys.readouterr().out
+
+
+def test_a_benchmark_that_fails_says_why(instseg, tmp_path, capsys):
+    assert instseg("benchmark", "predict", "--model", tmp_path, "--size", 64, "--objects", 2) == 1
+    assert "model.json" in capsys.readouterr().err

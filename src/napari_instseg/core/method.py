@@ -89,6 +89,11 @@ class Target:
     labels: torch.Tensor
     classes: torch.Tensor | None = None
 
+    @property
+    def class_map(self) -> torch.Tensor:
+        """The classes; where nothing is known of them, objects are of unknown class (-1)."""
+        return self.labels.masked_fill(self.labels > 0, -1) if self.classes is None else self.classes
+
 
 Tensors = Mapping[str, "torch.Tensor"]
 

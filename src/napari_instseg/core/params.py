@@ -66,8 +66,8 @@ def tunable(
     advanced : bool
         Folded away in forms.
     """
-    extra = {"title": title, "help": help, "step": step, "unit": unit, "when": when, "advanced": advanced}
-    return Field(default=default, ge=minimum, le=maximum, json_schema_extra=extra)
+    extra: dict[str, Any] = {"title": title, "help": help, "step": step, "unit": unit, "when": when}
+    return Field(default=default, ge=minimum, le=maximum, json_schema_extra={**extra, "advanced": advanced})
 
 
 def choice(
@@ -79,7 +79,8 @@ def choice(
     advanced: bool = False,
 ) -> Any:
     """Declare one of several words; the annotation of the field is a ``Literal`` that lists them."""
-    return Field(default=default, json_schema_extra={"title": title, "help": help, "when": when, "advanced": advanced})
+    extra: dict[str, Any] = {"title": title, "help": help, "when": when, "advanced": advanced}
+    return Field(default=default, json_schema_extra=extra)
 
 
 def flag(
@@ -91,7 +92,8 @@ def flag(
     advanced: bool = False,
 ) -> Any:
     """Declare a yes or no."""
-    return Field(default=default, json_schema_extra={"title": title, "help": help, "when": when, "advanced": advanced})
+    extra: dict[str, Any] = {"title": title, "help": help, "when": when, "advanced": advanced}
+    return Field(default=default, json_schema_extra=extra)
 
 
 def text(default: str, *, title: str, help: str, advanced: bool = False) -> Any:

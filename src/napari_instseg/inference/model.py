@@ -143,7 +143,10 @@ class Model:
         InputError
             If the image cannot be segmented with this model; the message says what to do.
         """
-        return _last(self.predict_events(image, axes=axes, diameter=diameter, device=device, tile=tile))
+        prediction: Prediction = _last(
+            self.predict_events(image, axes=axes, diameter=diameter, device=device, tile=tile)
+        )
+        return prediction
 
     def predict_events(
         self,
@@ -189,9 +192,10 @@ class Model:
         Segmentation
             Labels have the stack's axes first, and ids that are unique over all of it.
         """
-        return _last(
+        found: Segmentation = _last(
             self.segment_events(image, axes=axes, diameter=diameter, device=device, tile=tile, **decode)
         )
+        return found
 
     def segment_events(
         self,
@@ -302,9 +306,7 @@ class Model:
             )
         )
 
-    def _segment_plane(
-        self, plane: _Plane, shape: tuple[int, ...], params: Params, tile: int
-    ) -> Iterator[Event]:
+    def _segment_plane(self, plane: _Plane, shape: tuple[int, ...], params: Params, tile: int) -> Iterator[Event]:
         if max(plane.channels.shape[1:]) <= BLOCK:
             for event in self._predict_window(plane, shape, None, tile):
                 if not isinstance(event, Result):

@@ -36,7 +36,7 @@ class Runner:
         from napari_instseg.networks import fuse
 
         layout = torch.channels_last if ndim == 2 else torch.channels_last_3d
-        self._network: Any = fuse(network).to(device=device, memory_format=layout)
+        self._network: Any = fuse(network).to(device).to(memory_format=layout)
         self._activate = activate
         self._layout = layout
         self.device = device

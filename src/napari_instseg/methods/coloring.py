@@ -64,7 +64,7 @@ def compute_loss(raw: Tensors, target: Target, params: Loss) -> dict[str, torch.
     if "colors" not in raw:
         return coloring_loss(_join_palettes(raw), target.labels, params, target.classes)
     terms = coloring_loss(raw["colors"], target.labels, params)
-    return {**terms, **semantic_loss(raw["semantic"], target.classes, params)} if "semantic" in raw else terms
+    return {**terms, **semantic_loss(raw["semantic"], target.class_map, params)} if "semantic" in raw else terms
 
 
 def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
@@ -75,7 +75,7 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
         return {name: logits.softmax(dim=1) for name, logits in raw.items()}
     colors = _join_palettes(raw).softmax(dim=1)
     sizes = [raw[name].shape[1] for name in raw if name != "background"]
-    blocks = colors[:, 1:].split(sizes, dim=1)
+    blocks = torch.split(colors[:, 1:], sizes, dim=1)
     semantic = torch.cat([colors[:, :1], *(block.sum(dim=1, keepdim=True) for block in blocks)], dim=1)
     return {"colors": colors, "semantic": semantic}
 

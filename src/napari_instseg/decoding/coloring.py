@@ -42,7 +42,7 @@ class ColoringDecode(Params):
     absorb: bool = flag(
         True,
         title="Small pieces join their neighbour",
-        help="A piece that is too small joins the object that it touches most, instead of becoming background.",
+        help="A piece that is too small, or only a seam between objects, joins the object that it touches most.",
     )
     merge_distance: float = tunable(
         0.0,
@@ -94,12 +94,11 @@ def _pieces(data: Data, params: Any) -> Data:
 
 
 def _gather(data: Data, params: Any) -> Data:
-    from napari_instseg.decoding.components import absorb_small, label_objects
+    from napari_instseg.decoding.components import keep_and_absorb, label_objects
     from napari_instseg.decoding.distances import merge_near
 
     pieces = data["pieces"]
-    kept = pieces.size >= max(params.min_size, 1)
-    target = absorb_small(pieces, kept) if params.absorb else np.where(kept, np.arange(pieces.n + 1), 0)
+    kept, target = keep_and_absorb(pieces, params.min_size, params.absorb)
     if params.merge_distance > 0:
         pairs, _ = data["distances"].pairs_within(params.merge_distance, params.merge_measure)
         pairs = pairs[kept[pairs].all(axis=1)]

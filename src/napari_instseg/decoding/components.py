@@ -51,6 +51,18 @@ class Pieces:
         """Pairs of pieces that share pixel faces: lower id, higher id, and the number of faces."""
         return find_contacts(self.map)
 
+    @cached_property
+    def seams(self) -> npt.NDArray[np.bool_]:
+        """Pieces that only lie between others, (n + 1,): touching them by half as many faces as pixels, without a core.
+
+        A pixel is in the core if all its face neighbours are of the piece. Where outputs of touching objects run into
+        each other, such pieces come up, a pixel or two thick, however long.
+        """
+        lower, higher, faces = self.contacts
+        touching = np.bincount(np.concatenate([lower, higher]), np.concatenate([faces, faces]), self.n + 1)
+        seam: npt.NDArray[np.bool_] = (2 * touching >= self.size) & ~find_cores(self.map, self.n)
+        return seam
+
     @property
     def nbytes(self) -> int:
         """Memory taken, in bytes."""
@@ -95,6 +107,42 @@ def find_contacts(
     pairs, inverse = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
     faces = np.bincount(inverse, weights=np.concatenate([part[1] for part in parts]), minlength=len(pairs))
     return pairs >> 32, pairs & 0xFFFFFFFF, faces.astype(np.int64)
+
+
+def find_cores(labels: IntArray, n: int) -> npt.NDArray[np.bool_]:
+    """Tell which of the objects 1 to n hold a pixel whose face neighbours are all of the object, (n + 1,)."""
+    volume = as_volume(labels)
+    depth, height, _ = volume.shape
+    cores = np.zeros(n + 1, np.bool_)
+    # bands only ever write True, so they may share the array
+    in_bands(_find_cores, depth * height, volume, cores)
+    return cores
+
+
+def keep_and_absorb(pieces: Pieces, min_size: int, absorb: bool) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Decide which pieces are objects, and what becomes of the others.
+
+    Parameters
+    ----------
+    pieces : Pieces
+        All pieces.
+    min_size : int
+        Smallest object, in pixels.
+    absorb : bool
+        Smaller pieces, and mere seams between others, join the object that they touch most; otherwise smaller pieces
+        become background.
+
+    Returns
+    -------
+    kept : bool array (n + 1,)
+    target : int64 array (n + 1,)
+        The kept piece that each piece belongs to, 0 background.
+    """
+    kept = pieces.size >= max(min_size, 1)
+    if not absorb:
+        return kept, np.where(kept, np.arange(pieces.n + 1), 0)
+    kept &= ~pieces.seams
+    return kept, absorb_small(pieces, kept)
 
 
 def absorb_small(pieces: Pieces, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
@@ -165,6 +213,27 @@ def _any_value(pieces, groups, group):  # type: ignore[no-untyped-def]
             previous = pieces[i]
             group[previous] = groups[i]
     group[0] = 0
+
+
+@njit(nogil=True, cache=True)
+def _find_cores(volume, cores, first, last):  # type: ignore[no-untyped-def]
+    depth, height, width = volume.shape
+    for row in range(first, last):
+        z, y = row // height, row % height
+        if y == 0 or y == height - 1 or (depth > 1 and (z == 0 or z == depth - 1)):
+            continue
+        for x in range(1, width - 1):
+            label = volume[z, y, x]
+            if (
+                label > 0
+                and not cores[label]
+                and volume[z, y, x - 1] == label
+                and volume[z, y, x + 1] == label
+                and volume[z, y - 1, x] == label
+                and volume[z, y + 1, x] == label
+                and (depth == 1 or (volume[z - 1, y, x] == label and volume[z + 1, y, x] == label))
+            ):
+                cores[label] = True
 
 
 @njit(nogil=True, cache=True)

@@ -161,7 +161,7 @@ class EmbeddingDecode(Params):
     absorb: bool = flag(
         True,
         title="Small pieces join their neighbour",
-        help="A piece that is too small joins the object that it touches most, instead of becoming background.",
+        help="A piece that is too small, or only a seam between objects, joins the object that it touches most.",
     )
     min_score: float = tunable(
         0.0,
@@ -318,11 +318,10 @@ def _best_class(semantic: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
 
 
 def _gather(data: Data, params: Any) -> Data:
-    from napari_instseg.decoding.components import absorb_small, label_objects
+    from napari_instseg.decoding.components import keep_and_absorb, label_objects
 
     pieces = data["pieces"]
-    kept = pieces.size >= max(params.min_size, 1)
-    target = absorb_small(pieces, kept) if params.absorb else np.where(kept, np.arange(pieces.n + 1), 0)
+    _, target = keep_and_absorb(pieces, params.min_size, params.absorb)
     labels, leader = label_objects(pieces, target)
     return {"labels": labels, "object_group": pieces.group[leader]}
 

@@ -25,7 +25,7 @@ def k_means(embedding: Embedding, mask: npt.NDArray[Any], sample: Sample, n_clus
     sample : Sample
         The pixels from which the centres are found.
     n_clusters : int
-        No more clusters than sampled pixels are made.
+        No more clusters than different sampled pixels are made.
     seed : int
     """
     from sklearn.cluster import KMeans
@@ -34,7 +34,7 @@ def k_means(embedding: Embedding, mask: npt.NDArray[Any], sample: Sample, n_clus
     labels = np.zeros(mask.shape, np.int32)
     if len(sample.points) == 0:
         return Clusters(labels, np.empty((0, len(embedding)), np.float32))
-    k = min(n_clusters, len(sample.points))
+    k = min(n_clusters, len(np.unique(sample.points, axis=0)))
     model = KMeans(k, n_init=4, random_state=seed).fit(sample.points)
     pixels = np.flatnonzero(mask)
     nearest = pairwise_distances_argmin(gather_points(embedding, pixels), model.cluster_centers_)

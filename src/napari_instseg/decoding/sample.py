@@ -61,8 +61,9 @@ def spread_labels(
 ) -> Clusters:
     """Carry the clusters of a sample over to all foreground pixels.
 
-    A pixel takes the nearest of the cluster centres around it in the image, however far; where there are none, the
-    nearest of all that reach it: as far as their own members lie, and at least half way to the next centre.
+    A pixel takes the nearest centre that reaches it, of those around it in the image, or else of all: a centre reaches
+    as far as its own members lie, and at least half way to the next centre. A pixel that none reaches, such as where
+    objects run into each other, takes the nearest of those around it.
 
     Parameters
     ----------
@@ -78,8 +79,11 @@ def spread_labels(
     rows = slices * -(-mask.shape[-2] // SIDE) + place[-2] // SIDE
     block_label = np.zeros(blocks.count.shape, np.int32)
     block_label[rows, place[-1] // SIDE] = labels
-    assigned = assign_blocks(embedding, mask, blocks, block_label, centres, np.full_like(radius, np.inf))
-    assign_rest(embedding, mask, assigned, centres, radius)
+    assigned = assign_blocks(embedding, mask, blocks, block_label, centres, radius)
+    unreached, _ = assign_rest(embedding, mask, assigned, centres, radius)
+    if len(unreached):
+        around = assign_blocks(embedding, mask, blocks, block_label, centres, np.full_like(radius, np.inf))
+        assigned.ravel()[unreached] = around.ravel()[unreached]
     return Clusters(assigned, centres)
 
 

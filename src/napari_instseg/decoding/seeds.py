@@ -124,10 +124,11 @@ def grow_seeds(
     leader = _group_seeds(between <= limit[:, None])
     kept = np.unique(leader)
     cluster_of = np.concatenate([[0], np.searchsorted(kept, leader) + 1]).astype(np.int32)
-    grown = np.empty(seeds.nearest.shape, np.int32)
-    width = grown.shape[-1]
-    rows = (seeds.nearest.reshape(-1, width), seeds.squared.reshape(-1, width), grown.reshape(-1, width))
-    in_bands(_grow, len(rows[0]), *rows, cluster_of, np.concatenate([[0], limit]).astype(np.float32))
+    width = seeds.nearest.shape[-1]
+    grown = np.empty_like(seeds.nearest)
+    nearest, squared, rows = (array.reshape(-1, width) for array in (seeds.nearest, seeds.squared, grown))
+    limit = np.concatenate([[0], limit]).astype(np.float32)
+    in_bands(_grow, len(rows), nearest, squared, rows, cluster_of, limit)
     return Clusters(grown, seeds.points[kept]), kept
 
 

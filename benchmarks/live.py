@@ -143,7 +143,8 @@ def main() -> None:
     QApplication.instance() or napari.qt.get_qapp()
     table = {}
     print(
-        f"{'method':16}{'parameter':22}{'updates':>8}{'median':>9}{'95 %':>9}{'window':>9}{'gap 95 %':>10}{'gap max':>9}  (ms)"
+        f"{'method':16}{'parameter':22}{'updates':>8}{'median':>9}{'95 %':>9}{'window':>9}"
+        f"{'gap 95 %':>10}{'gap max':>9}  (ms)"
     )
     for method in arguments.methods:
         get_method(method)

@@ -288,4 +288,4 @@ def position_of(parameter: Parameter, value: float) -> int:
     """Give the slider's position of a value."""
     low, high = _limits(parameter)
     part: float = min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.0
-    return round(TICKS * part ** (1 / _bend(parameter)))
+    return int(round(TICKS * part ** (1 / _bend(parameter)), 0))

@@ -304,8 +304,11 @@ class Controller:
             self.tuning.apply()
 
     def _take_decoded(self, results: Results, plane: Plane) -> None:
-        if not self._closed and results is self.results:
-            self.found.emit(results, plane)
+        if self._closed or results is not self.results:
+            return
+        self.found.emit(results, plane)
+        if plane.window is None and not self.running:
+            self.say(self._summary(), "good")
 
     def fail(self, words: str) -> None:
         """Tell of a problem."""

@@ -134,7 +134,7 @@ def measure(results: Results, labels: Array) -> pd.DataFrame:
         spatial = [axis for axis, role in enumerate(results.reading.roles) if role in ("plane", "volume")]
         name = "area_um2" if len(spatial) == 2 else "volume_um3"
         pixel = float(np.prod([results.source.micrometres(axis) or 1.0 for axis in spatial]))
-        table.insert(table.columns.get_loc("area") + 1, name, table["area"] * pixel)
+        table.insert(list(table.columns).index("area") + 1, name, table["area"] * pixel)
     return table
 
 

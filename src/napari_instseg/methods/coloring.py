@@ -1,4 +1,4 @@
-"""Deep coloring: each object takes one of a few colours, so that neighbours differ; components of a colour are objects."""
+"""Deep coloring: objects take one of a few colours, unlike their neighbours; components of a colour are objects."""
 
 from __future__ import annotations
 

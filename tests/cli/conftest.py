@@ -43,20 +43,8 @@ def quick():
 def model(instseg, dots, tmp_path_factory):
     """A model that finds the dots."""
     folder = tmp_path_factory.mktemp("models") / "dots model"
-    options = (
-        *NETWORK,
-        "--steps",
-        60,
-        "--batch-size",
-        4,
-        "--learning-rate",
-        0.01,
-        "--ema-decay",
-        0.9,
-        "--device",
-        "cpu",
-    )
-    assert instseg("train", dots, "--method", "coloring", "--out", folder, "--class-names", "", *options) == 0
+    learning = ("--steps", 60, "--batch-size", 4, "--learning-rate", 0.01, "--ema-decay", 0.9, "--device", "cpu")
+    assert instseg("train", dots, "--method", "coloring", "--out", folder, *NETWORK, *learning) == 0
     return folder
 
 

@@ -39,11 +39,11 @@ def same(left, right):
 
 
 def test_a_model_is_learnt_and_finds_the_objects(tmp_path, disks, recipe, draw_disks):
-    made = recipe(steps=70, batch_size=4, validate_every=35, learning_rate=1e-2, ema_decay=0.9)
+    made = recipe(steps=50, batch_size=4, validate_every=50, learning_rate=1e-2, ema_decay=0.9)
     events = run(made, disks, tmp_path / "model")
     values = [terms["loss"] for terms in losses(events)]
     assert np.mean(values[-10:]) < 0.2 * np.mean(values[:10])
-    assert [report["ap_0.5"] > 0.9 for report in scores(events)] == [False, True]
+    assert scores(events)[-1]["ap_0.5"] > 0.9
     assert events[-1] == Result(tmp_path / "model")
     image, labels = draw_disks(99)
     found = load_model(tmp_path / "model").segment(image).labels

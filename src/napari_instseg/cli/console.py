@@ -12,23 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from napari_instseg.core import events
 from napari_instseg.core.errors import InstsegError
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -74,6 +68,16 @@ class Follower:
     """
 
     def __init__(self) -> None:
+        # imported here, since most of rich is not needed to show a help
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

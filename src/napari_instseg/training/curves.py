@@ -10,8 +10,10 @@ import pandas as pd
 
 from napari_instseg.core.errors import TrainingError
 from napari_instseg.io.atomic import write_bytes
+from napari_instseg.training.validate import SCORES
 
-SCORES = ("mean_ap", "ap_0.5", "ap_0.75", "pq", "f1", "sbd", "abs_dic")
+SHOWN = ("mean_ap", "ap_0.5", "pq", "f1", "sbd")
+"""The scores that the picture shows; all are in the CSV."""
 Row = Mapping[str, float]
 
 
@@ -79,7 +81,7 @@ def draw_curves(table: pd.DataFrame) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    scores = [name for name in SCORES if name in table]
+    scores = [name for name in SHOWN if name in table]
     losses = [name for name in table if name not in (*SCORES, "step", "learning_rate")]
     # a Figure of its own, not pyplot: nothing global, and safe in the window's worker thread
     figure = Figure(figsize=(8, 7))
@@ -91,9 +93,7 @@ def draw_curves(table: pd.DataFrame) -> bytes:
         axes[0].plot(known["step"], _smooth(known[str(name)]), label=name)
     for name in scores:
         known = table[["step", name]].dropna()
-        # counting errors are no share of one, so they have no place on the axis of the scores
-        if name != "abs_dic":
-            axes[1].plot(known["step"], known[name], marker=".", label=name)
+        axes[1].plot(known["step"], known[name], marker=".", label=name)
     axes[2].plot(table["step"], table["learning_rate"], color="0.3")
     axes[0].set(ylabel="loss", yscale="log" if (table[losses].min().min() > 0) else "linear")
     axes[1].set(ylabel="validation score", ylim=(0, 1.02))

@@ -12,7 +12,10 @@ from napari_instseg.core.method import Array
 from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import Model
 from napari_instseg.io.models import Score
-from napari_instseg.metrics import evaluate_labels
+from napari_instseg.metrics import THRESHOLDS, evaluate_labels
+
+SCORES = ("mean_ap", *(f"ap_{threshold:g}" for threshold in THRESHOLDS), "pq", "f1", "sbd", "fbd", "abs_dic")
+"""Names of the pooled scores, as flat columns of a history."""
 
 
 def evaluate(model: Model, pairs: Sequence[Pair], **options: Any) -> Iterator[Event]:
@@ -59,16 +62,8 @@ def evaluate(model: Model, pairs: Sequence[Pair], **options: Any) -> Iterator[Ev
 
 def headline(evaluation: Mapping[str, Any]) -> dict[str, float]:
     """Give the scores that a training curve shows, as flat named numbers."""
-    aps = {f"ap_{threshold}": value for threshold, value in evaluation["ap"].items()}
-    return {
-        "mean_ap": evaluation["mean_ap"],
-        **aps,
-        "pq": evaluation["pq"],
-        "f1": evaluation["f1"],
-        "sbd": evaluation["sbd"],
-        "fbd": evaluation["fbd"],
-        "abs_dic": evaluation["abs_dic"],
-    }
+    flat = {**evaluation, **{f"ap_{threshold}": value for threshold, value in evaluation["ap"].items()}}
+    return {name: float(flat[name]) for name in SCORES}
 
 
 def to_score(evaluation: Mapping[str, Any], data: str) -> Score:

@@ -30,8 +30,6 @@ def choose_device(wish: str = "auto") -> Device:
     InstsegError
         If the wished device is not there; the message says why.
     """
-    import torch
-
     if wish not in DEVICES:
         raise InstsegError(f"Unknown device '{wish}'; expected one of {', '.join(DEVICES)}.")
     if wish == "cpu":

@@ -239,10 +239,10 @@ class Model:
         if found == 4 and wanted == 3 and axes.endswith("C"):  # a picture with transparency
             return channels[..., :3, :, :], stack
         if found != wanted:
+            expected = f"{wanted} or 1" if wanted > 1 else "1"
             raise InputError(
-                f"The image has {found} channels (axes {axes}, shape {array.shape}); expected {wanted}"
-                f"{' or 1' if wanted > 1 else ''}, as '{self.spec.name}' was trained. Choose one channel, or say what the "
-                "axes are."
+                f"The image has {found} channels (axes {axes}, shape {array.shape}); expected {expected}, as "
+                f"'{self.spec.name}' was trained. Choose one channel, or say what the axes are."
             )
         return channels, stack
 

@@ -79,13 +79,15 @@ def read_spec(folder: str | Path) -> ModelSpec:
     if not folder.is_dir():
         raise ModelError(f"No model folder at '{folder}'; expected a folder with {SPEC} and {WEIGHTS}.")
     if not path.is_file():
-        raise ModelError(f"'{folder}' has no {SPEC}{_only_pickles(folder)}; expected a folder that instseg train wrote.")
+        found = _only_pickles(folder)
+        raise ModelError(f"'{folder}' has no {SPEC}{found}; expected a folder that instseg train wrote.")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read ({error}); copy the model folder again.") from None
     if not isinstance(values, dict):
-        raise ModelError(f"{path} holds a {type(values).__name__}; expected a JSON object. Copy the model folder again.")
+        kind = type(values).__name__
+        raise ModelError(f"{path} holds a {kind}; expected a JSON object. Copy the model folder again.")
     made = values.get("format")
     if isinstance(made, int) and made > FORMAT:
         raise ModelError(
@@ -145,7 +147,8 @@ def write_model(folder: str | Path, spec: ModelSpec, weights: Mapping[str, torch
 
 def card(spec: ModelSpec) -> str:
     """Write the model card as Markdown: use, data and licence, split, scores, defaults."""
-    lines = [f"# {spec.name}", "", f"{spec.title or spec.name}. Method: `{spec.method}`. {spec.intended_use}".strip(), ""]
+    about = f"{spec.title or spec.name}. Method: `{spec.method}`. {spec.intended_use}".strip()
+    lines = [f"# {spec.name}", "", about, ""]
     lines += [f"- Typical object diameter: {spec.diameter:g} px", f"- Input channels: {spec.in_channels}"]
     lines += [f"- Classes: {', '.join(spec.classes)}"] if spec.classes else []
     lines += [f"- {key.replace('_', ' ').capitalize()}: {value}" for key, value in spec.training.items()]

@@ -113,10 +113,28 @@ def _borders(labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return border
 
 
+def _color_neighbours_apart(
+    labels: npt.NDArray[np.int32], n_objects: int, n_colors: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Draw a colour for each object among those that no object touching it has yet, if any are left."""
+    neighbours: list[set[int]] = [set() for _ in range(n_objects + 1)]
+    for axis in range(labels.ndim):
+        moved = np.moveaxis(labels, axis, 0)
+        touching = (moved[:-1] != moved[1:]) & (moved[:-1] > 0) & (moved[1:] > 0)
+        for a, b in np.unique(np.stack([moved[:-1][touching], moved[1:][touching]], axis=1), axis=0).tolist():
+            neighbours[a].add(b)
+            neighbours[b].add(a)
+    color = np.zeros(n_objects + 1, np.int64)
+    for k in range(1, n_objects + 1):
+        free = sorted(set(range(1, n_colors)) - {int(color[j]) for j in neighbours[k]})
+        color[k] = rng.choice(free or np.arange(1, n_colors))
+    return color
+
+
 def _color_probabilities(
     labels: npt.NDArray[np.int32], n_objects: int, n_colors: int, rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    color = np.concatenate([[0], rng.integers(1, n_colors, n_objects)])[labels]
+    color = _color_neighbours_apart(labels, n_objects, n_colors, rng)[labels]
     logits = np.stack([ndimage.gaussian_filter(4.0 * (color == c), 0.7, output=np.float32) for c in range(n_colors)])
     logits += 0.3 * rng.standard_normal(logits.shape, np.float32)
     probability: npt.NDArray[np.float32] = np.exp(logits)

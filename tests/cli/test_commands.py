@@ -135,7 +135,7 @@ def test_evaluation_scores_each_image_and_all(instseg, model, dots, tmp_path, ca
     assert [image["image"] for image in report["images"]] == [f"dots-3-{number:04d}" for number in range(4)]
     assert report["seconds_per_image"] == pytest.approx(np.mean([image["seconds"] for image in report["images"]]))
     assert "AP 0.5" in capsys.readouterr().out
-    assert instseg("evaluate", model, dots, "--only", dots / "some.txt", "--json", "-", "--min-size", 5000) == 0
+    assert instseg("evaluate", "--json", "-", "--only", dots / "some.txt", model, dots, "--min-size", 5000) == 0
     shown = capsys.readouterr().out
     report = json.loads(shown[shown.index("{") :])
     assert len(report["images"]) == 2

@@ -20,9 +20,19 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer, arguments: Sequence[str]) -> None:
     """Add the command, with the decode flags of the model that the arguments name."""
-    model = next((text for text in arguments[1:] if not text.startswith("-")), None)
-    flags = decode_flags(model if arguments[:1] == ["evaluate"] else None)
-    app.command("evaluate")(in_words(with_parameters(evaluate, *flags)))
+    model = _named_model(arguments[1:]) if arguments[:1] == ["evaluate"] else None
+    app.command("evaluate", epilog="With a MODEL, this help also lists its decode parameters.")(
+        in_words(with_parameters(evaluate, *decode_flags(model)))
+    )
+
+
+def _named_model(arguments: Sequence[str]) -> str | None:
+    """Find the model among arguments that are not parsed yet, where values of options may come first."""
+    from napari_instseg.io.models import SPEC
+    from napari_instseg.zoo import shipped
+
+    known = shipped()
+    return next((text for text in arguments if text in known or (Path(text) / SPEC).is_file()), None)
 
 
 def evaluate(
@@ -53,7 +63,10 @@ def evaluate(
     if only is not None:
         pairs = chosen(pairs, only)
     with Follower() as follower, keeping(lambda: "Nothing was written."):
-        report = follower.run(run(opened, pairs, diameter=diameter, device=device.value, tile=tile, **values["decode"]))
+        options = {"diameter": diameter, "device": device.value, "tile": tile, **values["decode"]}
+        # once without counting: the first image also pays for what is compiled and loaded then
+        follower.run(run(opened, pairs[:1], **options), "warm-up on")
+        report = follower.run(run(opened, pairs, **options))
     print_report(report, f"{model} on {folder}: {len(pairs)} images")
     write_json(json, {"model": model, "data": str(folder), **report})
 

@@ -54,6 +54,18 @@ def test_the_benchmark_measures_beside_a_baseline(instseg, model, tmp_path, caps
     assert "(recorded)" in capsys.readouterr().out
 
 
+def test_decoding_is_measured_cold_and_after_each_change(instseg, tmp_path, capsys):
+    small = ("--size", 64, "--objects", 1024, "--changes", 2, "--no-baselines")
+    assert instseg("benchmark", "decode", *small, "--only", "coloring", "--json", tmp_path / "d.json") == 0
+    rows = json.loads((tmp_path / "d.json").read_text())
+    assert {row["subject"] for row in rows} == {"coloring"}
+    assert {"cold", "min_size"} <= {row["what"] for row in rows}
+    assert all(0 < row["median"] <= row["p95"] for row in rows)
+    assert "95 % ms" in capsys.readouterr().out
+    assert instseg("benchmark", "decode", *small, "--only", "tea-leaves") == 1
+    assert "tea-leaves" in capsys.readouterr().err
+
+
 def test_a_benchmark_that_fails_says_why(instseg, tmp_path, capsys):
     assert instseg("benchmark", "predict", "--model", tmp_path, "--size", 64, "--objects", 2) == 1
     assert "model.json" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 from pathlib import Path
+from typing import Any
 
 import torch
 from train_nuclei import COLORING, DISCRIMINATIVE, FOREGROUND, HEADS, NETWORK, NORMALIZATION, SEED, read_examples
@@ -21,11 +22,16 @@ from napari_instseg.io.pairs import open_pairs
 from napari_instseg.training.samples import typical_diameter
 from napari_instseg.training.validate import evaluate
 
-MODELS: dict[str, tuple[str, tuple[str, ...], tuple[Params, ...]]] = {
-    "coloring-nuclei": ("coloring", ("colors",), (COLORING,)),
-    "discriminative-nuclei": ("discriminative", ("embedding", "foreground"), (DISCRIMINATIVE, FOREGROUND)),
+MODELS: dict[str, tuple[str, tuple[str, ...], tuple[Params, ...], dict[str, Any]]] = {
+    "coloring-nuclei": ("coloring", ("colors",), (COLORING,), {"min_size": 40}),
+    "discriminative-nuclei": (
+        "discriminative",
+        ("embedding", "foreground"),
+        (DISCRIMINATIVE, FOREGROUND),
+        {"bandwidth": 2.5},
+    ),
 }
-"""Name, then the method, the heads that it keeps, and the losses that these were trained with."""
+"""Name, then the method, the heads that it keeps, the losses that these were trained with, and how they are decoded."""
 GROUPS = {
     "DSB 2018 fluorescence, held out": ("grey_dark_background",),
     "DSB 2018 stained tissue and bright field, held out": ("colour_histology", "grey_bright_background"),
@@ -68,7 +74,7 @@ def ship(args: argparse.Namespace) -> None:
     diameter = round(typical_diameter(example.labels for example in examples), 1)
     state = torch.load(args.checkpoint, weights_only=True)
     groups = held_out(args.data)
-    for name, (method, heads, losses) in MODELS.items():
+    for name, (method, heads, losses, decode) in MODELS.items():
         spec = ModelSpec(
             name=name,
             method=method,
@@ -77,6 +83,7 @@ def ship(args: argparse.Namespace) -> None:
             diameter=diameter,
             network=NETWORK,
             loss={key: value for params in losses for key, value in params.model_dump().items()},
+            decode=decode,
             normalization=NORMALIZATION.model_dump(),
             training={
                 "data": f"BBBC038, 2018 Data Science Bowl stage 1, corrected labels: {len(examples)} images",

@@ -28,14 +28,20 @@ class Clusters:
         return self.map.nbytes + self.centres.nbytes
 
 
-def cluster_spread(embedding: Embedding, clusters: Clusters) -> npt.NDArray[np.float64]:
-    """Root mean square distance of each cluster's pixels to its centre, (k,)."""
+def cluster_spread(embedding: Embedding, clusters: Clusters, every: int = 1) -> npt.NDArray[np.float64]:
+    """Root mean square distance of each cluster's pixels to its centre, (k,).
+
+    With `every` above 1 only every so many-th row is looked at; clusters that have no pixel there get the median.
+    """
     width = clusters.map.shape[-1]
-    labels = np.ascontiguousarray(clusters.map).reshape(-1, width)
-    rows = np.ascontiguousarray(embedding).reshape(len(embedding), -1, width)
+    labels = np.ascontiguousarray(clusters.map).reshape(-1, width)[::every]
+    rows = np.ascontiguousarray(embedding).reshape(len(embedding), -1, width)[:, ::every]
     centres = np.pad(clusters.centres.T, ((0, 0), (1, 0)))
     total = sum(in_bands(_sum_squares, len(labels), rows, labels, centres))[1:]
     spread: npt.NDArray[np.float64] = np.sqrt(total[:, 0] / np.maximum(total[:, 1], 1))
+    seen = total[:, 1] > 0
+    if not seen.all() and seen.any():
+        spread[~seen] = np.median(spread[seen])
     return spread
 
 

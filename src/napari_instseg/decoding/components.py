@@ -26,10 +26,13 @@ class Pieces:
         0 background, pieces 1 to n.
     group : int array (n + 1,)
         The group that each piece is of, 0 for the background.
+    size : int array (n + 1,)
+        Pixels of each piece, 0 for the background.
     """
 
     map: IntArray
     group: npt.NDArray[np.int64]
+    size: npt.NDArray[np.int64]
 
     @property
     def n(self) -> int:
@@ -40,11 +43,6 @@ class Pieces:
     def regions(self) -> Regions:
         """Sizes, centroids and boxes of the pieces."""
         return measure_regions(self.map, self.n)
-
-    @cached_property
-    def size(self) -> npt.NDArray[np.int64]:
-        """Pixels of each piece, (n + 1,), 0 for the background."""
-        return np.concatenate([[0], self.regions.size])
 
     @cached_property
     def contacts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -82,14 +80,14 @@ def connected_pieces(groups: npt.NDArray[Any]) -> Pieces:
     connectivity = 8 if groups.ndim == 2 else 26
     pieces, n = cc3d.connected_components(groups, connectivity=connectivity, return_N=True, out_dtype=np.uint32)
     pieces = pieces.view(np.int32)
-    group = np.zeros(n + 1, np.int64)
-    _any_value(pieces.ravel(), np.ascontiguousarray(groups).ravel(), group)
-    return Pieces(pieces, group)
+    return Pieces(pieces, *_survey(pieces.ravel(), np.ascontiguousarray(groups).ravel(), n))
 
 
 def whole_groups(groups: IntArray, n: int) -> Pieces:
     """Take each group 1 to n as one piece, connected or not."""
-    return Pieces(groups, np.arange(n + 1))
+    size = np.bincount(groups.ravel(), minlength=n + 1)
+    size[0] = 0
+    return Pieces(groups, np.arange(n + 1), size)
 
 
 def find_contacts(
@@ -104,9 +102,9 @@ def find_contacts(
     volume = as_volume(labels)
     depth, height, width = volume.shape
     parts = in_bands(_contact_runs, depth * height, volume.reshape(-1, width), height)
-    pairs, inverse = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
-    faces = np.bincount(inverse, weights=np.concatenate([part[1] for part in parts]), minlength=len(pairs))
-    return pairs >> 32, pairs & 0xFFFFFFFF, faces.astype(np.int64)
+    runs = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    lower, higher, faces = _sum_by_pair(*runs, int(labels.max(initial=0)))
+    return lower, higher, faces
 
 
 def find_cores(labels: IntArray, n: int) -> npt.NDArray[np.bool_]:
@@ -206,13 +204,18 @@ def _look_up(table, index, out, first, last):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _any_value(pieces, groups, group):  # type: ignore[no-untyped-def]
-    previous = 0
-    for i in range(pieces.size):
-        if pieces[i] != previous:
-            previous = pieces[i]
-            group[previous] = groups[i]
-    group[0] = 0
+def _survey(pieces, groups, n):  # type: ignore[no-untyped-def]
+    """Give each piece's group and number of pixels, run by run."""
+    group, size = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
+    i = 0
+    while i < pieces.size:
+        piece, begin = pieces[i], i
+        while i < pieces.size and pieces[i] == piece:
+            i += 1
+        size[piece] += i - begin
+        group[piece] = groups[begin]
+    group[0] = size[0] = 0
+    return group, size
 
 
 @njit(nogil=True, cache=True)
@@ -238,38 +241,71 @@ def _find_cores(volume, cores, first, last):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _contact_runs(rows, height, first, last):  # type: ignore[no-untyped-def]
-    """List touching pairs with face counts; a pair may come up several times.
+    """List touching pairs with their faces; a pair may come up several times.
 
     Each row is compared with the one below and the one in the next slice, so bands need no border of their own.
     """
-    pairs, faces = [], []
+    lower, higher, faces = [], [], []
     n_rows, width = rows.shape
     for row in range(first, last):
         for x in range(width - 1):
             a, b = rows[row, x], rows[row, x + 1]
             if a > 0 and b > 0 and a != b:
-                pairs.append((np.int64(min(a, b)) << 32) | np.int64(max(a, b)))
+                lower.append(min(a, b))
+                higher.append(max(a, b))
                 faces.append(1)
         for step in range(2):
             other = row + 1 if step == 0 else row + height
             if other >= n_rows or (step == 0 and (row + 1) % height == 0) or (step == 1 and height == n_rows):
                 continue
-            pair, run = np.int64(0), 0
+            low, high, run = rows[row, 0], rows[row, 0], 0
             for x in range(width):
                 a, b = rows[row, x], rows[other, x]
                 if a > 0 and b > 0 and a != b:
-                    found = (np.int64(min(a, b)) << 32) | np.int64(max(a, b))
-                    if found == pair:
+                    if run > 0 and low == min(a, b) and high == max(a, b):
                         run += 1
                         continue
                     if run > 0:
-                        pairs.append(pair)
+                        lower.append(low)
+                        higher.append(high)
                         faces.append(run)
-                    pair, run = found, 1
+                    low, high, run = min(a, b), max(a, b), 1
             if run > 0:
-                pairs.append(pair)
+                lower.append(low)
+                higher.append(high)
                 faces.append(run)
-    return np.array(pairs, np.int64), np.array(faces, np.int64)
+    return np.array(lower, np.int64), np.array(higher, np.int64), np.array(faces, np.int64)
+
+
+@njit(nogil=True, cache=True)
+def _sum_by_pair(lower, higher, faces, n):  # type: ignore[no-untyped-def]
+    """Bring equal pairs together: a counting sort by the lower id, then a look through the few partners of each."""
+    start = np.zeros(n + 2, np.int64)
+    for i in range(lower.size):
+        start[lower[i] + 1] += 1
+    for k in range(n + 1):
+        start[k + 1] += start[k]
+    end = start[:-1].copy()
+    partner, total = np.empty(lower.size, np.int64), np.empty(lower.size, np.int64)
+    n_pairs = 0
+    for i in range(lower.size):
+        low, found = lower[i], False
+        for at in range(start[low], end[low]):
+            if partner[at] == higher[i]:
+                total[at] += faces[i]
+                found = True
+                break
+        if not found:
+            partner[end[low]], total[end[low]] = higher[i], faces[i]
+            end[low] += 1
+            n_pairs += 1
+    pairs = np.empty((3, n_pairs), np.int64)
+    k = 0
+    for low in range(n + 1):
+        for at in range(start[low], end[low]):
+            pairs[0, k], pairs[1, k], pairs[2, k] = low, partner[at], total[at]
+            k += 1
+    return pairs[0], pairs[1], pairs[2]
 
 
 @njit(nogil=True, cache=True)

@@ -14,6 +14,9 @@ from napari_instseg.decoding.confidence import confidence_stage
 # the compiled parts are imported where they are used: parameters and plans are asked for long before the first decode
 
 
+SPREAD_ROWS = 3
+"""One row in so many is enough to tell how far a cluster's embeddings spread."""
+
 FEWEST_POINTS = 4
 """Smallest cluster that HDBSCAN is asked for, in sampled points."""
 
@@ -306,7 +309,7 @@ def _pieces(data: Data, params: Any) -> Data:
         groups = np.where(groups > 0, groups * n_classes + _best_class(data["semantic"]), 0).astype(np.int32)
         n_groups = (n_groups + 1) * n_classes - 1
     pieces = connected_pieces(groups) if params.connected else whole_groups(groups, n_groups)
-    return {"pieces": pieces, "spread": cluster_spread(data["embedding"], clusters)}
+    return {"pieces": pieces, "spread": cluster_spread(data["embedding"], clusters, SPREAD_ROWS)}
 
 
 def _best_class(semantic: npt.NDArray[Any]) -> npt.NDArray[np.int32]:

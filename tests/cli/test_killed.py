@@ -55,7 +55,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_says_so(dots, quick, tmp_path):
     process = start(dots, out, quick)
     wait_for_step(out, process, 2)
     process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=60)
+    _, words = process.communicate(timeout=200)
     assert process.returncode == 130
     assert "go on with the same command and --resume" in words
     assert "Traceback" not in words

@@ -71,6 +71,26 @@ def test_mean_shift_agrees_with_the_papers_loop_where_objects_run_into_each_othe
     assert agreement(paper, mean_shift_exact(embedding, mask, 0.5).map, mask) >= 0.9995
 
 
+def test_pixels_between_objects_join_the_nearer_one_if_asked_to():
+    embedding = np.zeros((2, 40, 60), np.float32)
+    embedding[0, :, 30:] = 4
+    embedding[0, :, 29], embedding[0, :, 30] = 1.2, 2.9
+    embedding[1, 10:15, 5:9] = 9
+    mask = np.ones((40, 60), bool)
+    blocks = condense(embedding, mask)
+    apart = mean_shift(embedding, mask, blocks, 0.5)
+    assert len(np.unique(apart.map[:, 29:31])) > 1
+    assert not np.isin(apart.map[:, 29:31], apart.map[0, [0, 59]]).any()
+    claimed = mean_shift(embedding, mask, blocks, 0.5, claim=True)
+    expected = np.where(np.arange(60) < 30, claimed.map[0, 0], claimed.map[0, 59])[None].repeat(40, 0)
+    expected[10:15, 5:9] = claimed.map[12, 7]
+    assert claimed.map[12, 7] not in claimed.map[0]
+    # lines along the border long enough to be objects stay clusters; the stage after this knows them as seams
+    free = np.ones((40, 60), bool)
+    free[:, 29:31] = False
+    np.testing.assert_array_equal(claimed.map[free], expected[free])
+
+
 def test_pixels_of_one_embedding_are_one_cluster_wherever_they_lie():
     embedding = np.zeros((4, 60, 90), np.float32)
     embedding[0, :, 45:] = 3

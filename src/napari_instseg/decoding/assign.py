@@ -39,7 +39,7 @@ def assign_blocks(
     Returns
     -------
     int32 array (Y, X) or (Z, Y, X)
-        0 background, and where no such centre is near enough.
+        0 background, and where no block around has a centre; minus the nearest centre where none of them reaches.
     """
     channels, volume = as_volume(embedding, 4), as_volume(mask).view(np.uint8)
     labels = np.zeros(volume.shape, np.int32)
@@ -65,7 +65,7 @@ def assign_points(points: Embedding, centres: Embedding, radius: npt.NDArray[np.
 def assign_rest(
     embedding: Embedding, mask: npt.NDArray[Any], labels: IntArray, centres: Embedding, radius: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.int64], Embedding]:
-    """Give foreground pixels that have no label yet the nearest of all centres that reach them, in place.
+    """Give foreground pixels that no centre reached yet the nearest of all that do, in place.
 
     Returns
     -------
@@ -74,11 +74,11 @@ def assign_rest(
     points : float32 array (m, D)
         Their embeddings.
     """
-    rest = np.flatnonzero((labels == 0) & mask)
+    rest = np.flatnonzero((labels <= 0) & mask)
     points = gather_points(embedding, rest)
     found = assign_points(points, centres, radius)
-    labels.ravel()[rest] = found
     left = found == 0
+    labels.ravel()[rest[~left]] = found[~left]
     return rest[left], points[left]
 
 
@@ -147,6 +147,7 @@ def _assign_blocks(channels, mask, block_label, whole, centres, radius, labels, 
     buffer = np.zeros((dims, pixels), np.float32)
     squared = np.empty(pixels, np.float32)
     nearest = np.empty(pixels, np.float32)
+    reached = np.zeros(pixels, np.bool_)
     choice = np.zeros(pixels, np.int32)
     candidates = np.empty(9, np.int32)
     for row in range(first, last):
@@ -166,6 +167,7 @@ def _assign_blocks(channels, mask, block_label, whole, centres, radius, labels, 
                         for dx in range(n_columns):
                             buffer[d, dy * SIDE + dx] = channels[d, z, y0 + dy, x0 + dx]
                 nearest[:] = np.inf
+                reached[:] = False
                 choice[:] = 0
                 for k in range(n):
                     candidate = candidates[k] - 1
@@ -177,9 +179,13 @@ def _assign_blocks(channels, mask, block_label, whole, centres, radius, labels, 
                             difference = buffer[d, i] - value
                             squared[i] += difference * difference
                     for i in range(pixels):
-                        better = squared[i] < nearest[i] and squared[i] <= limit
+                        within = squared[i] <= limit
+                        better = (within and not reached[i]) or (squared[i] < nearest[i] and within == reached[i])
                         nearest[i] = squared[i] if better else nearest[i]
                         choice[i] = candidate + 1 if better else choice[i]
+                        reached[i] = reached[i] or within
+                for i in range(pixels):
+                    choice[i] = choice[i] if reached[i] else -choice[i]
             for dy in range(n_rows):
                 for dx in range(n_columns):
                     if mask[z, y0 + dy, x0 + dx] != 0:

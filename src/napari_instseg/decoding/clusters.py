@@ -61,13 +61,28 @@ def compactness(centres: Embedding, spread: npt.NDArray[np.float64]) -> npt.NDAr
     -------
     float array (k,), 0 to 1
     """
-    from scipy.spatial import cKDTree
-
     if len(centres) < 2:
         return np.ones(len(centres))
-    gap = cKDTree(centres).query(centres, k=2)[0][:, 1]
+    gap = np.sqrt(np.concatenate(in_bands(_squared_gaps, len(centres), np.ascontiguousarray(centres.T))))
     ratio: npt.NDArray[np.float64] = np.divide(gap, gap + 2 * spread, out=np.zeros(len(centres)), where=gap > 0)
     return ratio
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _squared_gaps(centres, first, last):  # type: ignore[no-untyped-def]
+    """Squared distance to the nearest other centre, by comparing all: in many dimensions a tree would do the same."""
+    dims, k = centres.shape
+    gaps, squared = np.empty(last - first), np.empty(k, np.float32)
+    for i in range(first, last):
+        squared[:] = 0
+        for d in range(dims):
+            value = centres[d, i]
+            for j in range(k):
+                difference = centres[d, j] - value
+                squared[j] += difference * difference
+        squared[i] = np.inf
+        gaps[i - first] = squared.min()
+    return gaps
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})

@@ -226,7 +226,7 @@ def _mean_shift(data: Data, params: Any) -> Data:
 
     if params.exact:
         return {"clusters": mean_shift_exact(data["embedding"], data["mask"], params.bandwidth)}
-    return {"clusters": mean_shift(data["embedding"], data["mask"], data["blocks"], params.bandwidth)}
+    return {"clusters": mean_shift(data["embedding"], data["mask"], data["blocks"], params.bandwidth, params.absorb)}
 
 
 def _sample(data: Data, params: Any) -> Data:
@@ -282,7 +282,7 @@ def _grow(data: Data, params: Any) -> Data:
 
 
 _CLUSTERERS: dict[str, tuple[Stage, ...]] = {
-    "mean-shift": (Stage("blocks", (), _condense), Stage("mean-shift", ("bandwidth", "exact"), _mean_shift)),
+    "mean-shift": (Stage("blocks", (), _condense), Stage("mean-shift", ("bandwidth", "exact", "absorb"), _mean_shift)),
     "hdbscan": (
         Stage("blocks", (), _condense),
         Stage("sample", ("sample_size",), _sample),

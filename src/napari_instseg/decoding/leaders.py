@@ -39,7 +39,7 @@ def gather_neighbours(
     embedding : float32 array (D, Y, X) or (D, Z, Y, X)
     mask : bool array (Y, X) or (Z, Y, X)
     labels : int32 array of the same shape
-        0 where pixels are to be gathered.
+        Not above 0 where pixels are to be gathered.
     radius : float
         A pixel joins only if it is no farther than this from the group's first pixel, in embedding space.
     """
@@ -62,7 +62,7 @@ def _gather(channels, mask, labels, radius, band, first, last):  # type: ignore[
     n = 0
     for row in range(first_row, last_row):
         for x in range(width):
-            if mask[row // height, row % height, x] != 0 and labels[row // height, row % height, x] == 0:
+            if mask[row // height, row % height, x] != 0 and labels[row // height, row % height, x] <= 0:
                 n += 1
     pixels, group = np.empty(n, np.int64), np.empty(n, np.int64)
     leader, total, count = np.empty((n, dims), np.float32), np.zeros((n, dims), np.float32), np.zeros(n, np.int32)
@@ -78,7 +78,7 @@ def _gather(channels, mask, labels, radius, band, first, last):  # type: ignore[
         if row % band == 0 or y == 0:
             above[:] = -1
         for x in range(width):
-            if mask[z, y, x] == 0 or labels[z, y, x] != 0:
+            if mask[z, y, x] == 0 or labels[z, y, x] > 0:
                 continue
             for d in range(dims):
                 value[d] = channels[d, z, y, x]

@@ -31,7 +31,9 @@ Embedding = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
 
 
-def mean_shift(embedding: Embedding, mask: npt.NDArray[Any], blocks: Blocks, bandwidth: float) -> Clusters:
+def mean_shift(
+    embedding: Embedding, mask: npt.NDArray[Any], blocks: Blocks, bandwidth: float, claim: bool = False
+) -> Clusters:
     """Cluster foreground pixels by mean-shift with a flat kernel.
 
     The blocks in which the embedding is flat are clustered first, as weighted points. Every pixel of the other blocks
@@ -49,6 +51,9 @@ def mean_shift(embedding: Embedding, mask: npt.NDArray[Any], blocks: Blocks, ban
         From `condense` of the same embedding and mask.
     bandwidth : float
         Radius in embedding space, above 0; delta_v of the loss is the natural choice.
+    claim : bool
+        Pixels that no centre reaches, and that are no object of their own, join the nearest cluster around them.
+        If not, each handful of them is a cluster of its own, as in the paper's loop.
     """
     flat = (blocks.count > 0) & (blocks.spread <= FLAT * bandwidth)
     block_label = np.zeros(flat.shape, np.int32)
@@ -56,12 +61,26 @@ def mean_shift(embedding: Embedding, mask: npt.NDArray[Any], blocks: Blocks, ban
     radius = np.full(len(centres), bandwidth, np.float32)
     labels = assign_blocks(embedding, mask, blocks, block_label, centres, radius)
     rest = gather_neighbours(embedding, mask, labels, FLAT * bandwidth)
-    found = assign_points(rest.mean, centres, radius)
-    left = found == 0
+    # minus the nearest cluster around a pixel, where there is one
+    around = -labels.ravel()[rest.pixels]
+    searched = np.ones(len(rest.count), bool)
+    if claim:
+        searched[rest.group[around > 0]] = False
+        searched |= rest.count >= LIGHT
+    found = np.zeros(len(rest.count), np.int32)
+    found[searched] = assign_points(rest.mean[searched], centres, radius)
+    left = searched & (found == 0)
     own, more = cluster_points(rest.mean[left], rest.count[left], bandwidth, LIGHT)
     found[left] = np.where(own > 0, own + len(centres), 0)
-    labels.ravel()[rest.pixels] = found[rest.group]
-    return Clusters(labels, np.concatenate([centres, more]))
+    chosen = found[rest.group]
+    if claim:
+        chosen = np.where(chosen > 0, chosen, around)
+    # a group that is still in no cluster is one of its own
+    alone = np.unique(rest.group[chosen == 0])
+    number = np.zeros(len(rest.count), np.int32)
+    number[alone] = np.arange(1, len(alone) + 1) + len(centres) + len(more)
+    labels.ravel()[rest.pixels] = np.where(chosen > 0, chosen, number[rest.group])
+    return Clusters(labels, np.concatenate([centres, more, rest.mean[alone]]))
 
 
 def mean_shift_exact(embedding: Embedding, mask: npt.NDArray[Any], bandwidth: float) -> Clusters:
@@ -87,7 +106,7 @@ def cluster_points(
     weight : int array (n,)
     bandwidth : float
     light : int
-        Points of less weight start no search; those that no search reached are clusters of their own at the end.
+        Points of less weight start no search.
 
     Returns
     -------
@@ -127,10 +146,7 @@ def _cluster(points, weight, order, bandwidth, light, axes, origin, width, bucke
         if labels[seed] > 0:
             continue
         if weight[seed] < light:
-            centres[k] = points[seed]
-            k += 1
-            labels[seed] = k
-            continue
+            break
         if work > MAX_WORK:
             break
         centre[:] = points[seed]

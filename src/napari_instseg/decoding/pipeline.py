@@ -22,6 +22,9 @@ __all__ = ["DecodingStopped", "Pipeline", "Segmentation"]
 WINDOW_MARGIN = 64
 """Pixels decoded around a window, so that objects that it cuts are seen nearly whole."""
 
+WINDOW_STEP = 16
+"""A window starts at a multiple of this, so that blocks of pixels are the same as in the whole."""
+
 Window = tuple[slice, ...]
 Key = tuple[Any, ...]
 
@@ -212,7 +215,7 @@ def _with_margin(window: Window, grid: tuple[int, ...]) -> tuple[Window, Window]
         start, stop, _ = part.indices(length)
         if stop <= start:
             raise InputError(f"The window {part.start}:{part.stop} holds none of the {length} pixels of its axis.")
-        first = max(start - WINDOW_MARGIN, 0)
+        first = max(start - WINDOW_MARGIN, 0) // WINDOW_STEP * WINDOW_STEP
         outer.append(slice(first, min(stop + WINDOW_MARGIN, length)))
         inner.append(slice(start - first, stop - first))
     return tuple(inner), tuple(outer)

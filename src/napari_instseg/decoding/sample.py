@@ -80,11 +80,8 @@ def spread_labels(
     block_label = np.zeros(blocks.count.shape, np.int32)
     block_label[rows, place[-1] // SIDE] = labels
     assigned = assign_blocks(embedding, mask, blocks, block_label, centres, radius)
-    unreached, _ = assign_rest(embedding, mask, assigned, centres, radius)
-    if len(unreached):
-        around = assign_blocks(embedding, mask, blocks, block_label, centres, np.full_like(radius, np.inf))
-        assigned.ravel()[unreached] = around.ravel()[unreached]
-    return Clusters(assigned, centres)
+    assign_rest(embedding, mask, assigned, centres, radius)
+    return Clusters(np.abs(assigned), centres)
 
 
 def _centres(points: Embedding, labels: npt.NDArray[np.int32]) -> tuple[Embedding, npt.NDArray[np.float32]]:

@@ -9,25 +9,26 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from napari_instseg.core.errors import InstsegError
     from napari_instseg.core.method import Method, Output, Stage, View
     from napari_instseg.core.params import Params, choice, flag, text, tunable
     from napari_instseg.data.samples import load_sample
+    from napari_instseg.data.simulate import simulate
     from napari_instseg.decoding.pipeline import Segmentation
     from napari_instseg.inference.model import Model, load_model
     from napari_instseg.inference.prediction import Prediction
     from napari_instseg.io.images import read_image
     from napari_instseg.io.labels import read_labels
+    from napari_instseg.io.pairs import open_pairs, pairs_from_arrays
     from napari_instseg.methods import get_method, methods
     from napari_instseg.metrics import evaluate_labels
     from napari_instseg.training.loop import train
+    from napari_instseg.training.recipe import Recipe
     from napari_instseg.zoo import shipped
-
-__version__ = version("napari-instseg")
 
 # Where each public name lives. Modules are imported when a name is first used, so that opening the window stays quick.
 _HOMES = {
@@ -37,6 +38,7 @@ _HOMES = {
     "Output": "core.method",
     "Params": "core.params",
     "Prediction": "inference.prediction",
+    "Recipe": "training.recipe",
     "Segmentation": "decoding.pipeline",
     "Stage": "core.method",
     "View": "core.method",
@@ -47,9 +49,12 @@ _HOMES = {
     "load_model": "inference.model",
     "load_sample": "data.samples",
     "methods": "methods",
+    "open_pairs": "io.pairs",
+    "pairs_from_arrays": "io.pairs",
     "read_image": "io.images",
     "read_labels": "io.labels",
     "shipped": "zoo",
+    "simulate": "data.simulate",
     "text": "core.params",
     "train": "training.loop",
     "tunable": "core.params",
@@ -62,6 +67,7 @@ __all__ = [
     "Output",
     "Params",
     "Prediction",
+    "Recipe",
     "Segmentation",
     "Stage",
     "View",
@@ -73,9 +79,12 @@ __all__ = [
     "load_model",
     "load_sample",
     "methods",
+    "open_pairs",
+    "pairs_from_arrays",
     "read_image",
     "read_labels",
     "shipped",
+    "simulate",
     "text",
     "train",
     "tunable",
@@ -83,9 +92,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name == "__version__":
+        value = import_module("importlib.metadata").version("napari-instseg")
+    elif name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    else:
         raise AttributeError(f"module 'napari_instseg' has no attribute '{name}'")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

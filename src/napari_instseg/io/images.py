@@ -51,11 +51,6 @@ class Image:
     unit: str = "pixel"
     path: Path | None = None
 
-    @property
-    def is_rgb(self) -> bool:
-        """Whether it is a colour picture, with red, green and blue along the last axis."""
-        return self.axes.endswith("C") and self.array.shape[-1] == 3
-
 
 def read_image(path: str | Path) -> Image:
     """Read an image; the format is told by the file's content, not by its name.

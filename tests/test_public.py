@@ -1,0 +1,26 @@
+"""The public names: each is there, and none is imported before it is used."""
+
+import subprocess
+import sys
+
+import pytest
+
+import napari_instseg
+
+
+@pytest.mark.parametrize("name", napari_instseg.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(napari_instseg, name) is not None
+
+
+def test_a_wrong_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'segmnt'"):
+        _ = napari_instseg.segmnt
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = (
+        "import sys, napari_instseg; sys.exit(', '.join({'torch', 'numpy', 'pandas', 'numba'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -22,6 +22,8 @@ MARK = "napari-instseg"
 """Key in the metadata of layers that were made here, so that they are not offered as images to segment."""
 OBJECTS = "objects"
 DESCRIBE_AFTER_MS = 150
+OPACITY = 0.5
+"""Of objects: the image is seen through them."""
 
 
 def source_of(layer: Image) -> Source:
@@ -99,6 +101,7 @@ class OwnLayers:
                 results.labels(),
                 name=f"{results.source.name} {OBJECTS}",
                 metadata={MARK: OBJECTS},
+                opacity=OPACITY,
                 **_placed(results, labels_axes(results.reading)),
             )
             self._keep(key, layer)

@@ -29,7 +29,13 @@ class ModelChoice(QWidget):
         self._card = Note()
         self._card.hide()
         self.setLayout(
-            column(row(labelled("Model", self._choice), self._folder, self._more, stretch=0), self._use, self._card)
+            # the buttons have a row of their own, so that the name of the model is not cut
+            column(
+                labelled("Model", self._choice),
+                self._use,
+                row(QWidget(), self._folder, self._more, stretch=0),
+                self._card,
+            )
         )
         self._choice.chosen.connect(self.chosen)
         self._folder.clicked.connect(self._ask_folder)

@@ -51,7 +51,7 @@ class TuneSection(QWidget):
         self._presets.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self._presets.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._presets.setMinimumContentsLength(6)
-        self._presets.lineEdit().setPlaceholderText("preset: type a name to keep these values")
+        self._presets.lineEdit().setPlaceholderText("name of a preset")
         self._presets.setToolTip("Values kept under a name, for this model. Choose one, or type a name and Save.")
         calm_wheel(self._presets)
         self._save = button("Save", "Keep the present values under this name.")

@@ -1,0 +1,138 @@
+"""Make the pictures of docs/window.md: the real window, samples opened as a user does, the shipped models.
+
+Needs a display, or `sh scripts/with_display.sh .venv/bin/python scripts/screenshots.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from napari.settings import get_settings
+from PIL import Image
+from qtpy.QtWidgets import QApplication
+
+from napari_instseg.widgets.dock import WIDTH, SegmentDock
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+PLUGIN, DOCK = "napari-instseg", "Segment"
+PATIENCE_S = 300
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What a picture shows."""
+
+    name: str
+    sample: str
+    model: str
+    size: tuple[int, int] = (1400, 900)
+    """Width and height of the window in pixels."""
+    changes: dict[str, Any] = field(default_factory=dict)
+    """Sliders to move after the run."""
+    views: tuple[str, ...] = ()
+    """Names of views to tick under Look."""
+    sections: tuple[str, ...] = ("Segment", "Tune")
+    """Sections that are unfolded."""
+    theme: str = "dark"
+
+
+SHOTS = (
+    Shot("window-nuclei", "nuclei", "discriminative-nuclei", changes={"min_size": 30}),
+    Shot(
+        "window-tissue",
+        "nuclei-stained",
+        "coloring-nuclei",
+        views=("foreground",),
+        sections=("Segment", "Tune", "Look"),
+    ),
+    Shot("window-embedding", "nuclei-crowded", "discriminative-nuclei", views=("pca",), sections=("Segment", "Look")),
+    Shot("window-light", "nuclei-crowded", "coloring-nuclei", (1000, 760), theme="light"),
+    Shot("sample-coins", "coins", "coloring-nuclei", (1000, 760)),
+    Shot("sample-ihc", "ihc", "coloring-nuclei", (1000, 760)),
+)
+
+
+def wait(ready: Callable[[], bool]) -> None:
+    """Let the event loop turn until something is so."""
+    end = time.monotonic() + PATIENCE_S
+    calm = 0
+    while calm < 20:
+        QApplication.processEvents()
+        time.sleep(0.02)
+        calm = calm + 1 if ready() else 0
+        if time.monotonic() > end:
+            raise TimeoutError("the window did not become idle")
+
+
+def take(shot: Shot, folder: Path) -> Path:
+    """Do a user's steps in a new window and keep what it looks like."""
+    get_settings().appearance.theme = shot.theme
+    viewer = napari.Viewer(title="napari")
+    viewer.window.resize(*shot.size)
+    viewer.open_sample(PLUGIN, shot.sample)
+    outer, dock = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    assert isinstance(dock, SegmentDock)
+    viewer.window._qt_window.resizeDocks([outer], [WIDTH], _horizontal())
+    wait(lambda: dock.controller.idle)
+    dock.segment.model.chosen.emit(shot.model)
+    wait(lambda: dock.controller.idle)
+    dock.segment.run.emit()
+    work(dock)
+    for name, value in shot.changes.items():
+        form = dock.tune.form
+        assert form is not None
+        form.rows[name].changed.emit(name, value)
+        work(dock)
+    for name in shot.views:
+        dock.look._boxes[name][1].click()
+        work(dock)
+    for section in dock.findChildren(type(dock._tune_section)):
+        if section.parent() is dock._tune_section.parent():
+            section._button.setChecked(section._button.text() in shot.sections)
+    viewer.reset_view()
+    if shot.views:
+        # the layers that the views made lie under the objects, which are outlined so that both are seen
+        viewer.layers[-1].contour = 1
+        viewer.layers[-1].opacity = 1
+    viewer.layers.selection.active = viewer.layers[-1]
+    wait(lambda: dock.layers.idle)
+    picture = viewer.screenshot(canvas_only=False, flash=False)
+    viewer.close()
+    path = folder / f"{shot.name}.png"
+    Image.fromarray(np.asarray(picture)[..., :3]).save(path, optimize=True)
+    return path
+
+
+def work(dock: SegmentDock) -> None:
+    """Wait until all that was asked for is on the screen."""
+    wait(lambda: dock.controller.idle and dock.inspector.idle and dock.layers.idle)
+
+
+def _horizontal() -> Any:
+    from qtpy.QtCore import Qt
+
+    return Qt.Orientation.Horizontal
+
+
+def main() -> None:
+    """Make all pictures, or those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="only these pictures")
+    parser.add_argument("--out", type=Path, default=IMAGES)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    for shot in SHOTS:
+        if not options.names or shot.name in options.names:
+            path = take(shot, options.out)
+            print(f"{path.name}: {path.stat().st_size // 1024} kB", flush=True)
+
+
+if __name__ == "__main__":
+    main()

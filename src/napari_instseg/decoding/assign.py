@@ -64,22 +64,11 @@ def assign_points(points: Embedding, centres: Embedding, radius: npt.NDArray[np.
 
 def assign_rest(
     embedding: Embedding, mask: npt.NDArray[Any], labels: IntArray, centres: Embedding, radius: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.int64], Embedding]:
-    """Give foreground pixels that no centre reached yet the nearest of all that do, in place.
-
-    Returns
-    -------
-    pixels : int64 array (m,)
-        Flat indices of those that no centre reaches.
-    points : float32 array (m, D)
-        Their embeddings.
-    """
+) -> None:
+    """Give foreground pixels that no centre reached yet the nearest of all that do, in place."""
     rest = np.flatnonzero((labels <= 0) & mask)
-    points = gather_points(embedding, rest)
-    found = assign_points(points, centres, radius)
-    left = found == 0
-    labels.ravel()[rest[~left]] = found[~left]
-    return rest[left], points[left]
+    found = assign_points(gather_points(embedding, rest), centres, radius)
+    labels.ravel()[rest[found > 0]] = found[found > 0]
 
 
 def gather_points(embedding: Embedding, pixels: npt.NDArray[np.int64]) -> Embedding:

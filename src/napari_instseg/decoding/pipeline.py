@@ -9,6 +9,7 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from napari_instseg.core.errors import InputError, InstsegError
@@ -169,8 +170,9 @@ class Pipeline:
         if self._window is None or self._window[0] != key:
             crop: Any = (..., *outer)
             start = [-part.start for part in outer]
+            # contiguous, since every stage would otherwise copy it for itself
             cropped = {
-                name: place_rows(array, start) if name in self._rows else array[crop]
+                name: place_rows(array, start) if name in self._rows else np.ascontiguousarray(array[crop])
                 for name, array in self._outputs.items()
             }
             inside = Pipeline(cropped, self._plan, self._memory.limit // 4, rows=self._rows, helpers=self._helpers)

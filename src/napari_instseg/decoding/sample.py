@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_instseg.decoding.assign import assign_blocks, assign_rest, gather_points
-from napari_instseg.decoding.blocks import SIDE, Blocks
+from napari_instseg.decoding.assign import assign_blocks, assign_points, assign_rest, gather_points
+from napari_instseg.decoding.blocks import Blocks
 from napari_instseg.decoding.clusters import Clusters
 
 Embedding = npt.NDArray[np.float32]
+
+NEAR = 1 / 3
+"""Part of its reach within which a centre is looked for everywhere: pixels inside objects are nearer, and the search
+for all that a centre could reach would take long."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,9 @@ def spread_labels(
 ) -> Clusters:
     """Carry the clusters of a sample over to all foreground pixels.
 
-    A pixel takes the nearest centre that reaches it, of those around it in the image, or else of all: a centre reaches
-    as far as its own members lie, and at least half way to the next centre. A pixel that none reaches, such as where
-    objects run into each other, takes the nearest of those around it.
+    A centre reaches as far as its own members lie, and at least half way to the next centre. A pixel takes the nearest
+    of the centres around it in the image that reach it; or else one, anywhere, that it is very near to; or else, such
+    as where objects run into each other, the nearest of those around it.
 
     Parameters
     ----------
@@ -74,13 +78,12 @@ def spread_labels(
         Cluster of each sampled pixel, 1 to k; 0 none.
     """
     centres, radius = _centres(sample.points, labels)
-    place = np.unravel_index(sample.pixels, mask.shape)
-    slices = place[0] if mask.ndim == 3 else 0
-    rows = slices * -(-mask.shape[-2] // SIDE) + place[-2] // SIDE
-    block_label = np.zeros(blocks.count.shape, np.int32)
-    block_label[rows, place[-1] // SIDE] = labels
+    used = blocks.count > 0
+    block_label = np.zeros(used.shape, np.int32)
+    near = radius * np.float32(NEAR)
+    block_label[used] = assign_points(blocks.mean[used], centres, near)
     assigned = assign_blocks(embedding, mask, blocks, block_label, centres, radius)
-    assign_rest(embedding, mask, assigned, centres, radius)
+    assign_rest(embedding, mask, assigned, centres, near)
     return Clusters(np.abs(assigned), centres)
 
 

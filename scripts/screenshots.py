@@ -40,23 +40,28 @@ class Shot:
     """Names of views to tick under Look."""
     sections: tuple[str, ...] = ("Segment", "Tune")
     """Sections that are unfolded."""
+    diameter: float | None = None
+    """Typical object diameter in pixels, if the user typed one."""
     theme: str = "dark"
 
 
 SHOTS = (
-    Shot("window-nuclei", "nuclei", "discriminative-nuclei", changes={"min_size": 30}),
+    Shot("window-nuclei", "nuclei", "coloring-nuclei", changes={"min_size": 60}),
+    Shot("window-tissue", "nuclei-stained", "coloring-nuclei", views=("foreground",), sections=("Segment", "Look")),
     Shot(
-        "window-tissue",
-        "nuclei-stained",
-        "coloring-nuclei",
-        views=("foreground",),
-        sections=("Segment", "Tune", "Look"),
+        "window-embedding",
+        "nuclei-crowded",
+        "discriminative-nuclei",
+        (1250, 820),
+        views=("pca",),
+        sections=("Segment", "Look"),
     ),
-    Shot("window-embedding", "nuclei-crowded", "discriminative-nuclei", views=("pca",), sections=("Segment", "Look")),
-    Shot("window-light", "nuclei-crowded", "coloring-nuclei", (1000, 760), theme="light"),
-    Shot("sample-coins", "coins", "coloring-nuclei", (1000, 760)),
-    Shot("sample-ihc", "ihc", "coloring-nuclei", (1000, 760)),
+    Shot("sample-coins", "coins", "coloring-nuclei", (1000, 760), diameter=38),
+    Shot("sample-ihc", "ihc", "coloring-nuclei", (1000, 760), diameter=10),
+    Shot("sample-nuclei-crowded", "nuclei-crowded", "coloring-nuclei", (1000, 760), theme="light"),
 )
+SEEN_THROUGH = 0.4
+"""Opacity of a view's layer."""
 
 
 def wait(ready: Callable[[], bool]) -> None:
@@ -83,12 +88,15 @@ def take(shot: Shot, folder: Path) -> Path:
     wait(lambda: dock.controller.idle)
     dock.segment.model.chosen.emit(shot.model)
     wait(lambda: dock.controller.idle)
+    if shot.diameter is not None:
+        dock.segment.diameter.chosen.emit(shot.diameter)
     dock.segment.run.emit()
     work(dock)
     for name, value in shot.changes.items():
         form = dock.tune.form
         assert form is not None
         form.rows[name].changed.emit(name, value)
+        form.rows[name].settled.emit()
         work(dock)
     for name in shot.views:
         dock.look._boxes[name][1].click()
@@ -98,9 +106,9 @@ def take(shot: Shot, folder: Path) -> Path:
             section._button.setChecked(section._button.text() in shot.sections)
     viewer.reset_view()
     if shot.views:
-        # the layers that the views made lie under the objects, which are outlined so that both are seen
-        viewer.layers[-1].contour = 1
-        viewer.layers[-1].opacity = 1
+        # outlines on top, the view below them, the image below both: all three are seen
+        viewer.layers[-1].contour, viewer.layers[-1].opacity = 1, 1
+        viewer.layers[-2].opacity = SEEN_THROUGH
     viewer.layers.selection.active = viewer.layers[-1]
     wait(lambda: dock.layers.idle)
     picture = viewer.screenshot(canvas_only=False, flash=False)

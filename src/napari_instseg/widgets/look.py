@@ -27,6 +27,7 @@ class LookSection(QWidget):
     def show_views(self, views: Sequence[View]) -> None:
         """Offer the views of a method."""
         for _, box in self._boxes.values():
+            box.hide()  # deleted only when the event loop is idle
             box.deleteLater()
         self._boxes = {view.name: (view, QCheckBox(view.title)) for view in views}
         for view, box in self._boxes.values():

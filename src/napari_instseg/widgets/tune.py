@@ -90,6 +90,7 @@ class TuneSection(QWidget):
 
     def _make_form(self, params: type[Params]) -> None:
         if self.form is not None:
+            self.form.hide()  # deleted only when the event loop is idle
             self.form.deleteLater()
         self.form = ParameterForm(params)
         self.form.show_pixel_size(self._pixel_size)

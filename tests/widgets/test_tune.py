@@ -185,3 +185,22 @@ def test_choice_is_declared(qtbot):
     form = ParameterForm(Chosen)
     qtbot.addWidget(form)
     assert form.rows["way"]._choice.currentText() == "b"
+
+
+def test_every_method_fits_the_width_of_the_dock_and_controls_of_the_last_one_vanish(window):
+    from qtpy.QtWidgets import QScrollArea
+
+    from napari_instseg.methods import methods
+    from napari_instseg.widgets.dock import WIDTH
+    from napari_instseg.widgets.parameters import ParameterForm
+
+    dock = window.dock
+    dock._tune_section.open()
+    scroll = dock.findChild(QScrollArea)
+    for method in methods().values():
+        dock.tune.show_values(method.decode())
+        dock.look.show_views(method.inspect)
+        shown = [form for form in dock.findChildren(ParameterForm) if not form.isHidden()]
+        assert [form.params for form in shown] == [method.decode]
+        room = WIDTH - scroll.verticalScrollBar().sizeHint().width()
+        assert scroll.widget().minimumSizeHint().width() <= room, method.name

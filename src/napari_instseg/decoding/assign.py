@@ -112,7 +112,7 @@ def _assign_points(points, centres, radius, axes, origin, width, bucket, key, pr
                             labels[i] = k + 1
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def _list_candidates(block_label, row, column, top, bottom, candidates):  # type: ignore[no-untyped-def]
     """List the clusters of a block and of the eight around it in its slice, each once; give their number."""
     n = 0

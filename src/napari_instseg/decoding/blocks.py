@@ -91,7 +91,8 @@ def _condense(channels, mask, count, mean, spread, reach, first, last):  # type:
                 value = column_sum[at] + column_sum[at + 1] + column_sum[at + 2] + column_sum[at + 3]
                 value *= per_pixel[b]
                 mean[row, b, d] = value
-                centre[at : at + SIDE] = value
+                for dx in range(SIDE):
+                    centre[at + dx] = value
             for dy in range(n_rows):
                 line = channels[d, z, y0 + dy]
                 for x in range(width):

@@ -94,7 +94,8 @@ def _gather(channels, mask, labels, radius, band, first, last):  # type: ignore[
                     nearest, choice = squared, neighbour
             if choice < 0:
                 choice = g
-                leader[g] = value
+                for d in range(dims):
+                    leader[g, d] = value[d]
                 g += 1
             here[x + 1] = choice
             for d in range(dims):

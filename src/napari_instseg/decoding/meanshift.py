@@ -149,7 +149,8 @@ def _cluster(points, weight, order, bandwidth, light, axes, origin, width, bucke
             break
         if work > MAX_WORK:
             break
-        centre[:] = points[seed]
+        for d in range(dims):
+            centre[d] = points[seed, d]
         n_members = 0
         for _ in range(MAX_SHIFTS):
             n_members = 0
@@ -195,7 +196,8 @@ def _cluster(points, weight, order, bandwidth, light, axes, origin, width, bucke
                 break
             for d in range(dims):
                 centre[d] = shifted[d]
-        centres[k] = centre
+        for d in range(dims):
+            centres[k, d] = centre[d]
         k += 1
         for m in range(n_members):
             labels[members[m]] = k

@@ -65,7 +65,7 @@ def _main_directions(points: Points) -> npt.NDArray[np.float32]:
     return axes
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def cells_around(point, radius, axes, origin, width, projected, low, high):  # type: ignore[no-untyped-def]
     """Write a point's coordinates along the axes, and the first and last cell that a ball around it touches."""
     # a hair more than the radius makes up for rounding in the projection
@@ -79,20 +79,20 @@ def cells_around(point, radius, axes, origin, width, projected, low, high):  # t
         high[axis] = np.int64(np.floor((value + reach - origin[axis]) / width))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def too_far(a, b, limit):  # type: ignore[no-untyped-def]
     """Tell whether two points are farther apart along the axes alone than the square root of `limit`."""
     x, y, z = a[0] - b[0], a[1] - b[1], a[2] - b[2]
     return x * x + y * y + z * z > limit
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def cell_key(a, b, c):  # type: ignore[no-untyped-def]
     """Give a cell as one number; cells 2 million apart along an axis may share one, which costs time only."""
     return ((a & 0x1FFFFF) << 42) | ((b & 0x1FFFFF) << 21) | (c & 0x1FFFFF)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def bucket_of(key, buckets):  # type: ignore[no-untyped-def]
     """Spread keys over a power of two of buckets."""
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)

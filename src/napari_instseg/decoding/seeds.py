@@ -89,8 +89,7 @@ def find_seeds(
     points = gather_points(embedding, candidates)
     log_goodness = np.log(np.maximum(goodness.ravel()[candidates], np.finfo(np.float32).tiny))
     chosen = _choose(points, log_goodness, min(n_seeds, len(candidates)), np.float32(diversity))
-    nearest, squared = np.zeros(mask.shape, np.int32), np.zeros(mask.shape, np.float32)
-    nearest.ravel()[pixels], squared.ravel()[pixels] = _nearest_seed(embedding, pixels, points[chosen])
+    nearest, squared = _nearest_seed(embedding, mask, points[chosen])
     return Seeds(candidates[chosen], points[chosen], nearest, squared)
 
 
@@ -155,42 +154,42 @@ def _best_of_blocks(goodness: Floats, mask: npt.NDArray[Any], pixels: npt.NDArra
 
 
 def _nearest_seed(
-    embedding: Embedding, pixels: npt.NDArray[np.int64], seeds: Embedding
+    embedding: Embedding, mask: npt.NDArray[Any], seeds: Embedding
 ) -> tuple[npt.NDArray[np.int32], Floats]:
     """Find the nearest seed by ``|b|^2 - 2 a b``, one matrix product; its distance is then worked out directly.
 
     The product alone would be too coarse for embeddings far from 0, such as those that hold pixel positions.
     """
-    nearest, squared = np.zeros(len(pixels), np.int32), np.zeros(len(pixels), np.float32)
-    if len(seeds) == 0:
-        return nearest, squared
-    flat = embedding.reshape(len(embedding), -1)
-    origin = seeds.mean(axis=0)
+    nearest, squared = np.zeros(mask.size, np.int32), np.zeros(mask.size, np.float32)
+    flat, foreground = embedding.reshape(len(embedding), -1), mask.ravel()
+    origin = seeds.mean(axis=0) if len(seeds) else 0
     centred = seeds - origin
-    lengths = (centred * centred).sum(axis=1)[:, None]
-    for start in range(0, len(pixels), CHUNK):
+    constant = (centred * (centred + 2 * origin)).sum(axis=1).astype(np.float32)
+    for start in range(0, mask.size if len(seeds) else 0, CHUNK):
         part = slice(start, start + CHUNK)
-        columns = flat[:, pixels[part]] - origin[:, None]
-        compared = lengths - 2 * (centred @ columns)
-        _column_minimum(compared, columns, centred, nearest[part], squared[part])
-    return nearest, squared
+        if foreground[part].any():
+            columns = flat[:, part]
+            product = (-2 * centred) @ columns
+            _column_minimum(product, constant, columns, seeds, foreground[part], nearest[part], squared[part])
+    return nearest.reshape(mask.shape), squared.reshape(mask.shape)
 
 
 @njit(nogil=True, cache=True)
-def _column_minimum(compared, columns, seeds, nearest, squared):  # type: ignore[no-untyped-def]
-    least = compared[0].copy()
-    nearest[:] = 0
-    for k in range(1, len(compared)):
+def _column_minimum(product, constant, columns, seeds, foreground, nearest, squared):  # type: ignore[no-untyped-def]
+    least = np.full(nearest.size, np.inf, np.float32)
+    for k in range(len(product)):
         for i in range(nearest.size):
-            better = compared[k, i] < least[i]
-            least[i] = compared[k, i] if better else least[i]
-            nearest[i] = k if better else nearest[i]
-    squared[:] = 0
+            value = product[k, i] + constant[k]
+            better = value < least[i]
+            least[i] = value if better else least[i]
+            nearest[i] = np.int32(k) if better else nearest[i]
     for d in range(len(columns)):
         for i in range(nearest.size):
             difference = columns[d, i] - seeds[nearest[i], d]
             squared[i] += difference * difference
-    nearest += 1
+    for i in range(nearest.size):
+        nearest[i] = nearest[i] + 1 if foreground[i] else 0
+        squared[i] = squared[i] if foreground[i] else 0
 
 
 @njit(nogil=True, cache=True)

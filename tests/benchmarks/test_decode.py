@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+
+from napari_instseg.benchmarks.decode import benchmark_decode
+from napari_instseg.benchmarks.scenes import SEPARATION, simulate_scene
+from napari_instseg.core.events import Progress, Result
+
+
+@pytest.fixture(scope="module")
+def rows():
+    events = list(benchmark_decode((160,), (600,), (8,), changes=3, only=("mean-shift", "coloring")))
+    assert [type(event) for event in events] == [Progress, Progress, Result]
+    return {(row.subject, row.what): row for row in events[-1].value}
+
+
+def test_cold_decodes_and_every_slider_are_timed(rows):
+    for subject, sliders in (
+        ("mean-shift", ("cold", "bandwidth", "min_size", "min_score", "foreground_threshold")),
+        ("coloring", ("cold", "min_size", "merge_distance", "min_score")),
+    ):
+        for what in sliders:
+            row = rows[subject, what]
+            assert 0 < row.median <= row.p95 < 60
+            assert (row.size, row.objects, row.dims) == (160, 600 * 160**2 // 1024**2, 8)
+        assert rows[subject, "cold"].mebibytes > 0.1
+        assert abs(rows[subject, "cold"].found - 14) <= 2
+
+
+def test_baselines_come_with_their_agreement(rows):
+    assert rows["mean-shift", "baseline: the paper's loop"].agreement >= 0.999
+    assert rows["mean-shift", "baseline: scikit-learn, every 8th pixel"].agreement > 0.9
+    assert rows["coloring", "baseline: argmax and scikit-image's label"].agreement == pytest.approx(1)
+
+
+def test_rows_are_json_ready(rows):
+    import json
+
+    json.dumps([row.to_dict() for row in rows.values()])
+
+
+@pytest.mark.parametrize("shape", [(120, 130), (10, 50, 52)])
+def test_a_scene_is_what_its_truth_says(shape):
+    scene = simulate_scene(shape, 15, n_colors=6, noise=0.01, blur=0.3)
+    inside = scene.labels > 0
+    assert 0.3 < inside.mean() < 0.7
+    colors = scene.outputs["colors"]
+    assert colors.shape == (6, *shape)
+    np.testing.assert_allclose(colors.sum(axis=0), 1, rtol=1e-5)
+    assert ((colors.argmax(axis=0) > 0) == inside).mean() > 0.97
+    assert ((scene.outputs["foreground"] > 0.5) == inside).mean() > 0.97
+    present = np.unique(scene.labels[inside])
+    means = np.stack([np.median(scene.outputs["embedding"][:, scene.labels == k], axis=1) for k in present])
+    assert pdist(means).min() > 0.9 * SEPARATION
+
+
+def test_the_same_seed_makes_the_same_scene():
+    first, second, other = (simulate_scene((60, 60), 5, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.outputs["embedding"], second.outputs["embedding"])
+    assert (first.labels != other.labels).any()

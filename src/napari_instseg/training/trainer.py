@@ -49,7 +49,9 @@ class Trainer:
         """Steps learnt so far."""
         self.best = -math.inf
         """Highest validation score so far."""
-        wanted = half_precision(device) if recipe.training.mixed_precision else None
+        # on the CPU, gradients of 3-d convolutions in bfloat16 are now and then not finite (torch 2.15)
+        sound = device != "cpu" or model.spec.ndim == 2
+        wanted = half_precision(device) if recipe.training.mixed_precision and sound else None
         # float16 would need its loss scaled; bfloat16 has the range of float32
         self._half = wanted if wanted is torch.bfloat16 else None
         self._layout = layout

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from napari_instseg.core.method import Method, Output, Target, Tensors
+from napari_instseg.core.method import Method, Output, Stage, Target, Tensors
 from napari_instseg.core.params import choice, tunable
 from napari_instseg.decoding.coloring import ColoringDecode, coloring_stages
 from napari_instseg.decoding.views import coloring_views
 from napari_instseg.losses.params import ColoringLoss, ForegroundLoss
 from napari_instseg.networks.params import NetworkParams
+from napari_instseg.refining.outlines import OutlineParams, outline_stages
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +40,7 @@ class Loss(ColoringLoss, ForegroundLoss):
     """The colouring's loss, and that of the semantic map where there are classes."""
 
 
-class Decode(ColoringDecode):
+class Decode(OutlineParams, ColoringDecode):
     """From colour probabilities to objects."""
 
 
@@ -80,6 +81,11 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
     return {"colors": colors, "semantic": semantic}
 
 
+def stages(params: Decode) -> tuple[Stage, ...]:
+    """Winning colours, their connected pieces, merging and outlines."""
+    return coloring_stages(params, outline_stages(params))
+
+
 def _join_palettes(raw: Tensors) -> torch.Tensor:
     import torch
 
@@ -101,6 +107,6 @@ METHOD = Method(
     build=build,
     compute_loss=compute_loss,
     activate=activate,
-    stages=coloring_stages,
+    stages=stages,
     inspect=coloring_views(),
 )

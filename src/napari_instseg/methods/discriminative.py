@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_instseg.core.method import Method, Output, Target, Tensors
+from napari_instseg.core.method import Method, Output, Stage, Target, Tensors
 from napari_instseg.core.params import tunable
 from napari_instseg.decoding.embedding import EmbeddingDecode, embedding_stages
 from napari_instseg.decoding.views import embedding_views
 from napari_instseg.losses.params import DiscriminativeLoss, ForegroundLoss
 from napari_instseg.networks.params import NetworkParams
+from napari_instseg.refining.outlines import OutlineParams, outline_stages
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,7 @@ class Loss(DiscriminativeLoss, ForegroundLoss):
     """Both terms that are trained together."""
 
 
-class Decode(EmbeddingDecode):
+class Decode(OutlineParams, EmbeddingDecode):
     """From an embedding and a foreground to objects; mean-shift with the bandwidth of the loss by default."""
 
 
@@ -61,6 +62,11 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
     return {"embedding": raw["embedding"], "foreground": raw["foreground"].sigmoid()}
 
 
+def stages(params: Decode) -> tuple[Stage, ...]:
+    """Foreground, clusters, their connected pieces and outlines."""
+    return embedding_stages(params, outline_stages(params))
+
+
 METHOD = Method(
     name="discriminative",
     title="Discriminative loss",
@@ -77,6 +83,6 @@ METHOD = Method(
     build=build,
     compute_loss=compute_loss,
     activate=activate,
-    stages=embedding_stages,
+    stages=stages,
     inspect=embedding_views(),
 )

@@ -110,8 +110,8 @@ def ship(args: argparse.Namespace) -> None:
                 "steps": state["step"],
                 "command": "scripts/train_nuclei.py, then scripts/ship_nuclei.py",
                 "staged": "Margin, halo weight and augmentation changed at steps 1629, 1800 and 2750; the script has "
-                "the last settings, so that a run from the start will not give the same weights. The changes were made in view "
-                "of scores and pictures of the held-out images, which flatters the scores below somewhat.",
+                "the last settings, so that a run from the start will not give the same weights. The changes were "
+                "made in view of scores and pictures of the held-out images, which flatters the scores below somewhat.",
                 "decoding": f"Chosen on {len(learnt)} of the training images.",
             },
             intended_use=INTENDED_USE,

@@ -5,6 +5,7 @@ from napari_instseg.metrics.evaluation import THRESHOLDS, Evaluation, ImageScore
 from napari_instseg.metrics.leaves import dic, fbd, sbd
 from napari_instseg.metrics.matching import Counts, count, match
 from napari_instseg.metrics.overlap_table import UNKNOWN, Overlap, overlap
+from napari_instseg.metrics.partial import overlap_known
 from napari_instseg.metrics.rand import adjusted_rand_index
 from napari_instseg.metrics.scored_masks import Detections, detections
 
@@ -29,5 +30,6 @@ __all__ = [
     "fbd",
     "match",
     "overlap",
+    "overlap_known",
     "sbd",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel, QLineEdit, QSlider, QSpinBox, QWidget
 
 from napari_instseg.core.params import Parameter, Params
+from napari_instseg.core.scale import decimals, limits, share_of, value_at
 from napari_instseg.widgets.parts import (
     SPACE,
     Choice,
@@ -23,8 +23,6 @@ from napari_instseg.widgets.parts import (
 
 TICKS = 1000
 """Positions of a slider."""
-DEFAULT_AT = 0.3
-"""A slider's default lies at least this far from its left end, so that small values are easily reached."""
 SETTLE_MS = 400
 
 
@@ -86,7 +84,7 @@ class NumberRow(ParameterRow):
 
     def show_value(self, value: float) -> None:
         """Show a value without telling anyone."""
-        for widget, shown in ((self._box, value), (self._slider, position_of(self.parameter, value))):
+        for widget, shown in ((self._box, value), (self._slider, round(TICKS * share_of(self.parameter, value)))):
             widget.blockSignals(True)
             widget.setValue(shown)
             widget.blockSignals(False)
@@ -111,7 +109,7 @@ class NumberRow(ParameterRow):
         self._calm.start()
 
     def _from_slider(self, position: int) -> None:
-        value = value_at(self.parameter, position)
+        value = value_at(self.parameter, position / TICKS)
         if value != self._box.value():
             self._box.blockSignals(True)
             self._box.setValue(value)
@@ -250,8 +248,8 @@ def _box(parameter: Parameter) -> QSpinBox | QDoubleSpinBox:
         box: QSpinBox | QDoubleSpinBox = QSpinBox()
     else:
         box = QDoubleSpinBox()
-        box.setDecimals(_decimals(parameter.step or 0.01))
-    box.setRange(*_limits(parameter))
+        box.setDecimals(decimals(parameter.step or 0.01))
+    box.setRange(*_range(parameter))
     box.setSingleStep(parameter.step or 1)
     short = parameter.unit if len(parameter.unit) <= 4 else ""
     box.setSuffix(f" {short}" if short else "")
@@ -260,32 +258,6 @@ def _box(parameter: Parameter) -> QSpinBox | QDoubleSpinBox:
     return box
 
 
-def _decimals(step: float) -> int:
-    return min(6, max(0, math.ceil(-math.log10(step) - 1e-9)))
-
-
-def _limits(parameter: Parameter) -> tuple[Any, Any]:
-    return parameter.minimum, parameter.maximum
-
-
-def _bend(parameter: Parameter) -> float:
-    """Give the power by which a slider's position grows into a value; 1 for an even slider."""
-    low, high = _limits(parameter)
-    part = (parameter.default - low) / (high - low) if high > low else 0
-    return min(4.0, max(1.0, math.log(part) / math.log(DEFAULT_AT))) if 0 < part < 1 else 1.0 if part else 2.0
-
-
-def value_at(parameter: Parameter, position: int) -> float:
-    """Give the value at a slider's position, on the parameter's grid of steps."""
-    low, high = _limits(parameter)
-    step = parameter.step or (high - low) / 100
-    raw = low + (high - low) * (position / TICKS) ** _bend(parameter)
-    value = min(high, low + step * round((raw - low) / step))
-    return int(value) if parameter.kind == "int" else round(value, _decimals(step))
-
-
-def position_of(parameter: Parameter, value: float) -> int:
-    """Give the slider's position of a value."""
-    low, high = _limits(parameter)
-    part: float = min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.0
-    return int(round(TICKS * part ** (1 / _bend(parameter)), 0))
+def _range(parameter: Parameter) -> tuple[float, float]:
+    low, high = limits(parameter)
+    return (int(low), int(high)) if parameter.kind == "int" else (low, high)

@@ -1,0 +1,59 @@
+"""Scores where only some objects are known: pieces and mergers of those count, all else does not."""
+
+import numpy as np
+import pytest
+
+from napari_instseg.metrics import count, overlap, overlap_known
+
+
+def squares(*boxes):
+    labels = np.zeros((40, 40), int)
+    for number, (y, x, height, width) in enumerate(boxes, start=1):
+        labels[y : y + height, x : x + width] = number
+    return labels
+
+
+def test_judged_are_those_that_share_more_than_half_of_the_smaller(pair):
+    truth, prediction = pair
+    judged = set()
+    for pred in np.unique(prediction[prediction > 0]):
+        for true in np.unique(truth[truth > 0]):
+            a, b = truth == true, prediction == pred
+            if (a & b).sum() > min(a.sum(), b.sum()) / 2:
+                judged.add(int(pred))
+    table = overlap_known(truth, prediction)
+    assert set(table.pred_ids.tolist()) == judged
+    only = overlap(truth, np.where(np.isin(prediction, list(judged)), prediction, 0))
+    assert count(table, 0.5) == count(only, 0.5)
+    np.testing.assert_array_equal(table.iou, only.iou)
+
+
+def test_objects_elsewhere_and_neighbours_at_the_rim_are_not_judged():
+    truth = squares((0, 0, 10, 10))
+    prediction = squares((0, 0, 10, 9), (0, 9, 10, 10), (30, 30, 5, 5))
+    counts = count(overlap_known(truth, prediction), 0.5)
+    assert (counts.tp, counts.fp, counts.fn) == (1, 0, 0)
+    assert counts.iou_sum == pytest.approx(0.9)
+
+
+def test_pieces_of_a_known_object_are_judged():
+    truth = squares((0, 0, 10, 10))
+    prediction = squares((0, 0, 10, 6), (0, 6, 10, 4))
+    counts = count(overlap_known(truth, prediction), 0.5)
+    assert (counts.tp, counts.fp, counts.fn) == (1, 1, 0)
+
+
+def test_what_swallows_a_known_object_is_judged_by_all_of_its_pixels():
+    truth = squares((0, 0, 10, 10))
+    table = overlap_known(truth, squares((0, 0, 20, 20)))
+    assert table.pred_areas.tolist() == [400]
+    assert table.iou.tolist() == [0.25]
+
+
+def test_ids_of_the_judged_are_kept_in_order():
+    truth = squares((0, 0, 5, 5), (20, 20, 5, 5))
+    prediction = squares((10, 10, 5, 5), (0, 0, 5, 5), (30, 0, 5, 5), (20, 20, 5, 5))
+    table = overlap_known(truth, prediction)
+    assert table.pred_ids.tolist() == [2, 4]
+    assert table.pred_index.tolist() == [0, 1]
+    assert table.true_index.tolist() == [0, 1]

@@ -1,0 +1,253 @@
+"""The corrected objects of one image: which are right, where every object is right, and the history of edits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from napari_instseg.core.errors import InputError
+from napari_instseg.core.method import Array
+from napari_instseg.editing.change import Change, Labels, Mask
+from napari_instseg.workspace.edits import Box, Edit, EditHistory, Patch
+from napari_instseg.workspace.source import Index
+
+RING = 2
+"""Pixels around an accepted object that are known not to be of it; where no object is, they are background."""
+
+UNKNOWN = -1
+
+
+class Corrections:
+    """What the user said of the objects of one image, or of all slices of a stack.
+
+    All changes go through its methods, in one thread such as the window's; each is a step that can be undone, and
+    everything in `changed` is called after it.
+
+    Parameters
+    ----------
+    labels : int32 array
+        (Y, X), (Z, Y, X), or with the axes of a stack in front; 0 background. It is changed in place, so that a
+        viewer may show the same array.
+    ndim : int
+        Number of axes in space, 2 or 3; the axes before are of the stack.
+
+    Attributes
+    ----------
+    accepted : set of int
+        Ids of objects that the user accepted or edited: these are right.
+    complete : bool array
+        Regions in which every object is right, and all else is background.
+    emptied : bool array
+        Where the user deleted or erased something, so that it is not found there again.
+    changed : list of callable
+        Called without arguments after every change, undo and redo.
+    """
+
+    def __init__(self, labels: Labels, ndim: int = 2) -> None:
+        if labels.dtype != np.int32 or ndim not in (2, 3) or labels.ndim < ndim:
+            raise InputError(
+                f"Expected an int32 label image of {ndim} or more axes; got {labels.dtype} {labels.shape}."
+            )
+        self.labels = labels
+        self.ndim = ndim
+        self.accepted: set[int] = set()
+        self.complete: Mask = np.zeros(labels.shape, bool)
+        self.emptied: Mask = np.zeros(labels.shape, bool)
+        self.changed: list[Callable[[], None]] = []
+        self.history = EditHistory()
+        self._highest = int(labels.max(initial=0))
+
+    # what is known
+
+    def training_labels(self, index: Index = (), ring: int = RING) -> Labels:
+        """Give what is known of the image, as training takes it.
+
+        Parameters
+        ----------
+        index : tuple of int
+            Slice along the axes of the stack; ``()`` gives all.
+        ring : int
+            Width in pixels of the ring around an accepted object that is known to be background where it holds no
+            other object: accepting an outline says that it does not go on there. 0 for none.
+
+        Returns
+        -------
+        int32 array, of the slice's shape
+            Ids of accepted and edited objects, and of all objects inside complete regions (of those that a region
+            cuts, the part inside); 0 where it is known that there is no object: in complete regions and in rings;
+            -1 where nothing is known. Deleted objects leave the unknown, unless a complete region says more.
+        """
+        from scipy import ndimage
+
+        labels, complete = self.labels[index], self.complete[index]
+        right = self._is_accepted(labels)
+        known = right | complete
+        if ring > 0 and right.any():
+            across = (1,) * (labels.ndim - self.ndim) + (3,) * self.ndim
+            around = ndimage.binary_dilation(right, np.ones(across, bool), iterations=ring)
+            known |= around & (labels == 0)
+        return np.where(known, labels, UNKNOWN).astype(np.int32)
+
+    @property
+    def kept(self) -> set[int]:
+        """Ids of the objects that decoding again leaves as they are: accepted ones, and those in complete regions."""
+        inside = np.unique(self.labels[self.complete]) if self.complete.any() else np.zeros(0, np.int32)
+        return (self.accepted | set(inside.tolist())) - {0}
+
+    @property
+    def says_something(self) -> bool:
+        """Whether anything was accepted, edited, deleted or marked."""
+        return bool(self.accepted) or bool(self.complete.any()) or bool(self.emptied.any())
+
+    def new_id(self) -> int:
+        """Give an id that no object has, nor had as far as undo can reach."""
+        self._highest += 1
+        return self._highest
+
+    # edits
+
+    def edit(self, title: str, change: Change, index: Index = ()) -> bool:
+        """Make a change of a slice; what it shaped is accepted. Tell whether anything is another now.
+
+        Raises
+        ------
+        InputError
+            If it does not fit into the image.
+        """
+        box = (*(slice(position, position + 1) for position in index), *change.box)
+        view = self.labels[box]
+        after = change.labels.reshape(change.labels.shape if view.ndim == change.labels.ndim else view.shape)
+        if view.shape != after.shape:
+            raise InputError(f"An edit of {after.shape} pixels does not fit into {view.shape}. Nothing was changed.")
+        before = view.copy()
+        view[...] = after
+        return self._settle(title, box, before, set(change.objects))
+
+    def painted(self, title: str, box: Box, before: Labels, objects: Iterable[int] = ()) -> bool:
+        """Take note of pixels that were changed in `labels` already, such as by a viewer's brush.
+
+        Parameters
+        ----------
+        title : str
+        box : tuple of slice
+            Where, in the whole of `labels`.
+        before : int32 array
+            What the box held.
+        objects : iterable of int
+            Ids that were painted.
+        """
+        return self._settle(title, box, before, set(objects))
+
+    def accept(self, *ids: int) -> bool:
+        """Say that these objects are right."""
+        return self._record(Edit("accept", accepted=frozenset(ids) - self.accepted - {0}))
+
+    def reject(self, *ids: int) -> bool:
+        """Say of these objects that they are not accepted any more."""
+        return self._record(Edit("accept no more", rejected=frozenset(ids) & self.accepted))
+
+    def mark(self, box: Box, inside: Mask, complete: bool = True) -> bool:
+        """Say that in a region, given by a mask of a box of `labels`, every object is right, or take that back."""
+        before = self.complete[box].copy()
+        self.complete[box][inside] = complete
+        patch = Patch.between("complete", box, before, self.complete[box])
+        title = "mark as complete" if complete else "mark as not complete"
+        return self._record(Edit(title, [patch] if patch else []))
+
+    def undo(self) -> Edit | None:
+        """Take the last step back; give it, or None if there is none."""
+        return self._told(self.history.undo(self._arrays, self.accepted))
+
+    def redo(self) -> Edit | None:
+        """Make the step that was undone last again; give it, or None if there is none."""
+        return self._told(self.history.redo(self._arrays, self.accepted))
+
+    @property
+    def _arrays(self) -> dict[str, Array]:
+        return {"labels": self.labels, "complete": self.complete, "emptied": self.emptied}
+
+    def _settle(self, title: str, box: Box, before: Labels, shaped: set[int]) -> bool:
+        """Record new labels of a box: whose pixels went is accepted no more if it is gone, emptied if nothing came."""
+        after = self.labels[box]
+        patch = Patch.between("labels", box, before, after)
+        if patch is None:
+            return self._record(Edit(title, accepted=frozenset(shaped - self.accepted - {0})))
+        touched = set(np.unique(patch.before).tolist()) - {0}
+        left = set(np.unique(after).tolist())
+        slices = self.labels[box[: self.labels.ndim - self.ndim]]
+        gone = {label for label in touched - left if not (slices == label).any()}
+        emptied = self.emptied[box].copy()
+        self.emptied[box] = (emptied | ((before > 0) & patch.where)) & (after == 0)
+        patches = [patch, Patch.between("emptied", box, emptied, self.emptied[box])]
+        self._highest = max(self._highest, int(after.max(initial=0)))
+        return self._record(
+            Edit(
+                title,
+                [each for each in patches if each is not None],
+                accepted=frozenset(shaped - self.accepted - {0} - gone),
+                rejected=frozenset(gone & self.accepted),
+            )
+        )
+
+    def _record(self, edit: Edit) -> bool:
+        if not edit.changes:
+            return False
+        self.accepted |= edit.accepted
+        self.accepted -= edit.rejected
+        self.history.add(edit)
+        self._told(edit)
+        return True
+
+    def _told(self, edit: Edit | None) -> Edit | None:
+        if edit is not None:
+            for call in list(self.changed):
+                call()
+        return edit
+
+    def _is_accepted(self, labels: Labels) -> Mask:
+        table = np.zeros(max(int(labels.max(initial=0)), *self.accepted, 0) + 1, bool)
+        table[list(self.accepted)] = True
+        inside: Mask = table[np.maximum(labels, 0)]
+        return inside
+
+    # to and from a file
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Give all that is needed to go on, but the history, as arrays by name; they are copies."""
+        return {
+            "labels": self.labels.copy(),
+            "accepted": np.array(sorted(self.accepted), np.int32),
+            "complete": self.complete.copy(),
+            "emptied": self.emptied.copy(),
+            "highest": np.array(self._highest, np.int64),
+            "ndim": np.array(self.ndim, np.int64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> Corrections:
+        """Make what `to_arrays` gave, with a history that begins anew.
+
+        Raises
+        ------
+        InputError
+            If an array is missing or does not fit the others.
+        """
+        missing = {"labels", "accepted", "complete", "emptied", "highest", "ndim"} - set(arrays)
+        if missing:
+            raise InputError(
+                f"The corrections lack {', '.join(sorted(missing))}; the file is damaged or of another kind."
+            )
+        made = cls(np.array(arrays["labels"]), int(arrays["ndim"]))
+        for name in ("complete", "emptied"):
+            mask = np.asarray(arrays[name])
+            if mask.shape != made.labels.shape or mask.dtype != bool:
+                raise InputError(
+                    f"The corrections' '{name}' is {mask.dtype} {mask.shape}; expected bool {made.labels.shape}. "
+                    "The file is damaged."
+                )
+            setattr(made, name, mask.copy())
+        made.accepted = {int(label) for label in np.asarray(arrays["accepted"]).ravel()}
+        made._highest = max(made._highest, int(arrays["highest"]))
+        return made

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QFrame, QScrollArea, QShortcut, QWidget
+from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.method import View
 from napari_instseg.methods import get_method
 from napari_instseg.widgets.export import ExportSection
+from napari_instseg.widgets.keys import Keys
 from napari_instseg.widgets.layers import OwnLayers
 from napari_instseg.widgets.look import LookSection
 from napari_instseg.widgets.parts import SPACE, Section, column
@@ -57,19 +57,17 @@ class SegmentDock(QWidget):
         self.tune = TuneSection()
         self.look = LookSection()
         self.export = ExportSection()
+        self.keys = Keys(self)
         self.status = StatusLine()
         self._tune_section = Section("Tune", self.tune, opened=False)
         self._export_section = Section("Export", self.export, opened=False)
         self._lay_out()
         self._connect_choices()
         self._connect_workspace()
-        for key, call in (
-            (RUN_KEY, controller.run),
-            (CANCEL_KEY, controller.cancel),
-            (UNDO_KEY, controller.tuning.undo),
-            (REDO_KEY, controller.tuning.redo),
-        ):
-            QShortcut(QKeySequence(key), self).activated.connect(call)
+        self.keys.bind(RUN_KEY, "Run", controller.run)
+        self.keys.bind(CANCEL_KEY, "Cancel what runs", controller.cancel)
+        self.keys.bind(UNDO_KEY, "Undo the last change of a value", controller.tuning.undo)
+        self.keys.bind(REDO_KEY, "Redo it", controller.tuning.redo)
         self._show_model()
         self.segment.image.start()
         # the widgets may be gone when this is called, the controller is not
@@ -84,6 +82,7 @@ class SegmentDock(QWidget):
                 self._tune_section,
                 Section("Look", self.look, opened=False),
                 self._export_section,
+                Section("Keys", self.keys, opened=False),
                 margins=(SPACE, SPACE, SPACE, SPACE),
             )
         )

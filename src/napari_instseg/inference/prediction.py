@@ -54,9 +54,13 @@ class Prediction:
     @cached_property
     def pipeline(self) -> Pipeline:
         """The stages with their cached results; kept, so that a changed parameter re-runs as little as possible."""
+        return self.new_pipeline()
+
+    def new_pipeline(self, cache_bytes: int = 1 << 30) -> Pipeline:
+        """Make another pipeline over the same outputs, for who decodes beside the user and with less memory."""
         method = get_method(self.method)
         rows = [output.name for output in method.outputs if output.layout == "rows"]
-        return Pipeline(self.outputs, method.stages, rows=rows, helpers=self.helpers)
+        return Pipeline(self.outputs, method.stages, cache_bytes, rows=rows, helpers=self.helpers)
 
     def parameters(self, **changes: Any) -> Params:
         """Give the decode parameters: the method's, then the model's, then `changes`.

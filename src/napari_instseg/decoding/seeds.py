@@ -168,7 +168,7 @@ def _nearest_seed(
     for start in range(0, mask.size if len(seeds) else 0, CHUNK):
         part = slice(start, start + CHUNK)
         if foreground[part].any():
-            columns = flat[:, part]
+            columns = np.ascontiguousarray(flat[:, part])
             product = (-2 * centred) @ columns
             _column_minimum(product, constant, columns, seeds, foreground[part], nearest[part], squared[part])
     return nearest.reshape(mask.shape), squared.reshape(mask.shape)

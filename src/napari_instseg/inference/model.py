@@ -19,6 +19,7 @@ from napari_instseg.core.rows import place_rows
 from napari_instseg.data.axes import to_channels
 from napari_instseg.data.normalize import Normalization, limits, normalize
 from napari_instseg.decoding.segmentation import Segmentation
+from napari_instseg.decoding.warmup import warm_up_aside
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.inference.rescale import rescale_factor, resize
 from napari_instseg.inference.runner import Runner
@@ -164,6 +165,7 @@ class Model:
                 f"The image is a stack along {', '.join(stack)}; expected one {self._spatial} image. "
                 "Pick one image of it, or call segment(), which goes through the stack."
             )
+        warm_up_aside(self.method, self.method.decode(**self.spec.decode), len(self.spec.classes))
         plane = self._prepare(channels, diameter, device)
         yield from self._predict_window(plane, channels.shape[1:], None, tile)
 
@@ -210,6 +212,7 @@ class Model:
         """Do as `segment` does, yielding progress and last the segmentation."""
         params = self.method.decode(**{**self.spec.decode, **decode})
         channels, stack = self._channels(image, axes)
+        warm_up_aside(self.method, params, len(self.spec.classes))
         if not stack:
             yield from self._segment_plane(self._prepare(channels, diameter, device), channels.shape[1:], params, tile)
             return

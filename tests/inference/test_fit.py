@@ -5,7 +5,7 @@ import pytest
 
 from napari_instseg.core.errors import InputError, ParameterError
 from napari_instseg.core.events import Progress, Result
-from napari_instseg.inference.fit import Agreement, Known, agreement, fit, fit_events
+from napari_instseg.inference.fit import Agreement, Known, agreement, fit, fit_events, only_objects
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.metrics import evaluate_labels, overlap
 
@@ -41,8 +41,8 @@ def test_a_detuned_start_is_mended_and_tried_within_the_limit():
 
 def test_a_few_known_objects_are_enough_and_the_others_are_not_judged():
     prediction, truth = scene()
-    few = np.where(np.isin(truth, (8, 9, 15)), truth, 0)
-    found = fit([Known(prediction, few, complete=False)], prediction.parameters(**DETUNED))
+    few = only_objects(np.where(np.isin(truth, (8, 9, 15)), truth, 0))
+    found = fit([Known(prediction, few)], prediction.parameters(**DETUNED))
     assert found.n_objects == 3
     assert found.after.mean_ap == 1
     labels = prediction.decode(**found.parameters.model_dump()).labels

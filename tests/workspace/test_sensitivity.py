@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_instseg.inference.fit import Known
+from napari_instseg.inference.fit import Known, only_objects
 from napari_instseg.workspace import sensitivity
 from napari_instseg.workspace.sensitivity import Point, Question, Sensitivity, Strip, looked_at, sweep
 
@@ -47,7 +47,7 @@ def test_every_point_is_what_decoding_gives(scene):
 def test_scores_are_those_of_the_known_objects(scene):
     prediction, _ = scene
     truth = np.where(prediction.decode().labels == 3, 7, 0)
-    known = Known(prediction, truth, complete=False)
+    known = Known(prediction, only_objects(truth))
     *_, last = sweep(
         prediction.new_pipeline(), prediction.parameters(), declared(prediction, "min_size"), whole(prediction), known
     )

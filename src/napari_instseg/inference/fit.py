@@ -14,7 +14,7 @@ from napari_instseg.core.events import Event, Progress, Result
 from napari_instseg.core.params import Parameter, Params
 from napari_instseg.core.scale import share_of, value_at
 from napari_instseg.inference.prediction import Prediction
-from napari_instseg.metrics import THRESHOLDS, Counts, Overlap, count, overlap, overlap_known
+from napari_instseg.metrics import THRESHOLDS, UNKNOWN, Counts, Overlap, count, overlap_known
 
 MOST_TRIES = 400
 RANDOM_STARTS = 8
@@ -37,20 +37,17 @@ class Known:
     ----------
     prediction : Prediction
     truth : int array (Y, X) or (Z, Y, X)
-        Above 0 the ids of true objects, -1 unknown pixels.
-    complete : bool
-        Whether all objects are in `truth`. If not, only those are judged, and what is predicted on them; see
-        `napari_instseg.metrics.overlap_known`.
+        0 background, above 0 the ids of true objects, -1 pixels of which nothing is known; see
+        `napari_instseg.metrics.overlap_known` for what is judged then.
 
     Raises
     ------
     InputError
-        If the truth has another shape than the prediction, or no object.
+        If the truth has another shape than the prediction.
     """
 
     prediction: Prediction
     truth: npt.NDArray[Any]
-    complete: bool = True
 
     def __post_init__(self) -> None:
         if self.truth.shape != self.prediction.shape:
@@ -61,15 +58,14 @@ class Known:
 
     def compare(self, labels: npt.NDArray[np.int32], window: tuple[slice, ...] | None = None) -> Overlap:
         """Give the overlap of the truth with found objects, of the image or of a window of it."""
-        truth = self.truth if window is None else self.truth[window]
-        return overlap(truth, labels) if self.complete else overlap_known(truth, labels)
+        return overlap_known(self.truth if window is None else self.truth[window], labels)
 
     def window(self) -> tuple[slice, ...] | None:
         """Give the part of the image that has to be decoded to judge; None for all of it."""
-        found = np.nonzero(self.truth > 0)
-        if self.complete or not len(found[0]):
+        known = np.nonzero(self.truth != UNKNOWN)
+        if not len(known[0]):
             return None
-        box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in found)
+        box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in known)
         part = np.prod([side.stop - side.start for side in box]) / self.truth.size
         return box if part <= WORTH_CROPPING else None
 
@@ -192,6 +188,11 @@ def fit_events(
     best = search.best if after.clearly_above(before) else start
     yield Progress(most_tries, most_tries, "tries")
     yield Result(Fit(best, before, max(before, after), n_objects, search.judge.tries))
+
+
+def only_objects(labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    """Give the truth that says something of its objects only: all else is unknown."""
+    return np.where(labels > 0, labels, UNKNOWN).astype(np.int32)
 
 
 def agreement(tables: Sequence[Overlap]) -> Agreement:

@@ -1,25 +1,27 @@
-"""The overlap table where only some of the true objects are known: those are judged, and what is predicted on them."""
+"""The overlap table where not all is known: what lies in the unknown is not judged, what only reaches into it is."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_instseg.metrics.overlap_table import Overlap, overlap
+from napari_instseg.metrics.overlap_table import UNKNOWN, Overlap, check_pair, overlap
 
 MOST_OF_IT = 0.5
 
 
 def overlap_known(truth: ArrayLike, prediction: ArrayLike) -> Overlap:
-    """Count shared pixels as `overlap` does, leaving out predicted objects of which nothing is known.
+    """Count shared pixels, leaving out predicted objects of which nothing is known.
 
-    A predicted object is judged if it and a true object share more than half of the smaller of the two: a piece of a
-    true object, or what has swallowed one, is; a neighbour that overlaps its rim is not.
+    Other than with `overlap`, unknown pixels are not cut off the predicted objects, so that one that goes beyond a true
+    object is found to be too large. A predicted object is judged if more than half of it is known, or if it and a
+    true object share more than half of the smaller of the two: a piece of a true object, or what has swallowed one,
+    is judged; a neighbour that overlaps its rim is not. Where all is known, this is `overlap`.
 
     Parameters
     ----------
     truth : array of int, shape (*spatial)
-        Above 0 the ids of the known objects; anything may be true of the pixels that are 0.
+        True labels: 0 background, above 0 object ids, -1 unknown.
     prediction : array of int, shape (*spatial)
         Predicted labels: 0 background, above 0 object ids.
 
@@ -33,9 +35,13 @@ def overlap_known(truth: ArrayLike, prediction: ArrayLike) -> Overlap:
     InputError
         When the shapes differ, or one of them is not a label image.
     """
-    table = overlap(truth, prediction)
+    truth, prediction = check_pair(truth, prediction)
+    table = overlap(np.maximum(truth, 0), prediction)
+    seen, known_pixels = np.unique(prediction[(truth != UNKNOWN) & (prediction > 0)], return_counts=True)
+    known_areas = np.zeros(table.n_pred, np.intp)
+    known_areas[np.searchsorted(table.pred_ids, seen)] = known_pixels
+    judged = known_areas > MOST_OF_IT * table.pred_areas
     smaller = np.minimum(table.true_areas[table.true_index], table.pred_areas[table.pred_index])
-    judged = np.zeros(table.n_pred, bool)
     judged[table.pred_index[table.intersection > MOST_OF_IT * smaller]] = True
     kept = judged[table.pred_index]
     return Overlap(

@@ -1,184 +1,100 @@
-"""Train the shipped nuclei models: one trunk learns colours, embedding and foreground together, on all modalities.
+"""Train the trunk of the shipped nuclei models: colours, embedding, displacements and foreground, on all modalities.
 
-Run as `python scripts/train_nuclei.py --data DSB2018 --out OUT --minutes 120`; it resumes where it was stopped.
-
-The images that `val.txt` names are held out. Heads are split into single-method models by `scripts/ship_nuclei.py`.
+Run as `python scripts/train_nuclei.py --data DSB2018 --out OUT`; with `--resume` it goes on where it was stopped. The
+images that `val.txt` names are held out and never looked at; every `TUNED_ON`-th of the others is kept aside to choose
+the best weights and the decode parameters by. `scripts/ship_nuclei.py` splits the heads into models and scores them.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import math
-import os
 import time
-from collections.abc import Iterator
-from copy import deepcopy
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-import imageio.v3 as iio
-import numpy as np
-import tifffile
+import joint.joint
 import torch
-from torch.utils.data import DataLoader, IterableDataset
 
-from napari_instseg.data.augment import Augmentation, augment
-from napari_instseg.data.normalize import Normalization, normalize
-from napari_instseg.losses.coloring import ColoringLoss, coloring_loss
-from napari_instseg.losses.discriminative import DiscriminativeLoss, discriminative_loss
-from napari_instseg.losses.foreground import ForegroundLoss, foreground_loss
-from napari_instseg.networks.unet import ResidualUNet
+import napari_instseg.methods
+from napari_instseg.core.events import Message, Metric
+from napari_instseg.data.augment import Augmentation
+from napari_instseg.data.pairs import Pair
+from napari_instseg.inference.model import load_model
+from napari_instseg.io.pairs import open_pairs
+from napari_instseg.networks.params import NetworkParams
+from napari_instseg.training.loop import train
+from napari_instseg.training.params import TrainParams
+from napari_instseg.training.recipe import Recipe
 
-HEADS = {"colors": 9, "embedding": 8, "foreground": 1}
-NETWORK = {"width": 32, "levels": 4, "blocks": 1, "stem": 2}
-SHARES = {"grey_dark_background": 0.78, "colour_histology": 0.17, "grey_bright_background": 0.05}
-"""Share of patches of each modality; held-out scores are reported for the first, the rest must not be forgotten."""
-COLORING = ColoringLoss(margin=10, halo_weight=2)
-DISCRIMINATIVE = DiscriminativeLoss(reach=40)
-FOREGROUND = ForegroundLoss(dice=0.3, foreground_weight=1.5)
-EMBEDDING_WEIGHT = 0.6
-"""Of the discriminative terms, which are larger numbers than the cross-entropies."""
+napari_instseg.methods.__path__.append(str(Path(__file__).parent / "joint"))
+TUNED_ON = 14
+LOSS = joint.joint.Loss(margin=12, halo_weight=2, reach=40, dice=0.3, foreground_weight=1.5)
 AUGMENTATION = Augmentation(rotation=0, scale=0.15, shear=0, elastic=0, intensity=0.05, noise=0.02, blur=0, invert=0.03)
 """Light, since a short training underfits: outlines follow each source's own style, which blur and gamma would hide."""
-NORMALIZATION = Normalization()
-PATCH, BATCH, WARM_UP, EMA, SEED = (256, 256), 8, 200, 0.998, 0
 
 
-@dataclass(frozen=True)
-class Example:
-    """One image (C, Y, X), normalised, C 1 or 3, with its labels (Y, X)."""
-
-    name: str
-    modality: str
-    image: np.ndarray
-    labels: np.ndarray
-
-
-def read_examples(folder: Path, held_out: bool) -> list[Example]:
-    """Read the images that `val.txt` names, or all others."""
+def split(folder: Path) -> tuple[list[Pair], list[Pair], list[Pair]]:
+    """Give the images to learn from, those to choose by, and those held out."""
     names = set((folder / "val.txt").read_text().split())
-    with (folder / "modality.csv").open() as file:
-        modality = {row["id"]: row["modality"] for row in csv.DictReader(file)}
-    examples = []
-    for path in sorted((folder / "images").glob("*.png")):
-        if (path.stem in names) == held_out:
-            picture = iio.imread(path)
-            channels = picture[None] if picture.ndim == 2 else np.moveaxis(picture[..., :3], -1, 0)
-            labels = tifffile.imread(folder / "labels" / f"{path.stem}.tif").astype(np.int64)
-            image = normalize(channels, NORMALIZATION).astype(np.float16)
-            examples.append(Example(path.stem, modality[path.stem], image, labels))
-    return examples
+    pairs = sorted(open_pairs(folder), key=lambda pair: pair.name)
+    others = [pair for pair in pairs if pair.name not in names]
+    chosen = others[::TUNED_ON]
+    return [pair for pair in others if pair not in chosen], chosen, [pair for pair in pairs if pair.name in names]
 
 
-class Patches(IterableDataset):
-    """Endless augmented patches, modalities in fixed shares, larger images more often."""
-
-    def __init__(self, examples: list[Example], seed: int) -> None:
-        self.examples, self.seed = examples, seed
-        weight = np.array([math.sqrt(example.labels.size) for example in examples])
-        for modality, share in SHARES.items():
-            chosen = np.array([example.modality == modality for example in examples])
-            weight[chosen] *= share / weight[chosen].sum()
-        self.chance = weight / weight.sum()
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield (3, *PATCH) images and (*PATCH) labels."""
-        torch.set_num_threads(1)
-        rng = np.random.default_rng(self.seed)
-        while True:
-            example = self.examples[rng.choice(len(self.examples), p=self.chance)]
-            image, labels = augment(example.image.astype(np.float32), example.labels, AUGMENTATION, PATCH, rng)
-            yield torch.from_numpy(image).expand(3, *PATCH), torch.from_numpy(labels)
+def earlier(names: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Join the heads of shipped models of one trunk."""
+    weights = [load_model(name).network.state_dict() for name in names]
+    heads = {f"network.{key}": torch.cat([own[key] for own in weights]) for key in ("head.weight", "head.bias")}
+    missing = sum(joint.joint.HEADS.values()) * 4 - len(heads["network.head.bias"])
+    fresh = {key: torch.zeros(missing, *value.shape[1:]) for key, value in heads.items()}
+    trunk = {f"network.{key}": value for key, value in weights[0].items() if not key.startswith("head.")}
+    return {**trunk, **{key: torch.cat([value, fresh[key]]) for key, value in heads.items()}}
 
 
-def losses(raw: dict[str, torch.Tensor], labels: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Name the terms whose sum is optimised."""
-    terms = coloring_loss(raw["colors"], labels, COLORING)
-    pull_push = discriminative_loss(raw["embedding"], labels, DISCRIMINATIVE)
-    terms |= {name: EMBEDDING_WEIGHT * term for name, term in pull_push.items()}
-    return terms | foreground_loss(raw["foreground"], labels, FOREGROUND)
-
-
-def follow(average: torch.nn.Module, network: torch.nn.Module, step: int) -> None:
-    """Move the averaged weights towards the network's, faster at the start."""
-    decay = min(EMA, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, 1 - decay)
-            else:
-                mean.copy_(value)
-
-
-def save(path: Path, **state: object) -> None:
-    """Write a checkpoint beside and rename."""
-    torch.save(state, path.with_suffix(".part"))
-    os.replace(path.with_suffix(".part"), path)
-
-
-def train(args: argparse.Namespace) -> None:
-    """Train until the time is used up; the learning rate reaches zero then."""
-    torch.manual_seed(SEED)
-    args.out.mkdir(parents=True, exist_ok=True)
-    examples = read_examples(args.data, held_out=False)
-    print(f"{len(examples)} training images", flush=True)
-    network = ResidualUNet(3, HEADS, **NETWORK).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=args.lr, weight_decay=0.01)
-    average, step, used = deepcopy(network), 0, 0.0
-    checkpoint = args.out / "last.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, used = state["step"], state["used"]
-        print(f"resumed at step {step}, {used / 60:.1f} min", flush=True)
-    run = torch.compile(network) if args.compile else network
-    patches = DataLoader(Patches(examples, SEED + step), BATCH, num_workers=1, prefetch_factor=6)
-    began, saved, shown = time.monotonic() - used, time.monotonic(), {}
-    for image, labels in patches:
-        used = time.monotonic() - began
-        progress = min(used / (60 * args.minutes), 1.0)
-        rate = args.lr * min((step + 1) / WARM_UP, 1) * (0.5 + 0.5 * math.cos(math.pi * progress))
-        optimizer.param_groups[0]["lr"] = rate
-        with torch.autocast("cpu", torch.bfloat16):
-            raw = run(image.contiguous(memory_format=torch.channels_last))
-        terms = losses(raw, labels)
-        total = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(total):
-            raise SystemExit(f"step {step}: not finite: { {name: term.item() for name, term in terms.items()} }")
-        optimizer.zero_grad()
-        total.backward()
-        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        step += 1
-        follow(average, network, step)
-        for name, value in {**terms, "gradient": norm}.items():
-            shown[name] = 0.98 * shown.get(name, value.item()) + 0.02 * value.item()
-        if step % 50 == 0:
-            values = " ".join(f"{name} {value:.4f}" for name, value in shown.items())
-            print(f"{used / 60:.1f} min step {step} lr {rate:.2e} {values}", flush=True)
-        if time.monotonic() - saved > 180 or progress >= 1:
-            saved = time.monotonic()
-            save(
-                checkpoint,
-                network=network.state_dict(),
-                average=average.state_dict(),
-                optimizer=optimizer.state_dict(),
-                step=step,
-                used=used,
-            )
-        if progress >= 1:
-            return
+def main(args: argparse.Namespace) -> None:
+    """Train, printing the mean of every loss term every 50 steps."""
+    recipe = Recipe(
+        method=napari_instseg.methods.get_method("joint"),
+        network=NetworkParams(coordinates="periodic"),
+        loss=LOSS,
+        decode=joint.joint.METHOD.decode(min_size=30, bandwidth=1.5),
+        training=TrainParams(
+            steps=args.steps,
+            learning_rate=args.learning_rate,
+            weight_decay=0.01,
+            clip_norm=5.0,
+            ema_decay=0.997,
+            validate_every=600,
+        ),
+        augmentation=AUGMENTATION,
+    )
+    learnt, chosen, _ = split(args.data)
+    start = earlier(args.start) if args.start else None
+    began, means, seen = time.monotonic(), {}, 0
+    for event in train(recipe, learnt, chosen, args.out, resume=args.resume, start=start):
+        if isinstance(event, Message):
+            print(event.text, flush=True)
+        elif isinstance(event, Metric) and "mean_ap" in event.values:
+            print(f"step {event.step}", {name: round(value, 3) for name, value in event.values.items()}, flush=True)
+        elif isinstance(event, Metric):
+            seen += 1
+            means = {name: means.get(name, 0.0) + value for name, value in event.values.items()}
+            if event.step % 50 == 0:
+                told = " ".join(f"{name} {value / seen:.4f}" for name, value in means.items())
+                print(f"{(time.monotonic() - began) / 60:.1f} min step {event.step} {told}", flush=True)
+                means, seen = {}, 0
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=120)
-    parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--compile", action="store_true", help="compile the network; needs a C++ compiler")
+    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument(
+        "--start", nargs="*", default=(), help="shipped models of one trunk to go on from, heads in order"
+    )
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--tag", default="", help="ignored; names the process")
-    train(parser.parse_args())
+    main(parser.parse_args())

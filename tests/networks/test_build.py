@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_instseg.core.errors import ParameterError
-from napari_instseg.networks import BackboneNetwork, ResidualUNet, build_network
+from napari_instseg.networks import BackboneNetwork, ResidualUNet, build_network, coordinate_maps
 from napari_instseg.networks.params import NetworkParams
 
 RESNET = NetworkParams(backbone="smp:Unet:resnet18")
@@ -23,10 +23,10 @@ def test_parameters_shape_the_network():
 
 
 def test_a_backbone_gives_the_heads_at_full_resolution_with_coordinates():
-    network = build_network(RESNET.changed(coordinates=True), {"embedding": 4, "foreground": 1}, 2, 2).eval()
+    network = build_network(RESNET.changed(coordinates="image"), {"embedding": 4, "foreground": 1}, 2, 2).eval()
     assert isinstance(network, BackboneNetwork)
     shape = (network.stride, 2 * network.stride)
-    output = network(torch.zeros(1, 2, *shape), network.coordinate_maps(shape)[None])
+    output = network(torch.zeros(1, 2, *shape), coordinate_maps("image", shape)[None])
     assert {name: tensor.shape[1:] for name, tensor in output.items()} == {
         "embedding": (4, *shape),
         "foreground": (1, *shape),

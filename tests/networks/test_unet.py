@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_instseg.networks import ResidualUNet, build_network, fuse
+from napari_instseg.networks import ResidualUNet, build_network, coordinate_maps, fuse
 from napari_instseg.networks.params import NetworkParams
 from napari_instseg.networks.unet import shuffle_pixels
 
@@ -91,9 +91,9 @@ def test_folded_normalisations_change_nothing():
 
 
 def test_coordinates_reach_the_output_and_are_asked_for():
-    network = randomized(build_network(NetworkParams(coordinates=True, width=4, levels=2), {"a": 1}, 1, 2))
+    network = randomized(build_network(NetworkParams(coordinates="image", width=4, levels=2), {"a": 1}, 1, 2))
     image = torch.zeros(1, 1, 8, 8)
-    maps = network.coordinate_maps((8, 8))[None]
+    maps = coordinate_maps("image", (8, 8))[None]
     with torch.no_grad():
         assert not torch.allclose(network(image, maps)["a"], network(image, -maps)["a"])
     with pytest.raises(ValueError, match="coordinate maps"):

@@ -34,7 +34,7 @@ def build(params, in_channels, ndim, classes):
     import torch
 
     class Brightness(torch.nn.Module):
-        stride, halo, coordinates = 8, 8, False
+        stride, halo, coordinates = 8, 8, "none"
 
         def __init__(self):
             super().__init__()

@@ -60,14 +60,16 @@ class Runner:
         """
         import torch
 
+        from napari_instseg.networks import coordinate_maps
+
         with torch.inference_mode():
             image = torch.from_numpy(np.ascontiguousarray(tile))[None]
             if self.device == "cuda":
                 image = image.pin_memory()
             image = image.to(self.device, non_blocking=True).contiguous(memory_format=self._layout)
             coordinates = None
-            if self._network.coordinates:
-                maps = self._network.coordinate_maps(tile.shape[1:], offset, full_shape)
+            if self._network.coordinates != "none":
+                maps = coordinate_maps(self._network.coordinates, tile.shape[1:], offset, full_shape)
                 coordinates = maps[None].to(self.device)
             with torch.autocast(self.device, dtype=self.half or torch.bfloat16, enabled=self.half is not None):
                 raw = self._network(image, coordinates)

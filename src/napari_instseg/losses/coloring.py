@@ -10,9 +10,9 @@ from torch.nn import functional
 from napari_instseg.losses.objects import IGNORE, ObjectIndex, index_objects, object_classes
 from napari_instseg.losses.params import ColoringLoss
 
-CELLS_PER_MARGIN = 5
+CELLS_PER_MARGIN = 3
 """The halo is found on a grid this much finer than the margin: fine enough to choose colours by."""
-CELLS_OF_CONTACT = 2
+CELLS_OF_CONTACT = 1
 """Objects that are nearer than so many cells are in contact, and take turns."""
 
 
@@ -114,8 +114,8 @@ def _contacts(objects: ObjectIndex, margin: int) -> Tensor:
 def halo_mean(values: Tensor, objects: ObjectIndex, labels: Tensor, margin: int) -> Tensor:
     """Average values over each object's halo: the known pixels within `margin` of it that are not its own (equation 1).
 
-    Every object is dilated, with a cube, on a grid of cells of ``margin // 5`` pixels; the sums over cells less the
-    object's own pixels make the halo exact up to the size of a cell, and exact for margins below ten.
+    Every object is dilated, with a cube, on a grid of cells of ``margin // 3`` pixels; the sums over cells less the
+    object's own pixels make the halo exact up to the size of a cell, and exact for margins below six.
 
     Parameters
     ----------
@@ -154,8 +154,8 @@ def _cell_sums(values: Tensor, cell: int) -> Tensor:
 
 
 def _cells_of_objects(objects: ObjectIndex, cell: int, grid: tuple[int, ...]) -> Tensor:
-    """Mark the cells that each object touches: (B, slots, *grid), 0 or 1."""
-    mask = objects.size.new_zeros(objects.batch, objects.slots, *grid)
+    """Mark the cells that each object touches: (B, slots, *grid), 0 or 1, as numbers that pooling is quick with."""
+    mask = objects.size.new_zeros(objects.batch, objects.slots, *grid, dtype=torch.float32)
     place = (objects.coordinates() // cell).unbind(1)
     mask[(objects.image[objects.owner], objects.slot[objects.owner], *place)] = 1
     return mask

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_instseg.core.errors import ParameterError
-from napari_instseg.networks.coordinates import coordinate_maps
+from napari_instseg.networks.coordinates import coordinate_channels
+from napari_instseg.networks.params import Coordinates
 from napari_instseg.networks.receptive import measure_halo
 
 PREFIX = "smp:"
@@ -29,8 +30,8 @@ class BackboneNetwork(nn.Module):
         Image channels; coordinate maps come on top.
     heads : mapping of str to int
         Name and number of channels of each output.
-    coordinates : bool
-        Whether pixel coordinates in [-1, 1] are extra input channels.
+    coordinates : {"none", "image", "periodic"}
+        Coordinate maps that are extra input channels; see `coordinate_maps`.
     pretrained : bool
         Start from ImageNet weights where they can be had; `note` says whether they were.
 
@@ -46,25 +47,23 @@ class BackboneNetwork(nn.Module):
         in_channels: int,
         heads: Mapping[str, int],
         *,
-        coordinates: bool = False,
+        coordinates: Coordinates = "none",
         pretrained: bool = False,
     ) -> None:
         super().__init__()
         self.in_channels, self.heads, self.ndim, self.coordinates = in_channels, dict(heads), 2, coordinates
-        self.model, self.note = _create(name, in_channels + 2 * coordinates, sum(self.heads.values()), pretrained)
+        self._inputs = in_channels + coordinate_channels(coordinates, 2)
+        self.model, self.note = _create(name, self._inputs, sum(self.heads.values()), pretrained)
         self.stride = int(getattr(self.model.encoder, "output_stride", 32))
 
     @cached_property
     def halo(self) -> int:
         """Half receptive field in pixels, a multiple of `stride`."""
-        inputs = self.in_channels + 2 * self.coordinates
-        return measure_halo(self.model, inputs, self.stride, ndim=2) or WHOLE_IMAGE_HALO
-
-    coordinate_maps = staticmethod(coordinate_maps)
+        return measure_halo(self.model, self._inputs, self.stride, ndim=2) or WHOLE_IMAGE_HALO
 
     def forward(self, image: Tensor, coordinates: Tensor | None = None) -> dict[str, Tensor]:
         """Compute the raw heads; see `ResidualUNet.forward`."""
-        if self.coordinates:
+        if self.coordinates != "none":
             if coordinates is None:
                 raise ValueError("this network takes coordinate maps; got None for `coordinates`")
             image = torch.cat([image, coordinates], dim=1)

@@ -26,7 +26,7 @@ def build_network(
     heads : mapping of str to int
         Name and number of channels of each output.
     in_channels : int
-        Image channels; coordinate maps come on top.
+        Image channels.
     ndim : int
         2 for images, 3 for volumes.
     pretrained : bool

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_instseg.core.method import Target
-from napari_instseg.networks.coordinates import coordinate_maps
 from napari_instseg.networks.unet import ResidualUNet
 
 MASKS = 16
@@ -42,8 +41,6 @@ class ClusterNetwork(nn.Module):
         self.network: Any = network
         self.clusternet = ResidualUNet(1, {"mask": 1}, ndim=ndim, width=width, levels=3)
         self.stride, self.coordinates = network.stride, network.coordinates
-
-    coordinate_maps = staticmethod(coordinate_maps)
 
     @property
     def halo(self) -> int:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from napari_instseg.core.params import Params, flag, text, tunable
+from typing import Literal
+
+from napari_instseg.core.params import Params, choice, text, tunable
+
+Coordinates = Literal["none", "image", "periodic"]
 
 
 class NetworkParams(Params):
@@ -36,9 +40,10 @@ class NetworkParams(Params):
         help="The finest level works at this fraction of the resolution; outputs are at full resolution all the same. "
         "1 is four times as slow as 2 and may help with objects of few pixels.",
     )
-    coordinates: bool = flag(
-        False,
+    coordinates: Coordinates = choice(
+        "none",
         title="Coordinates as input",
-        help="Tell the network where in the image each pixel lies. Helps where position tells objects apart; leave it "
-        "off where large images are cut into tiles or objects look the same everywhere.",
+        help="What the network is told of where a pixel lies. image: its place in the image, for images that all show "
+        "one scene, such as a plant in a pot. periodic: its place on a grid of waves, by which it can give neighbours "
+        "that look alike different answers in images of any size.",
     )

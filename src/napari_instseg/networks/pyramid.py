@@ -8,8 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_instseg.networks.coordinates import coordinate_maps
-
 SCALES = (0.25, 0.5, 1.0, 2.0)
 """Sizes at which the image is seen (section 3.6)."""
 
@@ -32,8 +30,6 @@ class ImagePyramid(nn.Module):
         self.network: Any = network
         self.coordinates = network.coordinates
         self.stride: int = round(network.stride / min(SCALES))
-
-    coordinate_maps = staticmethod(coordinate_maps)
 
     @property
     def halo(self) -> int:

@@ -21,7 +21,6 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from napari_instseg.core.method import Target
 from napari_instseg.core.rows import MASK_SIDE
-from napari_instseg.networks.coordinates import coordinate_maps
 from napari_instseg.networks.regions import CarefulProposals, mostly_unknown, region_targets
 from napari_instseg.networks.semiconv import FIRST_SIGMA, add_positions
 
@@ -56,7 +55,7 @@ class SemiconvRCNN(nn.Module):
         Of the embedding; 0 makes a plain Mask R-CNN.
     """
 
-    needs_target, coordinates = True, False
+    needs_target, coordinates = True, "none"
     halo = 256
 
     def __init__(
@@ -87,8 +86,6 @@ class SemiconvRCNN(nn.Module):
         if dimensions:
             self.embed = nn.Sequential(nn.Conv2d(width, 256, 1), nn.ReLU(), nn.Conv2d(256, dimensions, 3, padding=1))
             self.log_sigma = nn.Parameter(torch.tensor(math.log(FIRST_SIGMA)))
-
-    coordinate_maps = staticmethod(coordinate_maps)
 
     def forward(
         self, image: Tensor, coordinates: Tensor | None = None, target: Target | None = None

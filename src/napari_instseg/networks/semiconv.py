@@ -9,8 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napari_instseg.networks.coordinates import coordinate_maps
-
 FIRST_SIGMA = 8.0
 """Kernel scale before training, in pixels: wide enough to reach the pixels of neighbouring objects."""
 
@@ -55,8 +53,6 @@ class SemiConvolution(nn.Module):
         self.network: Any = network
         self.stride, self.coordinates = network.stride, network.coordinates
         self.log_sigma = nn.Parameter(torch.tensor(math.log(FIRST_SIGMA)))
-
-    coordinate_maps = staticmethod(coordinate_maps)
 
     @property
     def halo(self) -> int:

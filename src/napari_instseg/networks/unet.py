@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_instseg.networks.coordinates import coordinate_maps
+from napari_instseg.networks.coordinates import coordinate_channels
+from napari_instseg.networks.params import Coordinates
 from napari_instseg.networks.receptive import measure_halo
 
 CONVOLUTIONS: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -56,7 +57,7 @@ class ResidualUNet(nn.Module):
     Parameters
     ----------
     in_channels : int
-        Image channels; coordinate maps come on top.
+        Image channels.
     heads : mapping of str to int
         Name and number of channels of each output.
     ndim : int
@@ -69,8 +70,8 @@ class ResidualUNet(nn.Module):
         Residual blocks per coarser level on the way down; one at the finest, costliest level and on the way up.
     stem : int
         Stride of the first convolution.
-    coordinates : bool
-        Whether pixel coordinates in [-1, 1] are extra input channels (De Brabandere et al. 2017).
+    coordinates : {"none", "image", "periodic"}
+        Coordinate maps that every level of the encoder sees beside its features; see `coordinate_maps`.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class ResidualUNet(nn.Module):
         levels: int = 4,
         blocks: int = 1,
         stem: int = 2,
-        coordinates: bool = False,
+        coordinates: Coordinates = "none",
     ) -> None:
         super().__init__()
         self.in_channels, self.heads, self.ndim, self.coordinates = in_channels, dict(heads), ndim, coordinates
@@ -91,11 +92,12 @@ class ResidualUNet(nn.Module):
         self.note = "the network starts from random weights"
         self.stride = stem * 2 ** (levels - 1)
         widths = [width * min(2**level, 8) for level in range(levels)]
-        inputs = in_channels + (ndim if coordinates else 0)
-        self.stem = ConvolutionNorm(ndim, inputs, width, kernel=2 * stem + 1, stride=stem)
+        self.stem = ConvolutionNorm(ndim, in_channels, width, kernel=2 * stem + 1, stride=stem)
         self.down = nn.ModuleList(
             ConvolutionNorm(ndim, fine, coarse, kernel=2, stride=2) for fine, coarse in pairwise(widths)
         )
+        maps = coordinate_channels(coordinates, ndim)
+        self.place = nn.ModuleList(CONVOLUTIONS[ndim](maps, channels, 1, bias=False) for channels in widths if maps)
         self.encoder = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(ndim, channels) for _ in range(blocks if level else 1)))
             for level, channels in enumerate(widths)
@@ -113,8 +115,6 @@ class ResidualUNet(nn.Module):
             raise ValueError(f"a network of {self._shape} looks farther than tiles can be large; use fewer levels")
         return found
 
-    coordinate_maps = staticmethod(coordinate_maps)
-
     def forward(self, image: Tensor, coordinates: Tensor | None = None) -> dict[str, Tensor]:
         """Compute the raw heads.
 
@@ -129,17 +129,16 @@ class ResidualUNet(nn.Module):
         -------
         dict of str to Tensor (B, heads[name], *S)
         """
-        if self.coordinates:
-            if coordinates is None:
-                raise ValueError("this network takes coordinate maps; got None for `coordinates`")
-            image = torch.cat([image, coordinates], dim=1)
-        features = functional.relu(self.stem(image), inplace=True)
-        skips = []
+        if self.place and coordinates is None:
+            raise ValueError("this network takes coordinate maps; got None for `coordinates`")
+        skips: list[Tensor] = []
         for level, encoder in enumerate(self.encoder):
-            if level:
-                features = functional.relu(self.down[level - 1](features), inplace=True)
-            features = encoder(features)
-            skips.append(features)
+            features = self.down[level - 1](skips[-1]) if level else self.stem(image)
+            if coordinates is not None and self.place:
+                every = self._shape["stem"] * 2**level
+                features = features + self.place[level](coordinates[(..., *(slice(None, None, every),) * self.ndim)])
+            skips.append(encoder(functional.relu(features, inplace=True)))
+        features = skips[-1]
         for skip, up, decoder in reversed(list(zip(skips[:-1], self.up, self.decoder, strict=True))):
             coarse = functional.interpolate(up(features), scale_factor=2, mode="nearest")
             features = decoder(functional.relu(coarse + skip, inplace=True))

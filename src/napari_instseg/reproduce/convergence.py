@@ -33,6 +33,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0) -> Iterator[E
     from napari_instseg.losses.discriminative import discriminative_loss
     from napari_instseg.losses.params import DiscriminativeLoss
     from napari_instseg.networks.build import build_network
+    from napari_instseg.networks.coordinates import coordinate_maps
     from napari_instseg.networks.params import NetworkParams
 
     field = 160 if quick else 384
@@ -40,11 +41,11 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0) -> Iterator[E
     shown = [step for step in SHOWN if step <= max(SHOWN) * scale]
     torch.manual_seed(seed)
     # the paper's network starts from ImageNet; ours is told where pixels are, without which it starts with one point
-    network: Any = build_network(NetworkParams(coordinates=True), {"embedding": 2}, 3, 2)
+    network: Any = build_network(NetworkParams(coordinates="image"), {"embedding": 2}, 3, 2)
     side = [length // network.stride * network.stride for length in scene.labels.shape]
     picture, labels = scene.image[: side[0], : side[1]], scene.labels[: side[0], : side[1]].astype(np.int64)
     batch = torch.from_numpy((picture / 255).astype(np.float32)).movedim(-1, 0)[None]
-    maps, truth = network.coordinate_maps(side)[None], torch.from_numpy(labels)[None]
+    maps, truth = coordinate_maps("image", side)[None], torch.from_numpy(labels)[None]
     loss = DiscriminativeLoss()
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     network.train()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def train(
     *,
     device: str = "auto",
     resume: bool = False,
+    start: Mapping[str, torch.Tensor] | None = None,
 ) -> Iterator[Event]:
     """Train a model; the best one by validation score lies in `out` from the first validation on.
 
@@ -47,6 +48,8 @@ def train(
     resume : bool
         Go on from the last whole checkpoint in `out`. With the same recipe and images the result is the one of a
         run that was never stopped.
+    start : mapping of str to Tensor, optional
+        Weights to begin with instead of random ones, by name; a message says how many of the network's were there.
 
     Yields
     ------
@@ -71,6 +74,7 @@ def train(
     model = _new_model(recipe, data, out)
     if not resume:
         yield from _start_from_imagenet(model)
+        yield from _start_from(model, start or {})
     trainer = Trainer(recipe, model, out, chosen.name)
     yield from _begin(trainer, data, resume)
     scored = _evenly(validation or pairs, params.validate_on)
@@ -138,6 +142,14 @@ def _start_from_imagenet(model: Model) -> Generator[Event, None, None]:
         network = BackboneNetwork(name, own.in_channels, own.heads, coordinates=own.coordinates, pretrained=True)
         model.load_weights(network.state_dict())
         yield Message(network.note)
+
+
+def _start_from(model: Model, start: Mapping[str, torch.Tensor]) -> Generator[Event, None, None]:
+    own = model.network.state_dict()
+    fitting = {name: value for name, value in start.items() if name in own and value.shape == own[name].shape}
+    if start:
+        model.load_weights({**own, **fitting})
+        yield Message(f"{len(fitting)} of {len(own)} weights are taken over; the others start at random.")
 
 
 def _begin(trainer: Trainer, data: DataSet, resume: bool) -> Generator[Event, None, None]:

@@ -96,7 +96,7 @@ def read_samples(
     measured = typical_diameter(sample.labels for sample in raw)
     scale = diameter / measured if diameter else 1.0
     samples = tuple(
-        _rescaled(Sample(normalize(match_channels(s.image, channels), normalization), s.labels, s.class_of), scale)
+        rescaled(Sample(normalize(match_channels(s.image, channels), normalization), s.labels, s.class_of), scale)
         for s in raw
     )
     classes = max((int(s.class_of.max()) for s in samples if s.class_of is not None), default=0)
@@ -152,12 +152,12 @@ def _as_samples(example: Example, ndim: int) -> list[Sample]:
     labels = example.labels.reshape(-1, *grid)
     classes = [None] * len(images) if example.classes is None else example.classes.reshape(-1, *grid)
     return [
-        Sample(image, stack_labels.astype(np.int64), None if of is None else _class_of(stack_labels, of))
+        Sample(image, stack_labels.astype(np.int64), None if of is None else find_classes(stack_labels, of))
         for image, stack_labels, of in zip(images, labels, classes, strict=True)
     ]
 
 
-def _class_of(labels: Array, classes: Array) -> npt.NDArray[np.int64]:
+def find_classes(labels: Array, classes: Array) -> npt.NDArray[np.int64]:
     """Look up the class of each id: the one that most of its pixels have."""
     table = np.zeros(max(int(labels.max()), 0) + 1, np.int64)
     inside = labels > 0
@@ -167,7 +167,7 @@ def _class_of(labels: Array, classes: Array) -> npt.NDArray[np.int64]:
     return table
 
 
-def _rescaled(sample: Sample, scale: float) -> Sample:
+def rescaled(sample: Sample, scale: float) -> Sample:
     if scale == 1.0:
         return sample
     shape = tuple(max(round(side * scale), 1) for side in sample.labels.shape)
@@ -208,20 +208,23 @@ class Batch:
 class Crops(Dataset[tuple[Array, Array, Array | None]]):
     """Random augmented crops, numbered: crop n is the same whenever and wherever it is asked for.
 
-    Each image is taken once before any is taken again.
+    In each round an image is taken as often as its side is a multiple of the smallest image's, so that large images,
+    which hold more objects, are not forgotten; images of one size are each taken once before any is taken again.
     """
 
     def __init__(self, samples: Sequence[Sample], patch: tuple[int, ...], augmentation: Augmentation, seed: int):
         self.samples, self.patch, self.augmentation, self.seed = samples, patch, augmentation, seed
+        sides = np.array([sample.labels.size ** (1 / sample.labels.ndim) for sample in samples])
+        self.turns = np.repeat(np.arange(len(samples)), np.rint(sides / sides.min()).astype(int))
 
     def __getitem__(self, number: int) -> tuple[Array, Array, Array | None]:
         """Give crop (C, *patch), labels (*patch) with ids counted from 1, and classes (*patch) where known."""
-        epoch, position = divmod(number, len(self.samples))
-        order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.samples))
+        epoch, position = divmod(number, len(self.turns))
+        order = np.random.default_rng((self.seed, 0, epoch)).permutation(self.turns)
         sample = self.samples[order[position]]
         rng = np.random.default_rng((self.seed, 1, number))
         image, labels = augment(sample.image, sample.labels, self.augmentation, self.patch, rng)
-        return image, _count_from_one(labels), self._classes(sample, labels)
+        return image, count_from_one(labels), self._classes(sample, labels)
 
     def _classes(self, sample: Sample, labels: Array) -> Array | None:
         """Give each pixel's class, -1 where it is not known; None if no sample has classes."""
@@ -254,9 +257,8 @@ def _collate(crops: Sequence[tuple[Array, Array, Array | None]]) -> Batch:
     )
 
 
-def _count_from_one(labels: Array) -> Array:
+def count_from_one(labels: Array) -> Array:
     """Renumber the objects 1 to n, keeping 0 (background) and -1 (unknown)."""
-    ids, inverse = np.unique(labels, return_inverse=True)
-    new = np.cumsum(ids > 0)
-    new[ids <= 0] = ids[ids <= 0]
-    return new[inverse.reshape(labels.shape)].astype(np.int64)
+    there = np.bincount(np.maximum(labels, 0).ravel()) > 0
+    there[0] = False
+    return np.where(labels < 0, labels, np.cumsum(there)[np.maximum(labels, 0)])

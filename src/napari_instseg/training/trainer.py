@@ -13,7 +13,7 @@ import torch
 from napari_instseg.core.errors import TrainingError
 from napari_instseg.inference.model import Model
 from napari_instseg.inference.runner import half_precision
-from napari_instseg.networks.coordinates import coordinate_maps
+from napari_instseg.networks.coordinates import random_coordinate_maps
 from napari_instseg.training import checkpoints
 from napari_instseg.training.curves import History
 from napari_instseg.training.optimizer import learning_rate, make_optimizer, set_learning_rate, update_average
@@ -75,9 +75,7 @@ class Trainer:
         # whatever is drawn at random in network or loss depends on the step alone, so that a resumed run draws the same
         with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.device == "cuda" else []):
             torch.manual_seed(params.seed * 1_000_003 + step)
-            terms = self.recipe.method.compute_loss(
-                self._run(batch), batch.target, self.recipe.method.schedule(self.recipe.loss, step / params.steps)
-            )
+            terms = self._terms(batch, step)
         total = torch.stack([*terms.values()]).sum()
         values = {name: float(term.detach()) for name, term in terms.items()}
         if not math.isfinite(sum(values.values())):
@@ -107,11 +105,10 @@ class Trainer:
         OutputError
             If they cannot be written.
         """
-        values = {"step": self.done, "best": self.best if math.isfinite(self.best) else None}
         state = checkpoints.collect(
             {"network": self.network, "average": self.average},
             self.optimizer,
-            {**values, "recipe": self.recipe.to_dict()},
+            {**self._progress(), "recipe": self.recipe.to_dict()},
         )
         # the history first: rows beyond the checkpoint's step are dropped on reading, missing ones would be lost
         self.history.write(self.path.parent)
@@ -132,15 +129,25 @@ class Trainer:
         self.best = -math.inf if state.values["best"] is None else float(state.values["best"])
         self.history = History.read(self.path.parent, self.done)
 
-    def _run(self, batch: Batch) -> dict[str, torch.Tensor]:
+    def _progress(self) -> dict[str, Any]:
+        """Give what a checkpoint says of the run, beside tensors and recipe."""
+        return {"step": self.done, "best": self.best if math.isfinite(self.best) else None}
+
+    def _terms(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
+        """Give the named loss terms of a batch, with their gradients."""
+        method, loss = self.recipe.method, self.recipe.loss
+        progress = step / self.recipe.training.steps
+        return method.compute_loss(self._run(self.network, batch), batch.target, method.schedule(loss, progress))
+
+    def _run(self, network: Any, batch: Batch) -> dict[str, torch.Tensor]:
         images = batch.images.contiguous(memory_format=self._layout)
         coordinates = None
-        if self.network.coordinates:
-            maps = coordinate_maps(images.shape[2:])
-            coordinates = maps[None].expand(len(images), *maps.shape).to(self.device)
+        if network.coordinates != "none":
+            maps = random_coordinate_maps(network.coordinates, len(images), images.shape[2:])
+            coordinates = maps.to(self.device)
         with torch.autocast(self.device, dtype=self._half or torch.bfloat16, enabled=self._half is not None):
-            truth = [batch.target] if getattr(self.network, "needs_target", False) else []
-            raw = self.network(images, coordinates, *truth)
+            truth = [batch.target] if getattr(network, "needs_target", False) else []
+            raw = network(images, coordinates, *truth)
         return {name: head.float() for name, head in raw.items()}
 
 

@@ -1,4 +1,4 @@
-"""One trunk that learns colours, embedding, displacements and foreground together; `ship_nuclei.py` splits its heads."""
+"""One trunk that learns colours, embedding, displacements and foreground together; `ship_nuclei.py` splits it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Loss(ColoringLoss, DiscriminativeLoss, ForegroundLoss, SemiconvLoss):
         0.0,
         10.0,
         title="Weight of the displacements",
-        help="Of the semi-convolutional terms, which are in pixels.",
+        help="Of the semi-convolutional terms, in pixels.",
     )
 
 

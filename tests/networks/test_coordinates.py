@@ -54,9 +54,8 @@ def test_with_periodic_maps_two_places_that_look_alike_get_different_answers_and
     image = torch.zeros(1, 1, 160, 160)
     with torch.no_grad():
         whole = network(image, coordinate_maps("periodic", (160, 160))[None])["a"]
-        tile = network(image[..., 32:144, 32:144], coordinate_maps("periodic", (112, 112), (32, 32), (160, 160))[None])[
-            "a"
-        ]
+        maps = coordinate_maps("periodic", (112, 112), (32, 32), (160, 160))[None]
+        tile = network(image[..., 32:144, 32:144], maps)["a"]
     assert (whole[..., 80, 80] - whole[..., 80, 100]).abs().max() > 1e-3
     inner = slice(network.halo, 112 - network.halo)
     assert torch.allclose(tile[..., inner, inner], whole[..., 32:144, 32:144][..., inner, inner], atol=1e-5)

@@ -61,7 +61,10 @@ class View:
 
     ``compute(data)`` gives the layer's array: ``"image"`` (Y, X) or (C, Y, X), ``"rgb"`` (Y, X, 3) in 0..1,
     ``"labels"`` (Y, X), ``"points"`` (N, D), ``"vectors"`` (N, 2, D); 3-d with a leading Z.
-    `needs` names the outputs or stage results that must be there.
+    `needs` names what must be there: outputs, stage results, ``parameters`` (the decode parameters), ``selected`` (the
+    id of the selected object), ``margin`` (that of the training, in pixels). ``fit(data)``, where given, is called for
+    the first slice only; `compute` finds what it gave as ``data["fitted"]`` on all slices, and calls it itself where
+    that is not there.
     """
 
     name: str
@@ -72,6 +75,7 @@ class View:
     compute: Callable[[Data], Array]
     colormap: str = "gray"
     limits: tuple[float, float] | None = None
+    fit: Callable[[Data], Any] | None = None
 
 
 @dataclass(frozen=True)

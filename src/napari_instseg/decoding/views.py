@@ -11,6 +11,9 @@ from napari_instseg.core.method import Array, Data, View
 SAMPLE = 20_000
 """Pixels from which principal components and display limits are estimated."""
 
+ARROWS = 3000
+"""About so many displacement arrows are shown."""
+
 
 def principal_components(channels: Array, mask: Array | None = None, *, seed: int = 0) -> tuple[Array, Array, Array]:
     """Find the three directions in which an embedding varies most.
@@ -66,8 +69,60 @@ def paint_objects(labels: Array, values: Array) -> Array:
     return painted
 
 
+def displacement_arrows(data: Data) -> Array:
+    """Where pixels of objects point, thinned (Novotny et al. 2018, figure 2).
+
+    Returns
+    -------
+    float32 array (N, 2, ndim)
+        Start and displacement, in pixels.
+    """
+    pointing = data.get("pointing", data["embedding"])
+    shape = pointing.shape[1:]
+    mask = data["foreground"] > 0.5 if "foreground" in data else data["labels"] > 0
+    step = max(1, round((np.count_nonzero(mask) / ARROWS) ** (1 / len(shape))))
+    thin = np.zeros(shape, bool)
+    thin[(slice(step // 2, None, step),) * len(shape)] = True
+    start = np.argwhere(mask & thin)
+    end = pointing[(slice(len(shape)), *start.T)].T
+    return np.stack([start, end - start], axis=1).astype(np.float32)
+
+
+def displacement_view() -> View:
+    """View of where pixels point, for an embedding whose first numbers are a place in the image."""
+    return View(
+        "arrows",
+        "Displacements",
+        "Where each pixel points: the arrows of one object should meet in one place (Novotny et al. 2018, figure 2).",
+        "vectors",
+        ("embedding", "labels"),
+        displacement_arrows,
+    )
+
+
 def embedding_views() -> tuple[View, ...]:
     """Views of a method with an embedding and a foreground."""
+    return (
+        *projection_views(),
+        View(
+            "affinity",
+            "Affinity to own centre",
+            "How much each pixel is like the centre of its group: where it is dark, pixels are about to leave their "
+            "object. Judged by the bandwidth, or by the kernel of seeded growth.",
+            "image",
+            ("embedding", "clusters", "parameters"),
+            affinity,
+            colormap="magma",
+            limits=(0.0, 1.0),
+        ),
+        seeds_view(),
+        foreground_view(),
+        confidence_view(),
+    )
+
+
+def projection_views() -> tuple[View, ...]:
+    """Views of an embedding itself: as colours, and channel by channel."""
     return (
         View(
             "pca",
@@ -77,6 +132,7 @@ def embedding_views() -> tuple[View, ...]:
             "rgb",
             ("embedding",),
             _as_rgb(principal_components),
+            fit=_fitting(principal_components),
         ),
         View(
             "random",
@@ -85,6 +141,7 @@ def embedding_views() -> tuple[View, ...]:
             "rgb",
             ("embedding",),
             _as_rgb(random_directions),
+            fit=_fitting(random_directions),
         ),
         View(
             "embedding",
@@ -95,8 +152,26 @@ def embedding_views() -> tuple[View, ...]:
             lambda data: data["embedding"],
             colormap="viridis",
         ),
-        foreground_view(),
-        confidence_view(),
+    )
+
+
+def affinity(data: Data) -> Array:
+    """Give each pixel its kernel affinity to the centre of its cluster, 0 to 1."""
+    from napari_instseg.decoding.affinity import affinity_to_centre, yardstick
+
+    clusters = data["clusters"]
+    return affinity_to_centre(data["embedding"], clusters, yardstick(data, data["parameters"]))
+
+
+def seeds_view() -> View:
+    """View of the pixels that objects were grown from."""
+    return View(
+        "seeds",
+        "Seeds",
+        "The pixels that objects were grown from (Fathi et al. 2017, figure 5); with seeded growth only.",
+        "points",
+        ("seeds",),
+        lambda data: np.stack(np.unravel_index(data["seeds"].pixels, data["seeds"].nearest.shape), axis=1),
     )
 
 
@@ -128,46 +203,23 @@ def confidence_view() -> View:
     )
 
 
-def coloring_views() -> tuple[View, ...]:
-    """Views of a method that gives each pixel one of a few colours."""
-    return (
-        View(
-            "color_map",
-            "Colour map",
-            "The colour that wins at each pixel; neighbours should differ.",
-            "labels",
-            ("colors",),
-            lambda data: np.argmax(data["colors"], axis=0).astype(np.int32),
-        ),
-        View(
-            "colors",
-            "Colour probabilities",
-            "Probability of each colour, one channel at a time; the first is the background.",
-            "image",
-            ("colors",),
-            lambda data: data["colors"],
-            colormap="magma",
-            limits=(0.0, 1.0),
-        ),
-        View(
-            "foreground",
-            "Foreground",
-            "Probability that a pixel lies in any object: one minus the background colour.",
-            "image",
-            ("colors",),
-            lambda data: 1 - data["colors"][0],
-            colormap="magma",
-            limits=(0.0, 1.0),
-        ),
-        confidence_view(),
-    )
+Directions = Callable[..., tuple[Array, Array, Array]]
 
 
-def _as_rgb(directions: Callable[..., tuple[Array, Array, Array]]) -> Callable[[Data], Array]:
-    def compute(data: Data) -> Array:
+def _fitting(directions: Directions) -> Callable[[Data], tuple[Array, Array, Array]]:
+    def fit(data: Data) -> tuple[Array, Array, Array]:
         foreground = data.get("foreground")
-        mask = None if foreground is None else foreground > 0.5
-        return project_to_rgb(data["embedding"], directions(data["embedding"], mask))
+        return directions(data["embedding"], None if foreground is None else foreground > 0.5)
+
+    return fit
+
+
+def _as_rgb(directions: Directions) -> Callable[[Data], Array]:
+    fit = _fitting(directions)
+
+    def compute(data: Data) -> Array:
+        fitted = data.get("fitted")
+        return project_to_rgb(data["embedding"], fit(data) if fitted is None else fitted)
 
     return compute
 

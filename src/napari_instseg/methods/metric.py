@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from napari_instseg.core.method import Array, Data, Method, Output, Stage, Target, Tensors, View
+from napari_instseg.core.method import Method, Output, Stage, Target, Tensors, View
 from napari_instseg.core.params import choice, flag, tunable
 from napari_instseg.decoding.embedding import EmbeddingDecode, embedding_stages
 from napari_instseg.decoding.views import embedding_views
@@ -105,11 +103,6 @@ def stages(params: Decode) -> tuple[Stage, ...]:
     return embedding_stages(params, outline_stages(params))
 
 
-def seed_points(data: Data) -> Array:
-    """Give the pixels that objects were grown from, in the order in which they were chosen: (n, ndim)."""
-    return np.stack(np.unravel_index(data["seeds"].pixels, data["seediness"].shape), axis=1)
-
-
 METHOD = Method(
     name="metric",
     title="Deep metric learning",
@@ -140,14 +133,6 @@ METHOD = Method(
             lambda data: data["seediness"],
             colormap="magma",
             limits=(0.0, 1.0),
-        ),
-        View(
-            "seeds",
-            "Seeds",
-            "The pixels that objects were grown from (figure 5).",
-            "points",
-            ("seeds",),
-            seed_points,
         ),
         *embedding_views(),
     ),

@@ -9,16 +9,13 @@ import numpy as np
 from napari_instseg.core.method import Array, Data, Method, Output, Stage, Target, Tensors, View
 from napari_instseg.core.params import tunable
 from napari_instseg.decoding.embedding import EmbeddingDecode, embedding_stages
-from napari_instseg.decoding.views import embedding_views
+from napari_instseg.decoding.views import displacement_view, embedding_views
 from napari_instseg.losses.params import ForegroundLoss, SemiconvLoss
 from napari_instseg.networks.params import NetworkParams
 from napari_instseg.refining.outlines import OutlineParams, outline_stages
 
 if TYPE_CHECKING:
     import torch
-
-ARROWS = 3000
-"""About so many displacement arrows are shown."""
 
 
 class Network(NetworkParams):
@@ -99,19 +96,6 @@ def _in_kernel_scales(data: Data, params: Any) -> Data:
     return {"pointing": pointing, "embedding": pointing / data["sigma"].flat[0] if "sigma" in data else pointing}
 
 
-def displacement_arrows(data: Data) -> Array:
-    """Where pixels of the foreground point, thinned (figure 2): (N, 2, ndim) of start and displacement."""
-    pointing = data.get("pointing", data["embedding"])
-    shape = pointing.shape[1:]
-    mask = data["foreground"] > 0.5 if "foreground" in data else np.ones(shape, bool)
-    step = max(1, round((np.count_nonzero(mask) / ARROWS) ** (1 / len(shape))))
-    thin = np.zeros(shape, bool)
-    thin[(slice(step // 2, None, step),) * len(shape)] = True
-    start = np.argwhere(mask & thin)
-    end = pointing[(slice(len(shape)), *start.T)].T
-    return np.stack([start, end - start], axis=1).astype(np.float32)
-
-
 def object_centroids(data: Data) -> Array:
     """The place that each object's pixels point at, on average: (n, ndim)."""
     from scipy import ndimage
@@ -140,14 +124,7 @@ METHOD = Method(
     activate=activate,
     stages=stages,
     inspect=(
-        View(
-            "arrows",
-            "Displacements",
-            "Where each pixel points: the arrows of one object should meet in one place (figure 2).",
-            "vectors",
-            ("embedding",),
-            displacement_arrows,
-        ),
+        displacement_view(),
         View(
             "centroids",
             "Centres",

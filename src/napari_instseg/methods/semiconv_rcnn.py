@@ -10,7 +10,7 @@ from napari_instseg.core.errors import ModelError, ParameterError
 from napari_instseg.core.method import Array, Data, Method, Output, Stage, Target, Tensors, View
 from napari_instseg.core.params import Params, choice, tunable
 from napari_instseg.decoding.detections import DetectionDecode, detection_stages
-from napari_instseg.decoding.views import confidence_view
+from napari_instseg.decoding.views import confidence_view, displacement_view, projection_views
 from napari_instseg.losses.params import RegionLoss, SemiconvLoss
 from napari_instseg.refining.outlines import OutlineParams, outline_stages
 
@@ -171,6 +171,8 @@ METHOD = Method(
             overlaps,
             colormap="viridis",
         ),
+        displacement_view(),
+        *projection_views(),
         confidence_view(),
     ),
     ndims=(2,),

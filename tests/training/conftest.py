@@ -37,7 +37,7 @@ def make_recipe(method="coloring", **training):
     return Recipe.make(method, {"training": {**values, **training}, "network": network, "augmentation": augmentation})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def recipe():
     """Give a function that makes a small recipe: ``recipe(method, **training)``."""
     return make_recipe

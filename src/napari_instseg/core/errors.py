@@ -23,3 +23,7 @@ class OutputError(InstsegError, OSError):
 
 class TrainingError(InstsegError, RuntimeError):
     """Training cannot start or go on."""
+
+
+class ProjectError(InstsegError):
+    """A project folder is missing, damaged, open elsewhere or made by a newer version."""

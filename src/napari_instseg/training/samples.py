@@ -168,6 +168,7 @@ def find_classes(labels: Array, classes: Array) -> npt.NDArray[np.int64]:
 
 
 def rescaled(sample: Sample, scale: float) -> Sample:
+    """Enlarge a sample by a factor: the image linearly, the labels to the nearest pixel."""
     if scale == 1.0:
         return sample
     shape = tuple(max(round(side * scale), 1) for side in sample.labels.shape)

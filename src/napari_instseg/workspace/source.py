@@ -33,6 +33,8 @@ class Source:
         Whether the last axis is red, green, blue (and transparency).
     axis_labels, scale, units, translate : tuple
         Of each axis but the colour one, as in the viewer; units by name.
+    path : str
+        The file that it is from; empty where that is not known.
     """
 
     array: Any
@@ -42,6 +44,7 @@ class Source:
     scale: tuple[float, ...] = ()
     units: tuple[str, ...] = ()
     translate: tuple[float, ...] = ()
+    path: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,0 +1,354 @@
+"""The project folder: examples with what is known of them, model versions; whole or unchanged at every moment."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_instseg.core.errors import InputError, ProjectError
+from napari_instseg.core.method import Array
+from napari_instseg.data.pairs import Example, Pair
+from napari_instseg.io.atomic import make_folder, write_bytes
+from napari_instseg.io.images import read_image
+
+FORMAT = 1
+"""Version of the folder's layout; a newer one is refused in words."""
+
+SPEC, IMAGES, EDITS, VERSIONS = "project.json", "images", "edits", "versions"
+TRAINING = "training"
+"""In a file of edits: int32 labels of the image, -1 where nothing is known."""
+
+_LEFT_OVER = re.compile(r"\.[0-9a-f]{32}\.\w+")
+"""What `io.atomic.replacing` leaves when the program is killed."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class ImageRef(_Record):
+    """Where the image of an example lies, and how to know it again."""
+
+    path: str
+    """Relative to the project folder, with forward slashes, where that is possible."""
+    absolute: str = ""
+    """Where it was when it was added; empty for a copy inside the project."""
+    sha256: str
+    """Of the file's bytes."""
+    take: tuple[int | None, ...]
+    """Position along each axis of the file's array; None takes the whole axis."""
+    axes: str
+    """Letters of the axes that are left."""
+
+
+class ExampleSpec(_Record):
+    """One image that teaches."""
+
+    name: str
+    image: ImageRef
+    diameter: float | None = None
+    """Typical object diameter that the user gave for it, in pixels."""
+    look: str = ""
+    """Mark by which the image is known again when it is opened."""
+
+
+class VersionSpec(_Record):
+    """A model that was made in the project, in ``versions/<name>``."""
+
+    name: str
+    start: str
+    """The model that it started from: a shipped name or a folder."""
+    state: Literal["running", "to judge", "kept", "rejected"]
+    made: str = ""
+    """When, in ISO format."""
+    before: dict[str, float] = Field(default_factory=dict)
+    after: dict[str, float] = Field(default_factory=dict)
+    """Scores on held-out corrections, by name."""
+    words: str = ""
+    """The verdict."""
+
+
+class ProjectSpec(_Record):
+    """What `project.json` says."""
+
+    format: int = FORMAT
+    made_by: str = Field(default_factory=lambda: f"napari-instseg {version('napari-instseg')}")
+    model: str = ""
+    """The model in use: a shipped name, a folder, or a version as ``versions/<name>``."""
+    examples: tuple[ExampleSpec, ...] = ()
+    versions: tuple[VersionSpec, ...] = ()
+
+
+def is_project(folder: str | Path) -> bool:
+    """Tell whether a folder is a project."""
+    return (Path(folder) / SPEC).is_file()
+
+
+def create_project(folder: str | Path, model: str = "") -> ProjectSpec:
+    """Make an empty project.
+
+    Raises
+    ------
+    ProjectError
+        If the folder holds something already.
+    OutputError
+        If it cannot be written.
+    """
+    folder = Path(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        what = "is a project already; open it" if is_project(folder) else "is not empty; choose a new or empty folder"
+        raise ProjectError(f"'{folder}' {what}.")
+    spec = ProjectSpec(model=model)
+    write_project(folder, spec)
+    return spec
+
+
+def read_project(folder: str | Path) -> ProjectSpec:
+    """Read what a project says of itself.
+
+    Raises
+    ------
+    ProjectError
+        If it is missing, damaged, or of a newer version.
+    """
+    path = Path(folder) / SPEC
+    if not path.is_file():
+        raise ProjectError(f"'{folder}' is no project: it has no {SPEC}. Choose another folder, or make a new project.")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        made = values.get("format")
+        if isinstance(made, int) and made > FORMAT:
+            raise ProjectError(
+                f"The project '{folder}' has layout {made}, made by {values.get('made_by', 'a newer version')}; this "
+                f"version reads up to {FORMAT}. Update napari-instseg; the project was not changed."
+            )
+        return ProjectSpec(**values)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        what = "; ".join(str(e["msg"]) for e in error.errors()) if isinstance(error, ValidationError) else str(error)
+        raise ProjectError(f"'{path}' is damaged ({what}); restore it from a copy. The edits lie beside it.") from None
+
+
+def write_project(folder: str | Path, spec: ProjectSpec) -> None:
+    """Write `project.json`, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, for example on a full disk; the older one stays.
+    """
+    write_bytes(Path(folder) / SPEC, (spec.model_dump_json(indent=2) + "\n").encode("utf-8"))
+
+
+def copy_image(folder: str | Path, name: str, image: Array, axes: str) -> ImageRef:
+    """Copy an image into the project, value by value.
+
+    Parameters
+    ----------
+    image : array
+        One dimension per letter of `axes`.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    buffer = io.BytesIO()
+    np.save(buffer, image, allow_pickle=False)
+    path = write_bytes(Path(folder) / IMAGES / f"{name}.npy", buffer.getvalue())
+    return ImageRef(path=f"{IMAGES}/{name}.npy", sha256=hash_file(path), take=(None,) * len(axes), axes=axes)
+
+
+def refer_to_image(folder: str | Path, path: str | Path, take: tuple[int | None, ...], axes: str) -> ImageRef:
+    """Refer to an image file, which stays where it is.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that `read_image` reads.
+    take, axes
+        See `ImageRef`.
+    """
+    path = Path(path).resolve()
+    try:
+        relative = Path(os.path.relpath(path, Path(folder).resolve())).as_posix()
+    except ValueError:  # on another drive
+        relative = path.as_posix()
+    return ImageRef(path=relative, absolute=str(path), sha256=hash_file(path), take=take, axes=axes)
+
+
+def read_example_image(folder: str | Path, example: ExampleSpec) -> Array:
+    """Read the image of an example, its axes as ``example.image.axes``.
+
+    Raises
+    ------
+    InputError
+        If it has moved, or is another than when it was added.
+    """
+    ref = example.image
+    places = [Path(folder) / ref.path, *([Path(ref.absolute)] if ref.absolute else [])]
+    found = [place for place in places if place.is_file()]
+    if not found:
+        raise InputError(
+            f"The image of example '{example.name}' is gone: it was at '{ref.absolute or places[0]}'. "
+            "Put it back, say where it is now, or remove the example; its labels are kept in the project."
+        )
+    same = next((place for place in found if hash_file(place) == ref.sha256), None)
+    if same is None:
+        raise InputError(
+            f"'{found[0]}', the image of example '{example.name}', is not the file that was added: its content "
+            "changed (SHA-256 differs). Put the old file back, or remove the example and add the new image."
+        )
+    taken: Array = read_image(same).array[tuple(slice(None) if i is None else i for i in ref.take)]
+    return taken
+
+
+def relocate(folder: str | Path, example: ExampleSpec, path: str | Path) -> ExampleSpec:
+    """Give the example with its image at another place.
+
+    Raises
+    ------
+    InputError
+        If the file there is not the one that was added.
+    """
+    moved = refer_to_image(folder, path, example.image.take, example.image.axes)
+    if moved.sha256 != example.image.sha256:
+        raise InputError(f"'{path}' is not the image of example '{example.name}': its content differs. Choose another.")
+    return example.model_copy(update={"image": moved})
+
+
+def write_edits(folder: str | Path, name: str, training: npt.NDArray[np.int32], arrays: Mapping[str, Array]) -> None:
+    """Write all that is known of an example, whole or not at all.
+
+    Parameters
+    ----------
+    training : int32 array, the image's shape without channels
+        0 background, object ids, -1 unknown.
+    arrays : mapping of str to array
+        Whatever the corrections need to go on.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, for example on a full disk; what was written before stays.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{TRAINING: training}, **{f"edits_{key}": value for key, value in arrays.items()})  # type: ignore[arg-type]
+    write_bytes(Path(folder) / EDITS / f"{name}.npz", buffer.getvalue())
+
+
+def read_edits(folder: str | Path, name: str) -> tuple[npt.NDArray[np.int32], dict[str, Array]]:
+    """Read what `write_edits` wrote.
+
+    Raises
+    ------
+    ProjectError
+        If it is missing or damaged.
+    """
+    path = Path(folder) / EDITS / f"{name}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key.removeprefix("edits_"): file[key] for key in file.files if key != TRAINING}
+            return file[TRAINING], arrays
+    except FileNotFoundError:
+        raise ProjectError(f"The edits of example '{name}' are missing: no '{path}'. Remove the example.") from None
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise ProjectError(f"'{path}' is damaged ({error}); restore it from a copy, or remove the example.") from None
+
+
+def project_pairs(folder: str | Path) -> tuple[tuple[Pair, float | None], ...]:
+    """Give the examples as pairs of image and labels, with the typical diameter that the user gave for each.
+
+    Labels are -1 where nothing is known.
+
+    Raises
+    ------
+    ProjectError
+        If the project cannot be read.
+    """
+    folder = Path(folder)
+
+    def pair(example: ExampleSpec) -> Pair:
+        def read() -> Example:
+            image = read_example_image(folder, example)
+            return Example(image, example.image.axes, read_edits(folder, example.name)[0])
+
+        return Pair(example.name, read)
+
+    return tuple((pair(example), example.diameter) for example in read_project(folder).examples)
+
+
+def hash_file(path: str | Path) -> str:
+    """Give the SHA-256 of a file's bytes."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read ({error.strerror or error}). Check the file.") from None
+
+
+@contextmanager
+def opened_alone(folder: str | Path) -> Iterator[None]:
+    """Keep others from opening the project meanwhile.
+
+    The system takes the lock away from a program that ended in whatever way, so none is ever left behind.
+
+    Raises
+    ------
+    ProjectError
+        If another window or program has it open; the message says which.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = make_folder(folder)
+    lock, holder = FileLock(folder / ".lock"), folder / ".opened-by.json"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ProjectError(
+            f"The project '{folder}' is open in another window{_who(holder)}. Close it there first, so that neither "
+            "overwrites the other's edits."
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        raise ProjectError(f"'{folder}' cannot be locked ({error}); choose a folder on a local disk.") from None
+    try:
+        import platform
+        from datetime import datetime
+
+        me = {"process": os.getpid(), "computer": platform.node(), "since": f"{datetime.now():%Y-%m-%d %H:%M}"}
+        with suppress(OSError):  # it only serves the other's message
+            write_bytes(holder, json.dumps(me).encode("utf-8"))
+        _sweep(folder)
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _who(holder: Path) -> str:
+    try:
+        values: dict[str, Any] = json.loads(holder.read_text(encoding="utf-8"))
+        return f" (process {values['process']} on {values['computer']}, since {values['since']})"
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writes left."""
+    for place in (folder, folder / EDITS, folder / IMAGES):
+        for path in place.iterdir() if place.is_dir() else ():
+            if _LEFT_OVER.fullmatch(path.name):
+                with suppress(OSError):
+                    path.unlink()

@@ -1,0 +1,382 @@
+"""Fine-tuning as a generator of events: a model learns from a few corrections, keeps what it knew, and is judged."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_instseg.core.device import choose_device
+from napari_instseg.core.errors import ParameterError, TrainingError
+from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Progress, Result
+from napari_instseg.data.normalize import normalize
+from napari_instseg.data.pairs import Pair
+from napari_instseg.inference.model import Model, load_model
+from napari_instseg.inference.rescale import rescale_factor
+from napari_instseg.io.atomic import write_bytes
+from napari_instseg.io.models import SPEC
+from napari_instseg.metrics import Evaluation
+from napari_instseg.training import material, memory
+from napari_instseg.training.finetune_params import RUN, FinetuneParams
+from napari_instseg.training.judge import Scores, Verdict, give_verdict, in_short, is_better, score
+from napari_instseg.training.material import Plane
+from napari_instseg.training.plan import Plan, make_plan
+from napari_instseg.training.recipe import Recipe
+from napari_instseg.training.samples import (
+    Sample,
+    find_classes,
+    load_batches,
+    match_channels,
+    rescaled,
+    typical_diameter,
+)
+from napari_instseg.training.sites import SiteCrops
+from napari_instseg.training.trainer import CHECKPOINT, FOLDER
+from napari_instseg.training.tuner import Tuner
+from napari_instseg.training.validate import to_score
+
+MINUTES = 5.0
+"""Of learning, where nobody says how long."""
+FOREVER = 1_000_000
+"""Steps of the recipe: the course of a fine-tuning does not depend on when it will end."""
+SAVE_EVERY = 20
+OTHER_SIZE = 1.5
+"""Objects that differ from the model's by more than this factor make the new model one of their size."""
+
+START, MATERIAL = "start", "material"
+"""In ``<out>/training``: the model at the start, the examples as they were at the start."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result: the folder of the new model, and what is to be said of it."""
+
+    folder: Path
+    verdict: Verdict
+
+
+def finetune(
+    model: str | Path,
+    examples: Sequence[tuple[Pair, float | None]],
+    out: str | Path,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    params: FinetuneParams | None = None,
+    remembered: Sequence[Plane] | None = None,
+    device: str = "auto",
+    resume: bool = False,
+) -> Iterator[Event]:
+    """Let a model learn from examples of which only part may be known.
+
+    Parameters
+    ----------
+    model : str or Path
+        A shipped name or a folder; it is not changed.
+    examples : sequence of (Pair, float or None)
+        Images with labels, -1 where nothing is known, and the typical object diameter that the user gave for each, in
+        pixels; see `open_examples`. Not read when `resume` is set: the run keeps its own copy.
+    out : str or Path
+        The folder of the new model; ``out/training`` holds what is needed to go on.
+    steps, minutes : int, float, optional
+        How long to learn, whichever is given; with 0 steps the new model is the old one.
+    params : FinetuneParams, optional
+        Not read when `resume` is set.
+    remembered : sequence of Plane, optional
+        Images of the model's own training kind; those that are stored with it if None.
+    device : {"auto", "cuda", "mps", "cpu"}
+    resume : bool
+        Go on from the last whole checkpoint in `out`, maybe for another time. The result is that of a run that was
+        never stopped.
+
+    Yields
+    ------
+    Message, Progress, Metric, Checkpoint
+        `Metric` at each step (loss terms) and each look at what is held out (scores).
+    Result
+        At last, with an `Outcome`.
+
+    Raises
+    ------
+    InputError
+        If there is no example to learn from, or one cannot be used.
+    TrainingError
+        If `out` is taken, there is nothing to resume, or a loss is not finite.
+    OutputError
+        If something cannot be written.
+    """
+    if steps is not None and minutes is not None:
+        raise ParameterError("Both steps and minutes are given; expected one of them.")
+    if (steps or 0) < 0 or (minutes or 0) < 0:
+        raise ParameterError("The time to learn is negative; expected 0 or more.")
+    out = Path(out)
+    chosen = choose_device(device)
+    yield Message(chosen.reason)
+    if not resume:
+        yield from _begin(str(model), examples, out, params or FinetuneParams(), remembered, chosen.name)
+    run = _Run(out, chosen.name)
+    yield Message(run.words)
+    if resume:
+        run.tuner.restore()
+        yield Message(f"Going on after step {run.tuner.done}.")
+    try:
+        yield from run.learn(steps, minutes if steps is None else None)
+        yield from run.finish()
+    except GeneratorExit:
+        # closed between two steps: nothing that was learnt is lost
+        run.tuner.save()
+        raise
+
+
+def _begin(
+    name: str,
+    examples: Sequence[tuple[Pair, float | None]],
+    out: Path,
+    params: FinetuneParams,
+    remembered: Sequence[Plane] | None,
+    device: str,
+) -> Generator[Event, None, None]:
+    """Fix all that the run depends on in its folder: start, examples, choices, scores before."""
+    place = out / FOLDER
+    if (out / SPEC).exists() or (place / CHECKPOINT).exists():
+        raise TrainingError(f"'{out}' already holds a model or a run; resume it, or choose another folder.")
+    model = load_model(name)
+    planes = yield from material.read_planes(examples, model.spec.ndim, len(model.spec.classes))
+    diameter = typical_diameter(plane.learn for plane in planes)
+    if not any((plane.judge >= 0).any() for plane in planes):
+        planes = material.hold_out(planes, params.held_out, diameter, params.seed)
+    old = memory.read_memory(name) if remembered is None else tuple(remembered)
+    old = tuple(plane for plane in old if plane.learn.ndim == model.spec.ndim)
+    if not any((plane.judge > 0).any() for plane in planes):
+        yield Message("There is only one object, so nothing is held out to judge by.", warning=True)
+    known = yield from score(model, planes, "learn", device)
+    new_before = yield from score(model, planes, "judge", device)
+    old_before = yield from score(model, old, "judge", device)
+    assert known is not None
+    run = {
+        "start": name,
+        "params": params.model_dump(),
+        "objects": int(known["true_objects"]),
+        "start_score": known["ap"]["0.5"],
+        "diameter": diameter,
+        "before": in_short(new_before, old_before),
+    }
+    model.save(place / START)
+    material.write_planes(place / MATERIAL, planes)
+    material.write_planes(place / memory.FOLDER, old)
+    _write_run(out, run)
+    started = _Run(out, device)
+    started.save_model(new_before, old_before)
+    started.tuner.save()
+
+
+class _Run:
+    """A fine-tuning with all that its folder says of it."""
+
+    def __init__(self, out: Path, device: str) -> None:
+        place = out / FOLDER
+        self.out, self.values = out, _read_run(out)
+        self.params = FinetuneParams(**self.values["params"])
+        model = load_model(place / START)
+        self.planes = material.read_written(place / MATERIAL)
+        self.old = material.read_written(place / memory.FOLDER)
+        self._scale = _factor(model, self.planes, self.values["diameter"])
+        new = _samples(model, [plane for plane in self.planes if (plane.learn >= 0).any()])
+        old = _samples(model, [plane for plane in self.old if (plane.learn > 0).any()])
+        self.plan = self._make_plan(model, new, old)
+        crops = {"batch_size": self.params.batch_size, "old_per_batch": self.plan.old_per_batch}
+        self.crops = SiteCrops(new, old, self.plan.patch, self.plan.augmentation, self.params.seed, **crops)
+        model.spec = model.spec.model_copy(update={"name": out.resolve().name, "scores": ()})
+        self.tuner = Tuner(_recipe(model, self.params, self.plan), model, out, device, self.plan)
+
+    @property
+    def words(self) -> str:
+        """What it learns from, and how."""
+        images = len({plane.name for plane in self.planes})
+        count = f"{self.values['objects']} object{'s' * (self.values['objects'] != 1)}"
+        held = int(self.values["before"].get("objects", 0))
+        return f"Learning from {count} in {images} image{'s' * (images != 1)}, {held} more held out. {self.plan.words}"
+
+    def _make_plan(self, model: Model, new: Sequence[Sample], old: Sequence[Sample]) -> Plan:
+        return make_plan(
+            self.params,
+            objects=self.values["objects"],
+            known_background=_background_is_known(new),
+            start_score=self.values["start_score"],
+            diameter=self.values["diameter"] * self._scale,
+            old=len(old),
+            stride=model.network.stride,
+            largest=tuple(max(sides) for sides in zip(*(s.labels.shape for s in [*new, *old]), strict=True)),
+        )
+
+    def learn(self, steps: int | None, minutes: float | None) -> Generator[Event, None, None]:
+        """Take steps until the time is over."""
+        tuner, seconds = self.tuner, 60 * (MINUTES if minutes is None else minutes)
+        judged = tuner.history.rows and "judged" in tuner.history.rows[-1]
+        if tuner.done and tuner.done % self.params.validate_every == 0 and not judged:
+            yield from self._judge()
+        last = FOREVER if steps is None else steps
+        batches = load_batches(self.crops, self.params.batch_size, tuner.done + 1, last, 0, tuner.device)
+        if steps is not None or tuner.spent < seconds:
+            for batch in batches:
+                yield Metric(tuner.done + 1, tuner.learn(batch))
+                yield (
+                    Progress(tuner.done, steps, "steps")
+                    if steps is not None
+                    else Progress(min(round(tuner.spent), round(seconds)), round(seconds), "seconds")
+                )
+                if tuner.done % self.params.validate_every == 0:
+                    yield from self._judge()
+                if tuner.done % SAVE_EVERY == 0:
+                    yield Checkpoint(tuner.done, tuner.save())
+                if steps is None and tuner.spent >= seconds:
+                    break
+
+    def _judge(self) -> Generator[Event, None, None]:
+        """Score the averaged weights on what is held out; keep them if none were better."""
+        tuner, before = self.tuner, self.values["before"]
+        model = tuner.refresh_model()
+        new = yield from score(model, self.planes, "judge", tuner.device)
+        old = yield from score(model, self.old, "judge", tuner.device)
+        found = in_short(new, old)
+        tuner.history.add(tuner.done, {**found, "judged": 1.0})
+        yield Metric(tuner.done, found)
+        # what forgets is never preferred to what does not; without anything held out the last one counts
+        worth = found.get("mean_ap", 0.0) - (1 if before and _forgets(before, found) else 0)
+        if worth > tuner.best or new is None:
+            tuner.best = worth
+            self.values |= {"after": found, "step": tuner.done}
+            path = self.save_model(new, old)
+            _write_run(self.out, self.values)
+            yield Checkpoint(tuner.done, path, best=True)
+
+    def finish(self) -> Generator[Event, None, None]:
+        """Judge the last weights, and give the verdict on the best ones."""
+        tuner = self.tuner
+        judged = bool(tuner.history.rows) and "judged" in tuner.history.rows[-1]
+        if tuner.done and not judged:
+            yield from self._judge()
+        tuner.save()
+        learnt: Scores = {}
+        before, after = self.values["before"], self.values.get("after", self.values["before"])
+        if tuner.done and not is_better(before, after):
+            learnt = in_short((yield from score(tuner.model, self.planes, "learn", tuner.device)), None)
+        images = len({plane.name for plane in self.planes})
+        counts = {"steps": tuner.done, "images": images, "objects": self.values["objects"]}
+        verdict = give_verdict(before, after, learnt, **counts)
+        memory.write_memory(self.out, self.old, self.planes)
+        yield Message(verdict.words, warning=bool(tuner.done) and not verdict.better)
+        yield Result(Outcome(self.out, verdict))
+
+    def save_model(self, new: Evaluation | None, old: Evaluation | None) -> Path:
+        """Write the averaged weights as the new model, with its card."""
+        tuner, spec = self.tuner, self.tuner.model.spec
+        images = len({plane.name for plane in self.planes})
+        told = {
+            **{key: value for key, value in spec.training.items() if key not in ("command", "step")},
+            "fine_tuned_from": self.values["start"],
+            "learnt_from": f"{self.values['objects']} corrected objects in {images} images",
+            "fine_tuning_steps": tuner.done,
+            "fine_tuning": self.plan.words,
+        }
+        scores = [
+            to_score(found, name)
+            for found, name in ((new, "held-out corrections"), (old, "stored images of the old kind"))
+            if found is not None
+        ]
+        diameter = self.values["diameter"] * self._scale
+        if max(diameter / spec.diameter, spec.diameter / diameter) < OTHER_SIZE:
+            diameter = spec.diameter
+        update = {"training": told, "scores": tuple(scores), "diameter": round(diameter, 1)}
+        tuner.model.spec = spec.model_copy(update=update)
+        return tuner.model.save(self.out)
+
+
+def read_outcome(out: str | Path) -> tuple[Scores, Scores]:
+    """Give the scores before and, so far, after, of the fine-tuning in a folder.
+
+    Raises
+    ------
+    TrainingError
+        If there is none.
+    """
+    values = _read_run(Path(out))
+    return values["before"], values.get("after", values["before"])
+
+
+def _forgets(before: Scores, after: Scores) -> bool:
+    gained = {**after, "mean_ap": 1.0}
+    return not is_better({**before, "mean_ap": 0.0}, gained)
+
+
+def _factor(model: Model, planes: Sequence[Plane], diameter: float) -> float:
+    """Give the factor by which the examples are enlarged, the middle one of all."""
+    factors = [rescale_factor(model.spec.diameter, plane.diameter) for plane in planes]
+    return float(np.median(factors))
+
+
+def _samples(model: Model, planes: Sequence[Plane]) -> list[Sample]:
+    """Normalise and rescale as prediction will."""
+    found = []
+    for plane in planes:
+        image = normalize(_channels(plane, model.spec.in_channels), model.normalization)
+        kinds = None if plane.classes is None else find_classes(plane.learn, plane.classes)
+        sample = Sample(image, plane.learn.astype(np.int64), kinds)
+        found.append(rescaled(sample, rescale_factor(model.spec.diameter, plane.diameter)))
+    return found
+
+
+def _channels(plane: Plane, wanted: int) -> Any:
+    """Bring an image to as many channels as the model takes, as `Model.predict` does."""
+    if len(plane.image) == 3 and wanted == 1:
+        return plane.image.mean(axis=0, keepdims=True, dtype=np.float32)
+    return match_channels(plane.image, wanted)
+
+
+def _background_is_known(samples: Sequence[Sample]) -> bool:
+    """Tell whether more background is known than rings around objects."""
+    background = sum(int((sample.labels == 0).sum()) for sample in samples)
+    objects = sum(int((sample.labels > 0).sum()) for sample in samples)
+    return background > 0.5 * objects
+
+
+def _recipe(model: Model, params: FinetuneParams, plan: Plan) -> Recipe:
+    training = {
+        "steps": FOREVER,
+        "batch_size": params.batch_size,
+        "learning_rate": plan.learning_rate,
+        "schedule": "constant",
+        "warmup": 10,
+        "ema_decay": 0.98,
+        "seed": params.seed,
+    }
+    values = {
+        "network": model.spec.network,
+        "loss": model.spec.loss,
+        "decode": model.spec.decode,
+        "normalization": model.spec.normalization,
+        "training": training,
+        "augmentation": plan.augmentation.model_dump(),
+    }
+    return Recipe.make(model.spec.method, values, model.spec.classes)
+
+
+def _write_run(out: Path, values: dict[str, Any]) -> None:
+    clean = json.dumps(values, indent=2, default=lambda v: None if isinstance(v, float) and math.isnan(v) else str(v))
+    write_bytes(out / FOLDER / RUN, clean.encode("utf-8"))
+
+
+def _read_run(out: Path) -> dict[str, Any]:
+    path = out / FOLDER / RUN
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TrainingError(f"There is no fine-tuning in '{out}' to go on with; start one.") from None
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"'{path}' is damaged ({error}); start anew in another folder.") from None
+    return values

@@ -1,0 +1,183 @@
+"""Is the new model better? Scores where only part is known, before and after, and the verdict in words."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from napari_instseg.core.events import Event, Progress
+from napari_instseg.core.method import Array
+from napari_instseg.inference.model import Model
+from napari_instseg.metrics import Evaluation, evaluate_labels
+from napari_instseg.training.material import UNKNOWN, Labels, Plane
+
+MOST_PLANES = 12
+"""Planes that are judged, those with the most objects."""
+MOST_LOSS = 0.02
+"""Of mean AP on the old kind of images: more than this is forgetting."""
+FEW_OBJECTS = 10
+SMALLEST_GAIN = 0.005
+
+Scores = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a fine-tuning.
+
+    Parameters
+    ----------
+    better : bool
+        Whether the new model is better on held-out corrections and has not forgotten: only then is it the default.
+    words : str
+        The verdict in a few sentences, with the reasons where it got worse.
+    before, after : dict of str to float
+        Scores by name on held-out corrections (``mean_ap``, ...) and, with ``old_`` before the name, on images of the
+        model's own training kind.
+    """
+
+    better: bool
+    words: str
+    before: Scores = field(default_factory=dict)
+    after: Scores = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON-ready values."""
+        return asdict(self)
+
+
+def settle_unknown(truth: Labels, found: Labels) -> tuple[Labels, Labels]:
+    """Give a pair of label images that can be scored as if all were known.
+
+    A found object is judged, as a whole, if at least half of it lies where something is known, or if it covers more
+    than half of a true object; others are taken out. So what swallows a known object and its unknown surroundings is
+    no match, while an unknown neighbour is no mistake.
+
+    Parameters
+    ----------
+    truth : int array (*S)
+        0 background, object ids, -1 unknown.
+    found : int array (*S)
+        0 background, object ids.
+
+    Returns
+    -------
+    truth, found : int32 arrays
+        The unknown under judged objects is background; the rest stays unknown, without objects.
+    """
+    known = truth != UNKNOWN
+    size = np.bincount(found.ravel())
+    judged = 2 * np.bincount(found[known].ravel(), minlength=len(size)) >= size
+    both = (truth > 0) & (found > 0)
+    if both.any():
+        true_size = np.bincount(truth[truth > 0].ravel())
+        pairs, shared = np.unique(np.stack([truth[both], found[both]]), axis=1, return_counts=True)
+        judged[pairs[1, 2 * shared > true_size[pairs[0]]]] = True
+    judged[0] = False
+    kept = judged[found]
+    truth = np.where(~known & kept, 0, truth)
+    return truth.astype(np.int32), np.where(kept, found, 0).astype(np.int32)
+
+
+def score(model: Model, planes: Sequence[Plane], part: str, device: str) -> Generator[Event, None, Evaluation | None]:
+    """Segment planes and score them where something is known.
+
+    Parameters
+    ----------
+    part : {"judge", "learn"}
+        Which labels of the planes are the truth.
+
+    Returns
+    -------
+    Evaluation or None
+        None if no plane has a known object.
+    """
+    chosen = [plane for plane in planes if (getattr(plane, part) > 0).any()]
+    counts = [len(np.unique(getattr(plane, part))) for plane in chosen]
+    order = np.argsort(counts, kind="stable")[::-1][:MOST_PLANES]
+    pairs: list[tuple[Array, Array]] = []
+    for done, number in enumerate(sorted(order)):
+        yield Progress(done, len(order), "images to judge by")
+        plane = chosen[number]
+        found = model.segment(plane.image, axes=plane.axes, diameter=plane.diameter, device=device)
+        pairs.append(settle_unknown(getattr(plane, part), found.labels))
+    yield Progress(len(order), len(order), "images to judge by")
+    return evaluate_labels(pairs) if pairs else None
+
+
+def in_short(new: Evaluation | None, old: Evaluation | None) -> Scores:
+    """Give the scores of both as flat numbers, those of the old kind as ``old_...``."""
+    flat: Scores = {}
+    for prefix, found in (("", new), ("old_", old)):
+        if found is not None:
+            flat |= {f"{prefix}mean_ap": found["mean_ap"], f"{prefix}ap_0.5": found["ap"]["0.5"]}
+            flat |= {f"{prefix}pq": found["pq"], f"{prefix}objects": float(found["true_objects"])}
+    return flat
+
+
+def is_better(before: Mapping[str, float], after: Mapping[str, float]) -> bool:
+    """Tell whether scores got better on what is held out, without forgetting the old kind of images."""
+    lost = before.get("old_mean_ap", 0.0) - after.get("old_mean_ap", 0.0)
+    return after.get("mean_ap", 0.0) - before.get("mean_ap", 0.0) > SMALLEST_GAIN and lost <= MOST_LOSS
+
+
+def give_verdict(before: Scores, after: Scores, learnt: Scores, *, steps: int, images: int, objects: int) -> Verdict:
+    """Compare, and say in words what came of it.
+
+    Parameters
+    ----------
+    before, after : dict
+        As `in_short` gives them.
+    learnt : dict
+        Scores of the new model on the very examples that it learnt from.
+    steps, images, objects : int
+        How long it learnt, and from how much.
+    """
+    if not steps:
+        return Verdict(False, "Nothing was learnt: 0 steps. The model is the same.", before, after)
+    better = is_better(before, after)
+    lines = []
+    if "mean_ap" in before:
+        gain = after["mean_ap"] - before["mean_ap"]
+        how = "better" if gain > SMALLEST_GAIN else "worse" if gain < -SMALLEST_GAIN else "as good as before"
+        lines.append(
+            f"On {before['objects']:.0f} held-out objects it is {how}: mean AP {before['mean_ap']:.2f} before, "
+            f"{after['mean_ap']:.2f} after."
+        )
+        if before["objects"] < FEW_OBJECTS:
+            lines.append("That is too few objects to be sure; look at both results.")
+    else:
+        lines.append("There is only one corrected object, so none was held out and nothing can be said for sure.")
+    if "old_mean_ap" in before:
+        lines.append(
+            f"On images of its own training kind: {before['old_mean_ap']:.2f} before, {after['old_mean_ap']:.2f} after."
+        )
+        if before["old_mean_ap"] - after["old_mean_ap"] > MOST_LOSS:
+            lines.append("It forgets what it knew: hold it more to the old model, or take more old examples.")
+    if not better:
+        lines += _reasons(after, learnt, steps=steps, images=images, objects=objects)
+    return Verdict(better, " ".join(lines), before, after)
+
+
+def _reasons(after: Scores, learnt: Scores, *, steps: int, images: int, objects: int) -> list[str]:
+    """Say what may be the cause that it did not get better."""
+    reasons = []
+    if objects < FEW_OBJECTS:
+        reasons.append(
+            f"it learnt from {objects} object{'' if objects == 1 else 's'} only; correct {FEW_OBJECTS} or more"
+        )
+    if images == 1:
+        reasons.append("all examples are from one image; add another")
+    if learnt.get("mean_ap", 1.0) < 0.3 and steps >= 100:
+        reasons.append(
+            "it does not even find the examples that it learnt from; see whether the labels agree with each other, or "
+            "learn longer"
+        )
+    elif learnt.get("mean_ap", 0.0) > after.get("mean_ap", 1.0) + 0.3:
+        reasons.append("it learnt its examples by heart; correct objects in more places")
+    if steps < 20:
+        reasons.append(f"it learnt for {steps} step{'' if steps == 1 else 's'} only")
+    return [f"Possible reasons: {'; '.join(reasons)}."] if reasons else []

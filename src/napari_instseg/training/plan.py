@@ -1,0 +1,90 @@
+"""The choices of a fine-tuning that nobody made: learning rate, frozen parts, augmentation, crop size, share of old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_instseg.data.augment import Augmentation
+from napari_instseg.training.finetune_params import FinetuneParams
+
+FEW, MANY = 10, 100
+"""Objects."""
+KNOWN_KIND = 0.4
+"""AP at IoU 0.5 from which on the old model is taken to know the kind of image."""
+
+AUGMENTATIONS = {
+    "none": Augmentation(
+        flip=False, rotation=0.0, scale=0.0, shear=0.0, elastic=0.0, intensity=0.0, noise=0.0, blur=0.0
+    ),
+    "gentle": Augmentation(rotation=0.0, scale=0.0, shear=0.0, elastic=0.0, intensity=0.1, noise=0.0, blur=0.0),
+    "strong": Augmentation(scale=0.2, shear=0.05, elastic=0.1, noise=0.05),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fine-tuning does, all choices made."""
+
+    learning_rate: float
+    frozen: str
+    augmentation: Augmentation
+    patch: tuple[int, ...]
+    hold_new: float
+    """Weight of the pull to the old outputs on unknown pixels of the new images."""
+    hold_old: float
+    """The same on images of the old kind."""
+    old_per_batch: int
+    words: str
+    """The choices in a sentence."""
+
+
+def make_plan(
+    params: FinetuneParams,
+    *,
+    objects: int,
+    known_background: bool,
+    start_score: float,
+    diameter: float,
+    old: int,
+    stride: int,
+    largest: tuple[int, ...],
+) -> Plan:
+    """Choose what the parameters leave open.
+
+    Parameters
+    ----------
+    params : FinetuneParams
+    objects : int
+        Objects to learn from.
+    known_background : bool
+        Whether any region is known to be free of objects or complete.
+    start_score : float
+        AP at IoU 0.5 of the old model on the examples, 0 to 1: how well it knows the kind of image.
+    diameter : float
+        Typical object diameter in the crops, in pixels.
+    old : int
+        Number of stored images of the old kind.
+    stride : int
+        Each side of a crop is a multiple of it.
+    largest : tuple of int
+        Sides of the largest image, in pixels.
+    """
+    knows = start_score >= KNOWN_KIND
+    rate = params.learning_rate or (3e-4 if knows or objects < FEW else 1e-3)
+    frozen = params.frozen
+    if frozen == "auto":
+        frozen = "encoder" if knows and objects < FEW else "statistics"
+    strength = params.augmentation
+    if strength == "auto":
+        strength = "strong" if objects < MANY else "gentle"
+    side = params.patch_size or min(max(8 * diameter, 128), 256)
+    patch = tuple(-(-min(round(side), most) // stride) * stride for most in largest)
+    if len(patch) == 3 and not params.patch_size:
+        patch = (min(patch[0], -(-32 // stride) * stride), *patch[1:])
+    # what the old model says of images that it does not know is worth little; but where only objects and no background
+    # is known, something has to keep all the rest from becoming one object
+    hold_new = params.hold * (1.0 if not known_background else min(start_score, 1.0))
+    old_per_batch = min(round(params.old_share * params.batch_size), params.batch_size - 1) if old else 0
+    words = f"Learning rate {rate:g}, frozen: {frozen}, augmentation: {strength}, crops of {patch[-1]} px"
+    words += f", {old_per_batch} of {params.batch_size} crops of old images." if old_per_batch else "."
+    return Plan(rate, frozen, AUGMENTATIONS[strength], patch, hold_new, params.hold, old_per_batch, words)

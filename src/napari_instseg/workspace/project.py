@@ -1,0 +1,350 @@
+"""An open project: examples that are saved after every edit, and the versions of the model made from them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from psygnal import Signal
+
+from napari_instseg.core.errors import InputError, InstsegError, ProjectError
+from napari_instseg.core.method import Array
+from napari_instseg.io import projects
+from napari_instseg.io.checks import check_image
+from napari_instseg.io.images import read_image
+from napari_instseg.io.labels import read_labels
+from napari_instseg.io.models import SPEC
+from napari_instseg.io.projects import ExampleSpec, ImageRef, ProjectSpec, VersionSpec
+from napari_instseg.workspace.autosave import Autosaver
+from napari_instseg.workspace.corrections import Corrections
+from napari_instseg.workspace.jobs import Post
+from napari_instseg.workspace.source import Reading, Source
+
+STACK_LETTERS = {0: "", 1: "T", 2: "TZ"}
+"""Letters of the axes of independent images, by their number."""
+
+
+class Project:
+    """A project folder that this program alone has open.
+
+    Parameters
+    ----------
+    folder : str or Path
+    post : callable
+        See `Post`: what the autosave says comes by it.
+    create : bool
+        Make a new project in a new or empty folder.
+
+    Raises
+    ------
+    ProjectError
+        If it is missing, damaged, of a newer version, or open elsewhere.
+    OutputError
+        If it cannot be written.
+    """
+
+    changed = Signal()
+    """Examples or versions are others."""
+    saved = Signal(int, str)
+    """So many examples wait to be saved, and the problem in words, if there was one."""
+
+    def __init__(self, folder: str | Path, post: Post, *, create: bool = False) -> None:
+        self.folder = Path(folder)
+        self._held = ExitStack()
+        if create:
+            projects.create_project(self.folder)
+        projects.read_project(self.folder)
+        self._held.enter_context(projects.opened_alone(self.folder))
+        try:
+            # read again: another window may have written it until now
+            self.spec: ProjectSpec = projects.read_project(self.folder)
+            self._drop_unfinished()
+        except InstsegError:
+            self._held.close()
+            raise
+        self._saver = Autosaver(self.saved.emit, post)
+        self._followed: dict[str, tuple[Corrections, Callable[[], None]]] = {}
+
+    def close(self) -> None:
+        """Save what is not yet saved, and let others open it."""
+        for corrections, call in self._followed.values():
+            if call in corrections.changed:
+                corrections.changed.remove(call)
+        self._followed.clear()
+        self._saver.close()
+        self._held.close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether all is saved."""
+        return self._saver.idle
+
+    def flush(self) -> bool:
+        """Wait until all is saved; tell whether it is."""
+        return self._saver.flush()
+
+    # examples
+
+    def follow(
+        self,
+        source: Source,
+        reading: Reading,
+        corrections: Corrections,
+        *,
+        channel: int | None = None,
+        diameter: float | None = None,
+    ) -> ExampleSpec:
+        """Take an image as an example, and save its corrections now and after each of their changes.
+
+        Raises
+        ------
+        InputError
+            If the image cannot be one.
+        OutputError
+            If the project cannot be written.
+        """
+        example = self.find(source, reading, channel)
+        if example is None:
+            name = self._free_name(source.name)
+            image = self._keep_image(name, source, reading, channel)
+            example = ExampleSpec(name=name, image=image, diameter=diameter, look=look_of(source.array))
+            projects.write_edits(self.folder, name, corrections.training_labels(), corrections.to_arrays())
+            self._write(examples=(*self.spec.examples, example))
+        elif diameter != example.diameter:
+            other = example.model_copy(update={"diameter": diameter})
+            self._write(examples=tuple(other if e is example else e for e in self.spec.examples))
+            example = other
+        self._follow(example.name, corrections)
+        return example
+
+    def _follow(self, name: str, corrections: Corrections) -> None:
+        earlier = self._followed.pop(name, None)
+        if earlier is not None and earlier[1] in earlier[0].changed:
+            earlier[0].changed.remove(earlier[1])
+
+        def save() -> None:
+            arrays = corrections.to_arrays()
+            self._saver.save(name, partial(_write_edits, self.folder, name, arrays))
+
+        corrections.changed.append(save)
+        self._followed[name] = (corrections, save)
+        save()
+
+    def find(self, source: Source, reading: Reading, channel: int | None = None) -> ExampleSpec | None:
+        """Give the example that was made of an image, wherever its file is now; None if there is none."""
+        look, axes = look_of(source.array), axes_of(reading, channel)
+        return next((e for e in self.spec.examples if e.look == look and e.image.axes == axes), None)
+
+    def corrections(self, name: str) -> Corrections:
+        """Read the corrections of an example.
+
+        Raises
+        ------
+        ProjectError, InputError
+            If they are missing or damaged.
+        """
+        return Corrections.from_arrays(projects.read_edits(self.folder, name)[1])
+
+    def image(self, name: str) -> Array:
+        """Read the image of an example; see `read_example_image`."""
+        return projects.read_example_image(self.folder, self._example(name))
+
+    def import_labels(self, image: str | Path, labels: str | Path, diameter: float | None = None) -> ExampleSpec:
+        """Take an image file with a label file as an example in which all is known.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read or they do not fit.
+        OutputError
+            If the project cannot be written.
+        """
+        found = read_image(image)
+        array, axes = check_image(found.array, found.axes, name=f"'{image}'")
+        grid = tuple(size for size, letter in zip(array.shape, axes, strict=True) if letter != "C")
+        known = read_labels(labels, grid, image=f"'{image}'")
+        corrections = Corrections(known.copy(), 2)
+        corrections.complete[...] = True
+        name = self._free_name(Path(image).stem)
+        ref = projects.refer_to_image(self.folder, image, (None,) * found.array.ndim, axes)
+        example = ExampleSpec(name=name, image=ref, diameter=diameter, look=look_of(found.array))
+        projects.write_edits(self.folder, name, corrections.training_labels(), corrections.to_arrays())
+        self._write(examples=(*self.spec.examples, example))
+        return example
+
+    def relocate(self, name: str, path: str | Path) -> None:
+        """Say where the image of an example is now; see `io.projects.relocate`."""
+        moved = projects.relocate(self.folder, self._example(name), path)
+        self._write(examples=tuple(moved if e.name == name else e for e in self.spec.examples))
+
+    def remove(self, name: str) -> None:
+        """Take an example out of the project; its edits stay on disk."""
+        corrections, call = self._followed.pop(name, (None, None))
+        if corrections is not None and call in corrections.changed:
+            corrections.changed.remove(call)
+        self._write(examples=tuple(e for e in self.spec.examples if e.name != name))
+
+    def count(self) -> int:
+        """Count the known objects of all examples, as they are on disk."""
+        return sum(
+            len(np.unique(labels[labels > 0]))
+            for labels in (projects.read_edits(self.folder, e.name)[0] for e in self.spec.examples)
+        )
+
+    # versions
+
+    def start_version(self, start: str) -> VersionSpec:
+        """Take note that a version is being made from a model; its folder is `version_folder`."""
+        base = re.sub(r"-v\d+$", "", Path(start).name)
+        number = 2
+        while any(v.name == f"{base}-v{number}" for v in self.spec.versions) or self._version(base, number).exists():
+            number += 1
+        made = f"{datetime.now():%Y-%m-%d %H:%M}"
+        new = VersionSpec(name=f"{base}-v{number}", start=start, state="running", made=made)
+        self._write(versions=(*self.spec.versions, new))
+        return new
+
+    def version_folder(self, name: str) -> Path:
+        """Give the model folder of a version."""
+        return self.folder / projects.VERSIONS / name
+
+    def unfinished(self) -> VersionSpec | None:
+        """Give the version that is being made or waits to be judged; None if there is none."""
+        return next((v for v in self.spec.versions if v.state in ("running", "to judge")), None)
+
+    def kept(self) -> tuple[VersionSpec, ...]:
+        """Give the versions that were kept, oldest first."""
+        return tuple(v for v in self.spec.versions if v.state == "kept")
+
+    def settle_version(self, name: str, **values: Any) -> VersionSpec:
+        """Change what is known of a version: its ``state``, scores ``before`` and ``after``, or ``words``.
+
+        A rejected one is deleted.
+        """
+        old = next(v for v in self.spec.versions if v.name == name)
+        new = old.model_copy(update=values)
+        if new.state == "rejected":
+            self._write(versions=tuple(v for v in self.spec.versions if v.name != name))
+            shutil.rmtree(self.version_folder(name), ignore_errors=True)
+        else:
+            self._write(versions=tuple(new if v.name == name else v for v in self.spec.versions))
+        return new
+
+    def use(self, model: str) -> None:
+        """Remember the model in use."""
+        folder = self.folder.resolve()
+        path = Path(model)
+        inside = path.is_dir() and path.resolve().is_relative_to(folder)
+        self._write(model=path.resolve().relative_to(folder).as_posix() if inside else model)
+
+    @property
+    def model(self) -> str:
+        """The model in use, as `find_model` takes it; empty if none was chosen."""
+        inside = self.folder / self.spec.model
+        return str(inside) if self.spec.model and (inside / SPEC).is_file() else self.spec.model
+
+    # helpers
+
+    def _version(self, base: str, number: int) -> Path:
+        return self.version_folder(f"{base}-v{number}")
+
+    def _example(self, name: str) -> ExampleSpec:
+        found = next((e for e in self.spec.examples if e.name == name), None)
+        if found is None:
+            raise ProjectError(f"There is no example '{name}' in '{self.folder}'.")
+        return found
+
+    def _free_name(self, wanted: str) -> str:
+        base = re.sub(r"[^\w.-]+", "_", wanted).strip("._") or "image"
+        taken = {e.name for e in self.spec.examples}
+        edits = self.folder / projects.EDITS
+        name, number = base, 2
+        while name in taken or (edits / f"{name}.npz").exists():
+            name, number = f"{base}-{number}", number + 1
+        return name
+
+    def _keep_image(self, name: str, source: Source, reading: Reading, channel: int | None) -> ImageRef:
+        """Refer to the image's file where it holds just this image, else copy the image."""
+        axes = axes_of(reading, channel)
+        take: list[int | None] = [None] * source.array.ndim
+        if channel is not None and reading.channel_axis is not None:
+            take[reading.channel_axis] = channel
+        if source.path:
+            try:
+                found = read_image(source.path).array
+                if found.shape == source.array.shape and look_of(found) == look_of(source.array):
+                    return projects.refer_to_image(self.folder, source.path, tuple(take), axes)
+            except InputError:
+                pass  # a format that only the viewer reads
+        taken = np.asarray(source.array[tuple(slice(None) if i is None else i for i in take)])
+        if reading.roles[-1] == "color":
+            taken = taken[..., :3]  # transparency is no intensity
+        return projects.copy_image(self.folder, name, taken, axes)
+
+    def _write(self, **values: Any) -> None:
+        """Change `project.json`, on disk first, so that what is here is never more than what is there."""
+        spec = self.spec.model_copy(update=values)
+        projects.write_project(self.folder, spec)
+        self.spec = spec
+        self.changed.emit()
+
+    def _drop_unfinished(self) -> None:
+        """Forget versions whose making had not yet begun when the program ended, and folders of rejected ones."""
+        from napari_instseg.training.finetune_params import is_begun
+
+        lost = [v for v in self.spec.versions if v.state == "running" and not is_begun(self.version_folder(v.name))]
+        if lost:
+            spec = self.spec.model_copy(update={"versions": tuple(v for v in self.spec.versions if v not in lost)})
+            projects.write_project(self.folder, spec)
+            self.spec = spec
+        known = {v.name for v in self.spec.versions}
+        place = self.folder / projects.VERSIONS
+        for folder in place.iterdir() if place.is_dir() else ():
+            if folder.name not in known:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def axes_of(reading: Reading, channel: int | None) -> str:
+    """Give the letters of an image's axes, those of a stack too.
+
+    Raises
+    ------
+    InputError
+        If there are more axes than letters.
+    """
+    stack = len(reading.stack_axes)
+    volume = "volume" in reading.roles
+    if stack > (1 if volume else 2):
+        raise InputError(f"The image has {stack} axes of independent images; expected at most 2. Choose one of them.")
+    along = iter(STACK_LETTERS[stack])
+    spatial = iter("YX")
+    letters = {"channel": "C", "color": "C", "volume": "Z"}
+    roles = [role for role in reading.roles if not (role == "channel" and channel is not None)]
+    return "".join(next(along) if role == "stack" else letters.get(role) or next(spatial) for role in roles)
+
+
+def look_of(array: Any) -> str:
+    """Give a short mark by which an image is known again: of its shape, type, and a regular sample of its values."""
+    import hashlib
+
+    step = max(1, round((int(np.prod(array.shape)) / SAMPLED) ** (1 / max(len(array.shape), 1))))
+    sample = np.ascontiguousarray(array[tuple(slice(None, None, step if n > 8 else 1) for n in array.shape)])
+    mark = hashlib.sha256(f"{tuple(array.shape)} {sample.dtype}".encode())
+    mark.update(sample.tobytes())
+    return mark.hexdigest()
+
+
+SAMPLED = 2**20
+"""Values that the mark of an image is made from, about."""
+
+
+def _write_edits(folder: Path, name: str, arrays: dict[str, Array]) -> None:
+    training = Corrections.from_arrays(arrays).training_labels()
+    projects.write_edits(folder, name, training, arrays)

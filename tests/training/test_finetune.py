@@ -1,0 +1,225 @@
+"""A model learns from a few corrections, keeps what it knew, says when it got worse, and can be stopped at any step."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from napari_instseg.core.errors import InputError, ParameterError, TrainingError
+from napari_instseg.core.events import Message, Metric, Progress, Result
+from napari_instseg.data.pairs import Example, Pair
+from napari_instseg.inference.model import load_model
+from napari_instseg.io.models import read_spec, read_weights
+from napari_instseg.training import finetune as module
+from napari_instseg.training.checkpoints import load
+from napari_instseg.training.finetune import finetune
+from napari_instseg.training.finetune_params import FinetuneParams
+from napari_instseg.training.loop import train
+from napari_instseg.training.memory import read_memory, remember
+
+QUICK = {"batch_size": 2, "patch_size": 48, "validate_every": 3, "augmentation": "gentle"}
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory, disks, recipe):
+    """A small model that finds bright disks."""
+    out = tmp_path_factory.mktemp("models") / "disks"
+    made = recipe(steps=40, batch_size=4, validate_every=40, learning_rate=1e-2, ema_decay=0.9)
+    list(train(made, *disks, out, device="cpu"))
+    return out
+
+
+def dark(example, known=None):
+    """The same disks, dark on bright, which the model was not trained on; maybe only some of them known."""
+    labels = example.labels if known is None else np.where(np.isin(example.labels, known), example.labels, -1)
+    return Example(255 - example.image, "YX", labels.astype(np.int32))
+
+
+def pair(name, example):
+    return (Pair(name, lambda: example), None)
+
+
+@pytest.fixture
+def dark_examples(disks):
+    return [pair(p.name, dark(p.read())) for p in disks[0][:4]]
+
+
+def run(start, examples, out, **options):
+    options = {"params": FinetuneParams(**QUICK), "device": "cpu", "remembered": (), **options}
+    return list(finetune(start, examples, out, **options))
+
+
+def terms(events):
+    return [e.values for e in events if isinstance(e, Metric) and "loss" in e.values]
+
+
+def same(left, right):
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_zero_steps_give_the_same_model(start, tmp_path, dark_examples):
+    events = run(start, dark_examples, tmp_path / "new", steps=0)
+    assert same(read_weights(start), read_weights(tmp_path / "new"))
+    verdict = events[-1].value.verdict
+    assert not verdict.better
+    assert "0 steps" in verdict.words
+    image, _ = dark_examples[0][0].read().image, None
+    np.testing.assert_array_equal(
+        load_model(start).segment(image).labels, load_model(tmp_path / "new").segment(image).labels
+    )
+
+
+def test_a_new_kind_of_image_is_learnt_and_the_old_is_kept(start, tmp_path, dark_examples, disks):
+    params = FinetuneParams(**{**QUICK, "batch_size": 4, "validate_every": 100, "learning_rate": 5e-3})
+    old = remember(*disks, 2)
+    events = run(start, dark_examples, tmp_path / "new", steps=60, params=params, remembered=old)
+    verdict = events[-1].value.verdict
+    assert verdict.before["mean_ap"] < 0.3
+    assert verdict.after["mean_ap"] > verdict.before["mean_ap"] + 0.3
+    assert verdict.after["old_mean_ap"] > 0.8 * verdict.before["old_mean_ap"]
+    spec = read_spec(tmp_path / "new")
+    assert spec.training["fine_tuned_from"] == str(start)
+    assert spec.training["fine_tuning_steps"] == 60
+    assert {score.data for score in spec.scores} == {"held-out corrections", "stored images of the old kind"}
+    # what was learnt now is remembered by those who learn from this model next
+    assert len(read_memory(tmp_path / "new")) == len(old) + len(dark_examples)
+
+
+def test_stopped_and_resumed_equals_not_stopped(start, tmp_path, dark_examples):
+    whole = run(start, dark_examples, tmp_path / "whole" / "m", steps=7)
+    for stop in (1, 3, 5):
+        out = tmp_path / str(stop) / "m"
+        stopped = finetune(start, dark_examples, out, steps=7, params=FinetuneParams(**QUICK), remembered=())
+        for event in stopped:
+            if isinstance(event, Progress) and event.what == "steps" and event.done == stop:
+                break
+        stopped.close()
+        assert load(out / "training" / "checkpoint.safetensors").values["step"] == stop
+        rest = run("nobody reads this", [], out, steps=7, resume=True)
+        assert terms(rest) == terms(whole)[stop:]
+        assert same(read_weights(out), read_weights(tmp_path / "whole" / "m"))
+        assert rest[-1].value.verdict == whole[-1].value.verdict
+
+
+def test_stopped_while_it_is_judged_equals_not_stopped(start, tmp_path, dark_examples):
+    whole = run(start, dark_examples, tmp_path / "whole" / "m", steps=4)
+    out = tmp_path / "stopped" / "m"
+    stopped = finetune(start, dark_examples, out, steps=4, params=FinetuneParams(**QUICK), remembered=())
+    learning = False
+    for event in stopped:
+        learning = learning or isinstance(event, Metric)
+        if learning and isinstance(event, Progress) and "judge" in event.what:
+            break
+    stopped.close()
+    rest = run("", [], out, steps=4, resume=True)
+    assert same(read_weights(out), read_weights(tmp_path / "whole" / "m"))
+    assert rest[-1].value.verdict == whole[-1].value.verdict
+
+
+def test_the_course_does_not_depend_on_how_long_it_will_be(start, tmp_path, dark_examples):
+    short = run(start, dark_examples, tmp_path / "short", steps=3)
+    longer = run(start, dark_examples, tmp_path / "longer", steps=6)
+    assert terms(short) == terms(longer)[:3]
+    timed = run(start, dark_examples, tmp_path / "timed", minutes=1e-6)
+    assert len(terms(timed)) == 1
+    assert terms(timed) == terms(longer)[:1]
+
+
+def test_what_was_stopped_can_be_judged_as_it_is(start, tmp_path, dark_examples):
+    out = tmp_path / "m"
+    stopped = finetune(start, dark_examples, out, steps=50, params=FinetuneParams(**QUICK), remembered=())
+    for event in stopped:
+        if isinstance(event, Progress) and event.what == "steps" and event.done == 4:
+            break
+    stopped.close()
+    rest = run("", [], out, steps=4, resume=True)
+    assert not terms(rest)
+    assert isinstance(rest[-1], Result)
+
+
+@pytest.mark.parametrize("method", ["coloring", "discriminative", "semiconv", "metric"])
+def test_unknown_pixels_teach_nothing(method, tmp_path, disks, recipe):
+    """With nothing known but one object, and no holding to the old outputs, all else has a zero gradient."""
+    from napari_instseg.core.method import Target
+
+    made = recipe(method)
+    example = disks[0][0].read()
+    labels = torch.from_numpy(np.where(example.labels == 1, 1, -1).astype(np.int64))[None]
+    network = made.method.build(made.network, 1, 2, 0)
+    raw = {
+        name: torch.randn(1, channels, *labels.shape[1:], requires_grad=True)
+        for name, channels in ((n, h.shape[1]) for n, h in network(torch.zeros(1, 1, 48, 48)).items())
+    }
+    sum(made.method.compute_loss(raw, Target(labels), made.loss).values()).backward()
+    for name, head in raw.items():
+        if name != "sigma" and head.grad is not None:  # one number for the whole image
+            assert not head.grad[:, :, labels[0] < 0].any()
+
+
+def test_only_objects_known_does_not_make_all_one_object(start, tmp_path, disks):
+    """Nothing is known but the insides of objects; holding to the old outputs keeps the background background."""
+    examples = [pair(p.name, dataclasses.replace(p.read(), labels=dark(p.read(), (1, 2, 3)).labels)) for p in disks[0]]
+    params = FinetuneParams(**{**QUICK, "learning_rate": 5e-3, "validate_every": 100})
+    run(start, examples, tmp_path / "new", steps=40, params=params)
+    example = disks[1][0].read()
+    found = load_model(tmp_path / "new").segment(example.image).labels
+    assert ((found > 0) == (example.labels > 0)).mean() > 0.9
+
+
+def test_a_model_that_got_worse_is_not_better_and_says_why(start, tmp_path, disks):
+    """Labels that are wrong on purpose: background is taught as object."""
+    example = disks[0][0].read()
+    wrong = np.zeros_like(example.labels)
+    wrong[:20, :20], wrong[28:, 28:] = 1, 2
+    good = [pair(p.name, p.read()) for p in disks[0][1:3]]
+    params = FinetuneParams(**{**QUICK, "learning_rate": 0.05, "hold": 0.0, "validate_every": 100, "held_out": 0.4})
+    events = run(start, [pair("wrong", dataclasses.replace(example, labels=wrong)), *good], tmp_path / "new",
+                 steps=30, params=params)  # fmt: skip
+    verdict = events[-1].value.verdict
+    assert verdict.after["mean_ap"] < verdict.before["mean_ap"]
+    assert not verdict.better
+    assert "worse" in verdict.words
+    assert "Possible reasons" in verdict.words
+    assert events[-2] == Message(verdict.words, warning=True)
+
+
+def test_frozen_parts_do_not_change(start, tmp_path, dark_examples):
+    params = FinetuneParams(**{**QUICK, "frozen": "encoder"})
+    run(start, dark_examples, tmp_path / "new", steps=3, params=params)
+    before, after = read_weights(start), read_weights(tmp_path / "new")
+    for name in before:
+        part = name.split(".")[0]
+        if part in ("stem", "down", "encoder") or "running" in name:
+            assert torch.equal(before[name], after[name]), name
+    assert not torch.equal(before["head.weight"], after["head.weight"])
+
+
+def test_bad_input_in_words(start, tmp_path, dark_examples, disks):
+    example = disks[0][0].read()
+    unknown = dataclasses.replace(example, labels=np.full_like(example.labels, -1))
+    with pytest.raises(InputError, match="no example with an object"):
+        run(start, [pair("a", unknown)], tmp_path / "a", steps=1)
+    with pytest.raises(InputError, match="no example with an object"):
+        run(start, [], tmp_path / "a", steps=1)
+    assert not (tmp_path / "a").exists()
+    with pytest.raises(ParameterError, match="Both steps and minutes"):
+        run(start, dark_examples, tmp_path / "a", steps=1, minutes=1)
+    with pytest.raises(TrainingError, match="no fine-tuning in"):
+        run(start, dark_examples, tmp_path / "a", steps=1, resume=True)
+    run(start, dark_examples, tmp_path / "b", steps=1)
+    with pytest.raises(TrainingError, match="already holds"):
+        run(start, dark_examples, tmp_path / "b", steps=1)
+    (tmp_path / "b" / "training" / module.RUN).write_text("{")
+    with pytest.raises(TrainingError, match="damaged"):
+        run("", [], tmp_path / "b", steps=2, resume=True)
+
+
+def test_one_object_is_learnt_from_and_nothing_is_held_out(start, tmp_path, disks):
+    events = run(start, [pair("one", dark(disks[0][0].read(), (1,)))], tmp_path / "new", steps=2)
+    assert any(isinstance(e, Message) and e.warning and "nothing is held out" in e.text for e in events)
+    verdict = events[-1].value.verdict
+    assert "nothing can be said for sure" in verdict.words
+    assert not verdict.better
+    json.dumps(verdict.to_dict())

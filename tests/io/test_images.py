@@ -8,6 +8,7 @@ from PIL import Image as Pillow
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.io.images import read_image, read_indexed
+from napari_instseg.io.tiff import write_tiff
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (20, 31), dtype=np.uint8)
@@ -205,3 +206,11 @@ def test_jpeg_labels_are_refused(tmp_path):
     Pillow.fromarray(GREY).save(tmp_path / "a.jpg")
     with pytest.raises(InputError, match="JPEG, which blurs ids"):
         read_indexed(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("array", "axes"), [(GREY, "YX"), (COLOR, "YXC"), (COLOR16, "YXC"), (np.stack([GREY16, GREY16]), "ZYX")]
+)
+def test_an_image_that_was_written_is_read_again(tmp_path, array, axes):
+    write_tiff(tmp_path / "a.tif", array, axes, {"X": 0.5, "Y": 0.25})
+    check(read_image(tmp_path / "a.tif"), array, axes)

@@ -76,7 +76,8 @@ def write_tiff(path: Path, array: Array, axes: str, scale: Mapping[str, float]) 
     """
     import tifffile
 
-    metadata: dict[str, Any] = {"axes": axes}
+    colour = axes.endswith("C")  # channels last, as RGB has them
+    metadata: dict[str, Any] = {"axes": axes[:-1] + "S" if colour else axes}
     for letter, size in scale.items():
         metadata |= {f"PhysicalSize{letter}": size, f"PhysicalSize{letter}Unit": "µm"}
     # the plain TIFF tags too, for readers that know no OME
@@ -88,7 +89,7 @@ def write_tiff(path: Path, array: Array, axes: str, scale: Mapping[str, float]) 
             array,
             ome=True,
             metadata=metadata,
-            photometric="minisblack",
+            photometric="rgb" if colour else "minisblack",
             compression="zlib",
             resolution=resolution,
             resolutionunit=unit,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
-from napari_instseg.editing.change import Change, Labels, Mask
+from napari_instseg.editing.change import Change, Labels, Mask, box_of
 from napari_instseg.workspace.edits import Box, Edit, EditHistory, Patch
 from napari_instseg.workspace.source import Index
 
@@ -58,6 +58,7 @@ class Corrections:
         self.changed: list[Callable[[], None]] = []
         self.history = EditHistory()
         self._highest = int(labels.max(initial=0))
+        self._seen = labels.copy()
 
     # what is known
 
@@ -82,19 +83,13 @@ class Corrections:
         from scipy import ndimage
 
         labels, complete = self.labels[index], self.complete[index]
-        right = self._is_accepted(labels)
+        right = self._holds(self.accepted, labels)
         known = right | complete
         if ring > 0 and right.any():
             across = (1,) * (labels.ndim - self.ndim) + (3,) * self.ndim
             around = ndimage.binary_dilation(right, np.ones(across, bool), iterations=ring)
             known |= around & (labels == 0)
         return np.where(known, labels, UNKNOWN).astype(np.int32)
-
-    @property
-    def kept(self) -> set[int]:
-        """Ids of the objects that decoding again leaves as they are: accepted ones, and those in complete regions."""
-        inside = np.unique(self.labels[self.complete]) if self.complete.any() else np.zeros(0, np.int32)
-        return (self.accepted | set(inside.tolist())) - {0}
 
     @property
     def says_something(self) -> bool:
@@ -105,6 +100,19 @@ class Corrections:
         """Give an id that no object has, nor had as far as undo can reach."""
         self._highest += 1
         return self._highest
+
+    def new_ids(self) -> Iterator[int]:
+        """Give new ids without end."""
+        return iter(self.new_id, None)
+
+    @property
+    def highest(self) -> int:
+        """The highest id that any object has or had."""
+        return self._highest
+
+    def move(self) -> None:
+        """Go on in a copy of the label image; the array so far is left to whoever shows it."""
+        self.labels = self.labels.copy()
 
     # edits
 
@@ -125,20 +133,26 @@ class Corrections:
         view[...] = after
         return self._settle(title, box, before, set(change.objects))
 
-    def painted(self, title: str, box: Box, before: Labels, objects: Iterable[int] = ()) -> bool:
-        """Take note of pixels that were changed in `labels` already, such as by a viewer's brush.
+    def painted(self, title: str, index: Index = ()) -> bool:
+        """Take note of what was changed in `labels` itself, such as by a viewer's brush; tell whether anything was.
+
+        What got pixels is accepted; so is what lost some to the background and has some left.
 
         Parameters
         ----------
         title : str
-        box : tuple of slice
-            Where, in the whole of `labels`.
-        before : int32 array
-            What the box held.
-        objects : iterable of int
-            Ids that were painted.
+        index : tuple of int
+            The slice that was painted in; ``()`` looks at all.
         """
-        return self._settle(title, box, before, set(objects))
+        different = self.labels[index] != self._seen[index]
+        if not different.any():
+            return False
+        box = (*(slice(position, position + 1) for position in index), *box_of(different))
+        before, after = self._seen[box], self.labels[box]
+        where = before != after
+        drawn = set(np.unique(after[where]).tolist())
+        erased = set(np.unique(before[where & (after == 0)]).tolist())
+        return self._settle(title, box, before.copy(), drawn | erased)
 
     def accept(self, *ids: int) -> bool:
         """Say that these objects are right."""
@@ -164,6 +178,52 @@ class Corrections:
         """Make the step that was undone last again; give it, or None if there is none."""
         return self._told(self.history.redo(self._arrays, self.accepted))
 
+    # decoding again
+
+    def take_decoded(self, decoded: Labels, index: Index = (), window: Box | None = None) -> Labels:
+        """Take over newly decoded objects of a slice: what the user said stays, all else is replaced.
+
+        Accepted and edited objects and those in complete regions stay as they are. Decoded objects yield to them, and
+        to where something was deleted; one that yields more than half of its pixels is that object, and is dropped.
+
+        Parameters
+        ----------
+        decoded : int32 array
+            Of the slice, or of the window; ids as they shall be shown.
+        index : tuple of int
+            The slice.
+        window : tuple of slice, optional
+            The part of the slice that was decoded.
+
+        Returns
+        -------
+        int32 array
+            What is there now, a view of `labels`.
+        """
+        where: Any = (*index, *(window or (slice(None),) * self.ndim))
+        view: Labels = self.labels[where]
+        complete = self.complete[where]
+        if self.accepted or complete.any() or self.emptied[where].any():
+            stays = self.accepted | set(np.unique(view[complete]).tolist())
+            decoded = self._yielding(decoded, view, self._holds(stays, view) | complete, self.emptied[where], stays)
+        view[...] = decoded
+        self._seen[where] = decoded
+        self._highest = max(self._highest, int(decoded.max(initial=0)))
+        return view
+
+    def _yielding(self, decoded: Labels, old: Labels, kept: Mask, emptied: Mask, ids: set[int]) -> Labels:
+        """Put what is kept of the old objects over decoded ones, of which those that lose most are dropped."""
+        theirs = kept | emptied
+        size = np.bincount(decoded.ravel())
+        left = np.bincount(decoded[~theirs], minlength=len(size))
+        table = np.where(2 * left < size, 0, np.arange(len(size)))
+        # an id that a kept object has cannot be that of what is left of a decoded one
+        for label in np.intersect1d(table[table > 0], list(ids)):
+            table[label] = self.new_id()
+        table[0] = 0
+        new: Labels = np.where(kept, old, np.where(theirs, 0, table[decoded])).astype(np.int32)
+        return new
+
     @property
     def _arrays(self) -> dict[str, Array]:
         return {"labels": self.labels, "complete": self.complete, "emptied": self.emptied}
@@ -174,6 +234,7 @@ class Corrections:
         patch = Patch.between("labels", box, before, after)
         if patch is None:
             return self._record(Edit(title, accepted=frozenset(shaped - self.accepted - {0})))
+        self._seen[box] = after
         touched = set(np.unique(patch.before).tolist()) - {0}
         left = set(np.unique(after).tolist())
         slices = self.labels[box[: self.labels.ndim - self.ndim]]
@@ -186,7 +247,7 @@ class Corrections:
             Edit(
                 title,
                 [each for each in patches if each is not None],
-                accepted=frozenset(shaped - self.accepted - {0} - gone),
+                accepted=frozenset(shaped - self.accepted - gone - {0}),
                 rejected=frozenset(gone & self.accepted),
             )
         )
@@ -202,13 +263,19 @@ class Corrections:
 
     def _told(self, edit: Edit | None) -> Edit | None:
         if edit is not None:
+            for patch in edit.patches:
+                if patch.name == "labels":
+                    self._seen[patch.box] = self.labels[patch.box]
             for call in list(self.changed):
                 call()
         return edit
 
-    def _is_accepted(self, labels: Labels) -> Mask:
-        table = np.zeros(max(int(labels.max(initial=0)), *self.accepted, 0) + 1, bool)
-        table[list(self.accepted)] = True
+    @staticmethod
+    def _holds(ids: set[int], labels: Labels) -> Mask:
+        """Tell of each pixel whether its object is one of these."""
+        table = np.zeros(max(int(labels.max(initial=0)), *ids, 0) + 1, bool)
+        table[list(ids)] = True
+        table[0] = False
         inside: Mask = table[np.maximum(labels, 0)]
         return inside
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 import numpy.typing as npt
@@ -106,6 +107,7 @@ class EditHistory:
 
     def __post_init__(self) -> None:
         self._file = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
+        finalize(self, self._file.close)
 
     @property
     def undo_title(self) -> str:

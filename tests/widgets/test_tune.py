@@ -186,8 +186,116 @@ def test_every_method_fits_the_width_of_the_dock_and_controls_of_the_last_one_va
     scroll = dock.findChild(QScrollArea)
     for method in methods().values():
         dock.tune.show_values(method.decode())
-        dock.look.show_views(method.inspect)
+        dock.look.views.show_views(method.inspect)
         shown = [form for form in dock.findChildren(ParameterForm) if not form.isHidden()]
         assert [form.params for form in shown] == [method.decode]
         room = WIDTH - scroll.verticalScrollBar().sizeHint().width()
         assert scroll.widget().minimumSizeHint().width() <= room, method.name
+
+
+def strip_under(window, name):
+    """Wait for the strip of a parameter, computed to its end."""
+    row = window.row(name)
+    window.wait()
+    window.qtbot.waitUntil(lambda: window.dock.tuner.idle and row.strip.strip is not None, timeout=30_000)
+    return row.strip
+
+
+def click_strip(window, view, share):
+    from qtpy.QtTest import QTest
+
+    window.viewer.window.show()
+    window.qtbot.wait(50)
+    place = QPoint(round(view.x_at(share)), view.height() // 2)
+    QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=place)
+
+
+def test_a_strip_appears_under_the_slider_and_a_click_goes_there(tuned):
+    view = strip_under(tuned, "min_size")
+    counts = {point.value: point.n_objects for point in view.strip.points}
+    assert counts[0] == tuned.count
+    assert counts[5000] == 0
+    assert view.strip.stable[0] == 0
+    own = tuned.workspace.parameters.min_size
+    click_strip(tuned, view, 0.9)
+    assert tuned.workspace.parameters.min_size > 1000
+    assert tuned.row("min_size")._box.value() == tuned.workspace.parameters.min_size
+    tuned.wait()
+    assert tuned.labels("cells").data.max() == 0
+    assert view.valid, "its own parameter leaves a strip as it is"
+    tuned.dock.tune._undo.click()
+    assert tuned.workspace.parameters.min_size == own
+    tuned.row("foreground_threshold")._box.setValue(0.9)
+    assert not view.valid
+    tuned.qtbot.waitUntil(lambda: view.valid and tuned.dock.tuner.idle, timeout=30_000)
+    assert view.strip.belongs_to(tuned.workspace.parameters)
+    view.grab()  # it is drawn without complaint
+
+
+def test_strips_are_computed_only_for_what_is_seen_and_go_with_the_image(tuned, disks):
+    view = strip_under(tuned, "foreground_threshold")
+    assert not view.isHidden()
+    assert tuned.row("sizes").parameter.kind == "choice"
+    tuned.viewer.add_image(disks((60, 90))[0], name="other")
+    assert view.isHidden()
+    assert view.strip is None
+
+
+def draw_truth(window, name="mine", ids=(2, 3)):
+    """Draw some objects as they should be, into a layer of one's own."""
+    objects = window.labels("cells").data
+    window.viewer.add_labels(np.where(np.isin(objects, ids), objects, 0), name=name)
+    choice = window.dock.tune.truth._choice
+    choice.activated.emit(choice.findText(name))
+
+
+def test_fit_raises_the_score_as_one_step_that_can_be_undone(tuned):
+    assert not tuned.dock.tune._fit.isEnabled()
+    draw_truth(tuned)
+    tuned.row("min_size")._box.setValue(3000)
+    tuned.row("foreground_threshold")._box.setValue(0.98)
+    tuned.wait()
+    tuned.qtbot.waitUntil(lambda: tuned.dock.tune._undo.isEnabled(), timeout=5000)
+    detuned = tuned.workspace.parameters
+    assert tuned.labels("cells").data.max() == 0
+    found = []
+    tuned.controller.fitted.connect(found.append)
+    tuned.dock.tune._fit.click()
+    assert tuned.controller.running
+    tuned.wait()
+    assert found[0].before.mean_ap == 0
+    assert found[0].after.mean_ap == 1
+    assert found[0].n_objects == 2
+    assert "0.00 before, 1.00 now" in tuned.dock.tune._fit_note.text()
+    assert len(np.unique(tuned.labels("cells").data)) - 1 == tuned.count
+    assert tuned.workspace.parameters == found[0].parameters
+    tuned.dock.tune._undo.click()
+    tuned.wait()
+    assert tuned.workspace.parameters == detuned
+    assert tuned.labels("cells").data.max() == 0
+
+
+def test_fitting_can_be_cancelled_and_leaves_the_values(tuned):
+    draw_truth(tuned)
+    before = tuned.workspace.parameters
+    tuned.dock.tune._fit.click()
+    tuned.dock.status._cancel.click()
+    tuned.wait()
+    assert "Cancelled" in tuned.workspace.status.message
+    assert tuned.workspace.parameters == before
+
+
+def test_true_objects_give_a_score_and_painting_another(tuned):
+    draw_truth(tuned)
+    view = strip_under(tuned, "min_size")
+    tuned.qtbot.waitUntil(lambda: tuned.dock.tuner.idle and view.strip is not None and view.strip.points[0].score == 1)
+    layer = tuned.viewer.layers["mine"]
+    half = np.nonzero(layer.data == 2)
+    layer.data_setitem((half[0][::2], half[1][::2]), 0)
+    tuned.qtbot.waitUntil(
+        lambda: tuned.dock.tuner.idle and view.strip is not None and 0 < view.strip.points[0].score < 1, timeout=30_000
+    )
+    tuned.viewer.layers.remove("mine")
+    assert tuned.dock.tune.truth.layer is None
+    assert not tuned.dock.tune._fit.isEnabled()
+    assert "Labels layer" in tuned.dock.tune._fit.toolTip()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from napari_instseg.core.params import Params
 from napari_instseg.inference.fit import Known, only_objects
 from napari_instseg.workspace import sensitivity
 from napari_instseg.workspace.sensitivity import Point, Question, Sensitivity, Strip, looked_at, sweep
@@ -24,9 +25,8 @@ def whole(prediction):
 def strip_of(counts, scores=None):
     scores = scores or [None] * len(counts)
     last = len(counts) - 1
-    return Strip(
-        "p", tuple(Point(i / last, float(i), n, s) for i, (n, s) in enumerate(zip(counts, scores, strict=True)))
-    )
+    points = [Point(i / last, float(i), n, s) for i, (n, s) in enumerate(zip(counts, scores, strict=True))]
+    return Strip("p", tuple(points), Params())
 
 
 def test_every_point_is_what_decoding_gives(scene):
@@ -96,6 +96,8 @@ def test_strips_of_all_names_come_rough_first_and_again_from_memory(scene, loop)
     strips.ask(Question(prediction, prediction.parameters(min_size=500), ("min_size",)))
     loop.run_until(lambda: strips.idle and len(said) >= 7)
     assert said[6] is said[2]
+    assert said[6].belongs_to(prediction.parameters(min_size=900))
+    assert not said[6].belongs_to(prediction.parameters(min_score=0.5))
     strips.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
-from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.method import View
 from napari_instseg.methods import get_method
 from napari_instseg.widgets.export import ExportSection
@@ -23,6 +21,7 @@ from napari_instseg.widgets.posting import Poster
 from napari_instseg.widgets.segment import RUN_KEY, SegmentSection
 from napari_instseg.widgets.status import CANCEL_KEY, StatusLine
 from napari_instseg.widgets.tune import REDO_KEY, UNDO_KEY, TuneSection
+from napari_instseg.widgets.tuner import Tuner
 from napari_instseg.workspace.controller import Controller
 from napari_instseg.workspace.inspector import Inspector, why_not
 from napari_instseg.workspace.results import Plane, Results
@@ -54,7 +53,8 @@ class SegmentDock(QWidget):
         self.inspector = Inspector(self._show_view, controller.fail, post)
         self.layers = OwnLayers(napari_viewer, lambda text: controller.say(text, "warning"))
         self.segment = SegmentSection(napari_viewer)
-        self.tune = TuneSection()
+        self.tune = TuneSection(napari_viewer)
+        self.tuner = Tuner(self.tune, controller, post)
         self.look = LookSection()
         self.export = ExportSection()
         self.keys = Keys(self)
@@ -71,8 +71,8 @@ class SegmentDock(QWidget):
         self._show_model()
         self.segment.image.start()
         # the widgets may be gone when this is called, the controller is not
-        image, inspector = self.segment.image, self.inspector
-        self.destroyed.connect(lambda: _release(image, controller, inspector))
+        image, inspector, tuner = self.segment.image, self.inspector, self.tuner
+        self.destroyed.connect(lambda: _release(image, controller, inspector, tuner))
 
     def _lay_out(self) -> None:
         inner = QWidget()
@@ -96,29 +96,18 @@ class SegmentDock(QWidget):
         self.layout().setStretch(0, 1)
 
     def _connect_choices(self) -> None:
-        controller, tuning = self.controller, self.controller.tuning
-        image, segment, tune = self.segment.image, self.segment, self.tune
+        controller, image, segment = self.controller, self.segment.image, self.segment
         image.source_chosen.connect(controller.choose_source)
         image.reading_chosen.connect(controller.choose_reading)
         image.channel_chosen.connect(controller.choose_channel)
         image.whole_stack_chosen.connect(controller.choose_whole_stack)
         image.view_changed.connect(controller.see)
-        segment.model.chosen.connect(self._guarded(controller.choose_model))
+        segment.model.chosen.connect(controller.guarded(controller.choose_model))
         segment.diameter.chosen.connect(controller.choose_diameter)
         segment.device_chosen.connect(controller.choose_device)
         segment.run.connect(controller.run)
         segment.advice_taken.connect(controller.follow)
         self.status.cancelled.connect(controller.cancel)
-        tune.changed.connect(self._guarded(lambda name, value: tuning.change(**{name: value})))
-        tune.settled.connect(tuning.settle)
-        tune.live_chosen.connect(controller.choose_live)
-        tune.applied.connect(tuning.apply)
-        tune.undone.connect(tuning.undo)
-        tune.redone.connect(tuning.redo)
-        tune.reset.connect(tuning.reset)
-        tune.preset_chosen.connect(self._guarded(tuning.load_preset))
-        tune.preset_saved.connect(self._guarded(tuning.save_preset))
-        tune.preset_deleted.connect(self._guarded(tuning.delete_preset))
         self.look.toggled.connect(self._toggle_view)
         self.export.asked.connect(self._export)
 
@@ -127,10 +116,8 @@ class SegmentDock(QWidget):
         events.source.connect(self._show_source)
         events.reading.connect(self._show_reading)
         events.spec.connect(self._show_model)
-        events.parameters.connect(self._show_parameters)
         events.diameter.connect(self._show_diameter)
         events.status.connect(self._show_status)
-        controller.tuning.changed.connect(self._show_tuning)
         controller.found.connect(self._show_found)
         controller.advised.connect(self.segment.show_advice)
         controller.failed.connect(show_error)
@@ -161,11 +148,6 @@ class SegmentDock(QWidget):
         self.look.show_views(get_method(workspace.spec.method).inspect)
         self._show_ready()
 
-    def _show_parameters(self) -> None:
-        parameters = self.controller.workspace.parameters
-        if parameters is not None:
-            self.tune.show_values(parameters)
-
     def _show_diameter(self) -> None:
         self.segment.diameter.show_diameter(self.controller.workspace.diameter)
 
@@ -173,14 +155,6 @@ class SegmentDock(QWidget):
         status = self.controller.workspace.status
         self.status.show_status(status)
         self.segment.show_reason(status.device_reason)
-
-    def _show_tuning(self) -> None:
-        tuning = self.controller.tuning
-        self.tune.allow(undo=tuning.can_undo, redo=tuning.can_redo, reset=tuning.can_reset)
-        try:
-            self.tune.show_presets(tuning.preset_names())
-        except InstsegError as error:
-            self.controller.fail(str(error))
 
     def _show_ready(self) -> None:
         controller, workspace = self.controller, self.controller.workspace
@@ -236,19 +210,9 @@ class SegmentDock(QWidget):
             labels = results.labels() if layer is None else layer.data
             self.controller.export(paths, labels)
 
-    def _guarded(self, call: Callable[..., Any]) -> Callable[..., None]:
-        """Turn an error of a call into a message."""
 
-        def guarded(*values: Any) -> None:
-            try:
-                call(*values)
-            except InstsegError as error:
-                self.controller.fail(str(error))
-
-        return guarded
-
-
-def _release(image: Any, controller: Controller, inspector: Inspector) -> None:
+def _release(image: Any, controller: Controller, inspector: Inspector, tuner: Tuner) -> None:
     controller.close()
     inspector.close()
+    tuner.release()
     image.release()

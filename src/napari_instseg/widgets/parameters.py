@@ -20,6 +20,8 @@ from napari_instseg.widgets.parts import (
     labelled,
     row,
 )
+from napari_instseg.widgets.strip import StripView
+from napari_instseg.workspace.sensitivity import Point, Strip
 
 TICKS = 1000
 """Positions of a slider."""
@@ -67,7 +69,9 @@ class NumberRow(ParameterRow):
         self._size.setStyleSheet("font-size: 8pt; color: gray;")
         self._micrometres: float | None = None
         calm_wheel(self._slider)
-        layout = column(row(self._title, self._size, self._box, stretch=0), self._slider)
+        self.strip = StripView(self._slider, self._describe)
+        self.strip.chosen.connect(self._go_to)
+        layout = column(row(self._title, self._size, self._box, stretch=0), self._slider, self.strip)
         layout.setSpacing(2)
         self.setLayout(layout)
         self._calm = QTimer(self, singleShot=True, interval=SETTLE_MS)
@@ -89,11 +93,26 @@ class NumberRow(ParameterRow):
             widget.setValue(shown)
             widget.blockSignals(False)
         self._say_size(value)
+        self.strip.update()
 
     def show_pixel_size(self, micrometres: float | None) -> None:
         """Say sizes in micrometres too, where the image has a scale."""
         self._micrometres = micrometres
         self._say_size(self._box.value())
+
+    def _describe(self, point: Point) -> str:
+        """Say what there would be at a value."""
+        unit = f" {self.parameter.unit}" if self.parameter.unit else ""
+        score = f", score {point.score:.2f}" if point.score is not None else ""
+        objects = f"{point.n_objects} object{'' if point.n_objects == 1 else 's'}"
+        return f"{point.value:g}{unit}: {objects} in view{score}. Click to go there."
+
+    def _go_to(self, share: float) -> None:
+        value = value_at(self.parameter, share)
+        if value != self._box.value():
+            self.show_value(value)
+            self.changed.emit(self.parameter.name, value)
+            self.settled.emit()
 
     def _say_size(self, value: float) -> None:
         text = ""
@@ -115,6 +134,7 @@ class NumberRow(ParameterRow):
             self._box.setValue(value)
             self._box.blockSignals(False)
             self._say_size(value)
+            self.strip.update()
             self.changed.emit(self.parameter.name, value)
         if not self._slider.isSliderDown():
             self._calm.start()
@@ -199,6 +219,8 @@ class ParameterForm(QWidget):
     """Name and value, while the user changes it."""
     settled = Signal()
     """The user is done changing one."""
+    unfolded = Signal()
+    """Those for experts can be seen now."""
 
     def __init__(self, params: type[Params]) -> None:
         super().__init__()
@@ -213,6 +235,7 @@ class ParameterForm(QWidget):
             inner = QWidget()
             inner.setLayout(column(*expert))
             self._more = Section("More", inner, opened=False)
+            self._more.unfolded.connect(self.unfolded)
             layout.addWidget(self._more)
         self.setLayout(layout)
         for made in self.rows.values():
@@ -226,6 +249,8 @@ class ParameterForm(QWidget):
         for name, made in self.rows.items():
             made.show_value(getattr(values, name))
             made.setVisible(name in applying)
+            if isinstance(made, NumberRow) and made.strip.strip is not None:
+                made.strip.show_valid(made.strip.strip.belongs_to(values))
         if self._more is not None:
             self._more.setVisible(any(r.parameter.advanced and n in applying for n, r in self.rows.items()))
 
@@ -233,6 +258,22 @@ class ParameterForm(QWidget):
         """Say sizes in micrometres too, where the image has a scale."""
         for made in self.rows.values():
             made.show_pixel_size(micrometres)
+
+    def with_strip(self) -> tuple[str, ...]:
+        """Name the numbers that the user can see, in their order."""
+        return tuple(name for name, made in self.rows.items() if isinstance(made, NumberRow) and made.isVisible())
+
+    def show_strip(self, strip: Strip) -> None:
+        """Show how the number of objects depends on a parameter."""
+        made = self.rows.get(strip.name)
+        if isinstance(made, NumberRow):
+            made.strip.show_strip(strip)
+
+    def clear_strips(self) -> None:
+        """Show no strips, as for another image."""
+        for made in self.rows.values():
+            if isinstance(made, NumberRow):
+                made.strip.show_strip(None)
 
 
 def tooltip(parameter: Parameter) -> str:

@@ -25,6 +25,8 @@ SPACE = 6
 class Section(QWidget):
     """A part of the dock under a title that folds it."""
 
+    unfolded = Signal()
+
     def __init__(self, title: str, content: QWidget, *, opened: bool = True) -> None:
         super().__init__()
         self._button = QToolButton()
@@ -56,6 +58,8 @@ class Section(QWidget):
     def _fold(self, opened: bool) -> None:
         self._button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
         self._content.setVisible(opened)
+        if opened:
+            self.unfolded.emit()
 
 
 class Note(QLabel):

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QVBoxLayout, QWidget
 
 from napari_instseg.core.params import Params
 from napari_instseg.widgets.parameters import ParameterForm
-from napari_instseg.widgets.parts import SPACE, Note, button, calm_wheel, row
+from napari_instseg.widgets.parts import SPACE, Note, allow, button, calm_wheel, row
 from napari_instseg.widgets.sparkline import Sparkline
+from napari_instseg.widgets.truth import TruthChoice
 from napari_instseg.workspace.status import in_time
 
+if TYPE_CHECKING:
+    from napari import Viewer
+
 UNDO_KEY, REDO_KEY = "Alt+Z", "Alt+Shift+Z"
+FIT_HELP = (
+    "<p>Search the values that find your objects best. Nothing is trained and the network is not run again. "
+    f"It is one step that can be undone ({UNDO_KEY}).</p>"
+)
 
 
 class TuneSection(QWidget):
-    """The form of the model's method, and what one does with its values."""
+    """The form of the model's method, and what one does with its values.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Its Labels layers may hold true objects.
+    """
 
     changed = Signal(str, object)
     """Name and value of a parameter, while the user changes it."""
@@ -30,9 +46,14 @@ class TuneSection(QWidget):
     preset_chosen = Signal(str)
     preset_saved = Signal(str)
     preset_deleted = Signal(str)
+    fit_asked = Signal()
+    """The user wants the values that agree best with the true objects."""
+    seen = Signal()
+    """The section has become visible, or what is in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, viewer: Viewer) -> None:
         super().__init__()
+        self.truth = TruthChoice(viewer)
         self.form: ParameterForm | None = None
         self._pixel_size: float | None = None
         self._live = QCheckBox("Live")
@@ -46,6 +67,8 @@ class TuneSection(QWidget):
         self._facts.setStyleSheet("font-size: 9pt; color: gray;")
         self._times = Sparkline()
         self._times.setToolTip("Time from a change to the new objects on the screen, the last ones at the right.")
+        self._fit = button("Fit to my objects", FIT_HELP)
+        self._fit_note = Note()
         self._presets = QComboBox()
         self._presets.setEditable(True)
         self._presets.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -65,6 +88,9 @@ class TuneSection(QWidget):
             row(self._live, self._apply, QWidget(), self._undo, self._redo, self._reset, stretch=2),
             self._empty,
             row(self._facts, self._times, stretch=1),
+            self.truth,
+            self._fit,
+            self._fit_note,
             row(self._presets, self._save, self._delete, stretch=0),
         ):
             layout.addWidget(widget)
@@ -73,12 +99,14 @@ class TuneSection(QWidget):
         self._undo.clicked.connect(self.undone)
         self._redo.clicked.connect(self.redone)
         self._reset.clicked.connect(self.reset)
+        self._fit.clicked.connect(self.fit_asked)
         self._presets.activated.connect(lambda number: self.preset_chosen.emit(self._presets.itemText(number)))
         self._presets.editTextChanged.connect(self._name_presets)
         self._save.clicked.connect(lambda: self.preset_saved.emit(self._presets.currentText()))
         self._delete.clicked.connect(lambda: self.preset_deleted.emit(self._presets.currentText()))
         self._apply.setVisible(False)
         self.allow(undo=False, redo=False, reset=False)
+        self.allow_fit("Run the segmentation first.")
         self.show_presets(())
 
     def show_values(self, values: Params) -> None:
@@ -97,6 +125,7 @@ class TuneSection(QWidget):
         self._place.insertWidget(1, self.form)
         self.form.changed.connect(self.changed)
         self.form.settled.connect(self.settled)
+        self.form.unfolded.connect(self.seen)
         self._empty.say("")
 
     def show_pixel_size(self, micrometres: float | None) -> None:
@@ -114,9 +143,25 @@ class TuneSection(QWidget):
         self._facts.setText(words)
 
     def clear_outcome(self) -> None:
-        """Forget counts and times, as for another image."""
+        """Forget counts, times, strips and scores, as for another image."""
         self._facts.setText("")
         self._times.clear()
+        self._fit_note.say("")
+        if self.form is not None:
+            self.form.clear_strips()
+
+    def allow_fit(self, obstacle: str) -> None:
+        """Enable fitting, or say in its tooltip why it cannot be done now."""
+        allow(self._fit, obstacle, FIT_HELP)
+
+    def say_fit(self, text: str, tone: str = "plain") -> None:
+        """Say what fitting came to."""
+        self._fit_note.say(text, tone)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Tell that there is something to see."""
+        super().showEvent(event)
+        self.seen.emit()
 
     def allow(self, *, undo: bool, redo: bool, reset: bool) -> None:
         """Enable what can be done."""

@@ -17,6 +17,7 @@ from napari_instseg.io.models import read_spec
 from napari_instseg.workspace import exports
 from napari_instseg.workspace.decoder import Decoder
 from napari_instseg.workspace.explain import Advice
+from napari_instseg.workspace.fit import fit_to, summary
 from napari_instseg.workspace.guess import Look, look_at, suggest_model
 from napari_instseg.workspace.jobs import Ended, Job, Post
 from napari_instseg.workspace.operations import Found, Models, Order, segment
@@ -46,6 +47,8 @@ class Controller:
     """Objects of a slice, to be shown."""
     advised = Signal(object)
     """An `Advice` on the last result, or None."""
+    fitted = Signal(object)
+    """The `Fit` that a search for parameters found."""
     failed = Signal(str)
     """A problem in words."""
     ready = Signal()
@@ -210,6 +213,30 @@ class Controller:
         pace = Pace()
         self._start(exports.write(order), "Exporting", lambda event: self._take(event, pace))
 
+    def fit(self, truth: Array) -> None:
+        """Search the parameters that agree best with known objects; they become one step that can be undone.
+
+        Parameters
+        ----------
+        truth : int array, of the results' shape
+            0 background, above 0 true objects, -1 unknown.
+        """
+        results, before = self.results, self.workspace.parameters
+        if results is None or before is None or self.running:
+            self.fail("Run the segmentation first." if results is None else self.obstacle())
+            return
+
+        def take(event: Any) -> None:
+            if not isinstance(event, Result):
+                self._take(event, pace)
+            elif results is self.results and type(self.workspace.parameters) is type(before):
+                self.tuning.take(event.value.parameters)
+                self.say(summary(event.value, before), "good")
+                self.fitted.emit(event.value)
+
+        pace = Pace()
+        self._start(fit_to(results, truth, before, self.tuning.own), "Fitting to your objects", take)
+
     def cancel(self) -> None:
         """Ask the job to stop; it ends after the tile or file that it is at."""
         if self._job is not None:
@@ -315,6 +342,17 @@ class Controller:
         if not self._closed:
             self.say(words, "error")
             self.failed.emit(words)
+
+    def guarded(self, call: Callable[..., None]) -> Callable[..., None]:
+        """Turn an error of a call into a message."""
+
+        def tell(*values: Any) -> None:
+            try:
+                call(*values)
+            except InstsegError as error:
+                self.fail(str(error))
+
+        return tell
 
     # helpers
 

@@ -6,17 +6,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_instseg.core.params import Parameter, Params
 from napari_instseg.core.scale import value_at
-from napari_instseg.decoding.pipeline import DecodingStopped, Pipeline
-from napari_instseg.inference.fit import Known, agreement
+from napari_instseg.decoding.pipeline import DecodingStopped, Pipeline, Segmentation
 from napari_instseg.inference.prediction import Prediction
-from napari_instseg.metrics import Overlap
 from napari_instseg.workspace.jobs import Latest, Post, in_words
+
+if TYPE_CHECKING:
+    from napari_instseg.inference.fit import Known
 
 LEVELS = (9, 17, 33)
 """Values that are tried along the range: a rough strip first, then finer ones."""
@@ -66,10 +67,17 @@ class Strip:
         Of the parameter.
     points : tuple of Point
         By rising value.
+    others : Params
+        The values of the other parameters.
     """
 
     name: str
     points: tuple[Point, ...]
+    others: Params
+
+    def belongs_to(self, parameters: Params) -> bool:
+        """Tell whether these have the values of the other parameters."""
+        return self.others == parameters.changed(**{self.name: getattr(self.others, self.name)})
 
     @cached_property
     def stable(self) -> tuple[float, float] | None:
@@ -173,14 +181,19 @@ def sweep(
         for share in np.linspace(0, 1, level).tolist():
             value = value_at(parameter, share)
             if value not in found:
-                labels = pipeline.run(parameters.changed(**{parameter.name: value}), window, should_stop)
-                table = truth.compare(labels.labels, window) if truth is not None else None
-                found[value] = Point(share, value, labels.n_objects, _score(table))
-        yield Strip(parameter.name, tuple(found[value] for value in sorted(found)))
+                segmentation = pipeline.run(parameters.changed(**{parameter.name: value}), window, should_stop)
+                found[value] = Point(share, value, segmentation.n_objects, _score(truth, segmentation, window))
+        yield Strip(parameter.name, tuple(found[value] for value in sorted(found)), parameters)
 
 
-def _score(table: Overlap | None) -> float | None:
-    return agreement([table]).mean_ap if table is not None and table.n_true else None
+def _score(truth: Known | None, segmentation: Segmentation, window: Window) -> float | None:
+    """Score against the true objects of the window, if there are any."""
+    if truth is None:
+        return None
+    from napari_instseg.inference.fit import agreement
+
+    table = truth.compare(segmentation.labels, window)
+    return agreement([table]).mean_ap if table.n_true else None
 
 
 def looked_at(shape: tuple[int, ...], window: Window | None) -> Window:
@@ -260,13 +273,13 @@ class Sensitivity:
         for name in question.names:
             parameter = declared[name]
             # a strip depends on all parameters but its own
-            key = (name, question.parameters.changed(**{name: parameter.default}))
-            if key in self._known:
-                self._say(self._known[key], is_stale)
+            others = question.parameters.changed(**{name: parameter.default})
+            if (name, others) in self._known:
+                self._say(self._known[name, others], is_stale)
                 continue
-            for strip in sweep(pipeline, question.parameters, parameter, window, question.truth, should_stop):
+            for strip in sweep(pipeline, others, parameter, window, question.truth, should_stop):
                 self._say(strip, is_stale)
-            self._known[key] = strip
+            self._known[name, others] = strip
 
     def _pipeline_for(self, question: Question, window: Window) -> Pipeline:
         """Give a pipeline with its memory of what was asked before; all is forgotten when that was of other things."""

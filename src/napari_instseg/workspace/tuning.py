@@ -115,6 +115,12 @@ class Tuning:
             self._set(self._own)
             self.settle()
 
+    def take(self, parameters: Params) -> None:
+        """Take over other values, as found by a search; this is one step that can be undone."""
+        self.settle()
+        self._set(parameters)
+        self.settle()
+
     def preset_names(self) -> tuple[str, ...]:
         """Give the names of the model's presets."""
         return tuple(sorted(self._presets.read())) if self._presets is not None else ()

@@ -1,0 +1,139 @@
+"""The strip under a slider: the number of objects along its range, where that is stable, and the score if known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtWidgets import QSlider, QStyle, QStyleOptionSlider, QToolTip, QWidget
+
+from napari_instseg.widgets.parts import TONES
+from napari_instseg.workspace.sensitivity import Point, Strip
+
+HEIGHT = 22
+STABLE, SCORE = QColor(TONES["good"]), QColor(TONES["warning"])
+FADED = 0.35
+HELP = (
+    "<p>How many objects there would be along this slider, in what is in view (few at the bottom, many at the top, in "
+    "steps of factors). The green part is the widest one in which the number hardly changes, a good place to be. Where "
+    "you chose true objects, the orange line is the score against them, and green is where it is best.</p>"
+    "<p>Click to go there.</p>"
+)
+
+
+class StripView(QWidget):
+    """Draws a `Strip` in line with a slider; a click goes to the value there.
+
+    Parameters
+    ----------
+    slider : QSlider
+        Its handle's way is the strip's horizontal axis.
+    describe : callable
+        Gives the words for a `Point`, shown at the pointer.
+    """
+
+    chosen = Signal(float)
+    """The share of the slider, 0 to 1, that the user clicked at."""
+
+    def __init__(self, slider: QSlider, describe: Callable[[Point], str]) -> None:
+        super().__init__()
+        self.strip: Strip | None = None
+        self._slider, self._describe = slider, describe
+        self._valid = True
+        self.setFixedHeight(HEIGHT)
+        self.setMouseTracking(True)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setToolTip(HELP)
+        self.setAccessibleName("number of objects along the slider")
+        self.hide()
+
+    def show_strip(self, strip: Strip | None) -> None:
+        """Show a strip, or nothing."""
+        self.strip, self._valid = strip, True
+        self.setVisible(strip is not None)
+        self.update()
+
+    def show_valid(self, valid: bool) -> None:
+        """Fade the strip where it was made with other values of the other parameters."""
+        if valid != self._valid:
+            self._valid = valid
+            self.update()
+
+    @property
+    def valid(self) -> bool:
+        """Whether the strip belongs to the present values of the other parameters."""
+        return self._valid
+
+    def x_at(self, share: float) -> float:
+        """Give the pixel column of a share of the slider."""
+        start, length = self._way()
+        return start + share * length
+
+    def sizeHint(self) -> QSize:
+        """Ask for the slider's width."""
+        return QSize(self._slider.sizeHint().width(), HEIGHT)
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        """Go to the value under the pointer."""
+        if event is not None and event.button() == Qt.MouseButton.LeftButton and self.strip is not None:
+            self.chosen.emit(self._share_at(event.position().x()))
+
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
+        """Tell the count under the pointer."""
+        if event is None or self.strip is None:
+            return
+        share = self._share_at(event.position().x())
+        nearest = min(self.strip.points, key=lambda point: abs(point.share - share))
+        QToolTip.showText(event.globalPosition().toPoint(), self._describe(nearest), self)
+
+    def leaveEvent(self, event: QEvent | None) -> None:
+        """Take the words away."""
+        QToolTip.hideText()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw the stable range, the counts, the score and the present value."""
+        if self.strip is None:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setOpacity(1.0 if self._valid else FADED)
+        text = self.palette().windowText().color()
+        if self.strip.stable is not None:
+            self._paint_stable(painter, *self.strip.stable)
+        top = math.log1p(max(point.n_objects for point in self.strip.points)) or 1.0
+        counts = QPolygonF([self._at(point, math.log1p(point.n_objects) / top) for point in self.strip.points])
+        painter.setPen(QPen(text, 1.3))
+        painter.drawPolyline(counts)
+        if any(point.score is not None for point in self.strip.points):
+            painter.setPen(QPen(SCORE, 1.3))
+            painter.drawPolyline(QPolygonF([self._at(point, point.score or 0.0) for point in self.strip.points]))
+        painter.setOpacity(1.0)
+        x = self.x_at(self._slider.value() / self._slider.maximum())
+        painter.setPen(QPen(text, 1, Qt.PenStyle.DotLine))
+        painter.drawLine(QPointF(x, 0), QPointF(x, HEIGHT))
+        painter.end()
+
+    def _paint_stable(self, painter: QPainter, first: float, last: float) -> None:
+        left, right = self.x_at(first), self.x_at(last)
+        painter.fillRect(QRectF(left, HEIGHT - 3, max(right - left, 3), 3), STABLE)
+        pale = QColor(STABLE)
+        pale.setAlphaF(0.25)
+        painter.fillRect(QRectF(left, 0, max(right - left, 3), HEIGHT - 3), pale)
+
+    def _at(self, point: Point, height: float) -> QPointF:
+        return QPointF(self.x_at(point.share), 2 + (HEIGHT - 7) * (1 - height))
+
+    def _share_at(self, x: float) -> float:
+        start, length = self._way()
+        return min(1.0, max(0.0, (x - start) / length))
+
+    def _way(self) -> tuple[float, float]:
+        """Give where the middle of the slider's handle starts, and how far it goes."""
+        option = QStyleOptionSlider()
+        self._slider.initStyleOption(option)
+        handle = self._slider.style().subControlRect(
+            QStyle.ComplexControl.CC_Slider, option, QStyle.SubControl.SC_SliderHandle, self._slider
+        )
+        return handle.width() / 2, max(1.0, self.width() - handle.width())

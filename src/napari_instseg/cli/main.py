@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from napari_instseg.cli import benchmark, demo, evaluate, finetune, lists, reproduce, segment, simulate, train
+from napari_instseg.cli import benchmark, demo, evaluate, finetune, fit, lists, reproduce, segment, simulate, train
 from napari_instseg.cli.console import say
 from napari_instseg.core.errors import InstsegError
 
@@ -32,7 +32,7 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
     )
     app.callback()(_instseg)
-    for module in (segment, train, finetune, evaluate, lists, simulate, demo, reproduce, benchmark):
+    for module in (segment, train, finetune, fit, evaluate, lists, simulate, demo, reproduce, benchmark):
         module.register(app, arguments)
     return app
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,10 @@ from napari_instseg.core.params import Parameter, Params
 from napari_instseg.core.scale import share_of, value_at
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.metrics import THRESHOLDS, UNKNOWN, Counts, Overlap, count, overlap_known
+
+if TYPE_CHECKING:
+    from napari_instseg.data.pairs import Pair
+    from napari_instseg.inference.model import Model
 
 MOST_TRIES = 400
 RANDOM_STARTS = 8
@@ -188,6 +192,43 @@ def fit_events(
     best = search.best if after.clearly_above(before) else start
     yield Progress(most_tries, most_tries, "tries")
     yield Result(Fit(best, before, max(before, after), n_objects, search.judge.tries))
+
+
+def predict_known(model: Model, pairs: Sequence[Pair], *, some: bool = False, **options: Any) -> Iterator[Event]:
+    """Run the network over annotated images.
+
+    Parameters
+    ----------
+    model : Model
+    pairs : sequence of Pair
+    some : bool
+        Whether only some objects of each image are labelled; the rest of it is unknown then.
+    **options
+        As `Model.predict` takes them: `diameter`, `device`, `tile`.
+
+    Yields
+    ------
+    Progress
+        In images.
+    Result
+        A list of `Known`.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be read or predicted; the message names it.
+    """
+    known = []
+    for done, pair in enumerate(pairs):
+        yield Progress(done, len(pairs), "images")
+        example = pair.read()
+        try:
+            prediction = model.predict(example.image, axes=example.axes, **options)
+        except InputError as error:
+            raise InputError(f"{pair.name}: {error}") from error
+        known.append(Known(prediction, only_objects(example.labels) if some else example.labels))
+    yield Progress(len(pairs), len(pairs), "images")
+    yield Result(known)
 
 
 def only_objects(labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:

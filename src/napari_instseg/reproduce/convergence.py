@@ -11,7 +11,7 @@ from napari_instseg.core.events import Event, Progress, Result
 from napari_instseg.core.method import Array
 from napari_instseg.data.simulate import simulate
 from napari_instseg.data.simulate.rosettes import Rosettes
-from napari_instseg.reproduce.report import Report
+from napari_instseg.reproduce.report import Report, command_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +66,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0) -> Iterator[E
         "numbers: after 64 steps all objects are apart."
     )
     figure = _draw(points, labels[labels > 0], shown)
-    command = f"instseg reproduce convergence{' --quick' * quick} --seed {seed}"
+    command = command_line("convergence", quick=quick, seed=seed, scale=scale, data=None)
     yield Result(Report("convergence", "A 2-d embedding converging", rows, differs, figure, command))
 
 

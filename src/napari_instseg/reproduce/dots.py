@@ -15,7 +15,8 @@ from napari_instseg.data.simulate.dots import Dots
 from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.metrics import adjusted_rand_index, evaluate_labels
-from napari_instseg.reproduce.report import Report
+from napari_instseg.reproduce.drawing import colored
+from napari_instseg.reproduce.report import Report, command_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,7 +53,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0) -> Iterator[E
             rows,
             differs,
             _draw(dots.image, dots.labels, found),
-            f"instseg reproduce dots{' --quick' * quick} --seed {seed}",
+            command_line("dots", quick=quick, seed=seed, scale=scale, data=None),
         )
     )
 
@@ -114,18 +115,11 @@ def _scores(truth: Array, found: Array) -> dict[str, float]:
 def _draw(image: Array, labels: Array, found: dict[str, Segmentation]) -> Figure:
     from matplotlib.figure import Figure
 
-    pictures: list[tuple[str, npt.NDArray[Any]]] = [("image", image), ("truth", _colored(labels))]
-    pictures += [(f"{kind}, k-means", _colored(result.labels)) for kind, result in found.items()]
+    pictures: list[tuple[str, npt.NDArray[Any]]] = [("image", image), ("truth", colored(labels))]
+    pictures += [(f"{kind}, k-means", colored(result.labels)) for kind, result in found.items()]
     figure = Figure(figsize=(4 * len(pictures), 4.3))
     for axes, (title, picture) in zip(figure.subplots(1, len(pictures)), pictures, strict=True):
         axes.imshow(picture, cmap="gray", interpolation="nearest")
         axes.set_title(title)
         axes.set_axis_off()
     return figure
-
-
-def _colored(labels: Array) -> npt.NDArray[Any]:
-    """Give each object a random colour, the background black."""
-    colors = np.random.default_rng(0).uniform(0.2, 1, (int(labels.max()) + 1, 3))
-    colors[0] = 0
-    return colors[labels]

@@ -69,9 +69,18 @@ class Report:
         return "\n".join([*lines, f"![{self.title}]({self.name}.png)", ""])
 
 
+def command_line(name: str, *, quick: bool, seed: int, scale: float, data: Path | None) -> str:
+    """Give what to type to run an experiment so again; the folder's name is the user's own."""
+    flags = [*(["--quick"] if quick else []), f"--seed {seed}"]
+    flags += [f"--scale {scale:g}"] if scale != 1 else []
+    flags += ["--data FOLDER"] if data is not None else []
+    return " ".join(["instseg reproduce", name, *flags])
+
+
 def _cell(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    # a bar within a cell, as in |DiC|, would begin another column
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

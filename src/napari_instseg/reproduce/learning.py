@@ -1,0 +1,179 @@
+"""Trains the models of an experiment by the package's own loop, and predicts with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from napari_instseg.core.events import Event, Message, Progress
+from napari_instseg.decoding.segmentation import Segmentation
+from napari_instseg.inference.model import Model, load_model
+from napari_instseg.inference.prediction import Prediction
+from napari_instseg.metrics import Detections, detections
+from napari_instseg.reproduce.material import Picture
+
+if TYPE_CHECKING:
+    pass
+
+FLIPS = {"rotation": 0, "scale": 0, "shear": 0, "elastic": 0, "intensity": 0.1, "noise": 0.02, "blur": 0}
+"""Light augmentation, for images that are many and all alike."""
+
+
+TINY = 0.1
+"""Below this scale, as in tests, fewer settings are tried as well."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much an experiment may take.
+
+    Parameters
+    ----------
+    images, tests : int
+        Images to learn from and to score on, at most.
+    steps : int
+        Of each model.
+    side : int
+        Of simulated images and of crops, in pixels.
+    batch : int
+        Crops per step.
+    width : int
+        Channels of the finest level of the networks.
+    """
+
+    images: int
+    tests: int
+    steps: int
+    side: int
+    batch: int = 4
+    width: int = 16
+
+    def times(self, scale: float) -> Budget:
+        """Give a share of the budget."""
+        shares = {name: max(round(getattr(self, name) * scale), 2) for name in ("images", "tests", "steps")}
+        return self if scale == 1 else replace(self, **shares)
+
+
+@dataclass
+class Course:
+    """The models that an experiment trains, one after the other, their steps counted as one.
+
+    Parameters
+    ----------
+    budget : Budget
+    total : int
+        Steps of all of them.
+    seed : int
+    """
+
+    budget: Budget
+    total: int
+    seed: int
+    done: int = 0
+    seconds: list[float] = field(default_factory=list)
+    """What the training of each model took."""
+
+    def learn(
+        self,
+        method: str,
+        pictures: Sequence[Picture],
+        *,
+        steps: int | None = None,
+        zoom: float = 1.0,
+        **values: Mapping[str, Any],
+    ) -> Generator[Event, None, Model]:
+        """Train one model.
+
+        Parameters
+        ----------
+        method : str
+        pictures : sequence of Picture
+        steps : int, optional
+            Those of the budget if not given.
+        zoom : float
+            The network sees the images enlarged by this; `Model.predict` then needs their object diameter.
+        **values
+            Parameters by group, as `Recipe.make` takes them, where they are not those of the budget.
+
+        Yields
+        ------
+        Progress
+            In steps of all models.
+        Message
+            Warnings.
+        """
+        from napari_instseg.training.loop import train
+        from napari_instseg.training.recipe import Recipe
+
+        budget, steps = self.budget, steps or self.budget.steps
+        training = {
+            "steps": steps,
+            "batch_size": budget.batch,
+            "patch_size": budget.side,
+            "diameter": diameter(pictures) * zoom if zoom != 1 else 0.0,
+            "learning_rate": 2e-3,
+            "ema_decay": 0.99,
+            "validate_every": steps,
+            "save_every": steps,
+            "seed": self.seed,
+            **values.get("training", {}),
+        }
+        recipe = Recipe.make(method, {"augmentation": FLIPS, **values, "training": training})
+        pairs = [picture.pair for picture in pictures]
+        start = time.perf_counter()
+        with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            # an image is "validated" on, once at the end, only because that writes the model; no choice is made by it
+            for event in train(recipe, pairs, pairs[:1], Path(folder) / "model"):
+                if isinstance(event, Progress) and event.what == "steps":
+                    yield Progress(self.done + event.done, self.total, "steps")
+                elif isinstance(event, Message) and event.warning:
+                    yield event
+            model = load_model(Path(folder) / "model")
+        self.done += steps
+        self.seconds.append(time.perf_counter() - start)
+        return model
+
+
+def diameter(pictures: Iterable[Picture]) -> float:
+    """Give the typical object diameter, in pixels."""
+    from napari_instseg.training.samples import typical_diameter
+
+    return typical_diameter(picture.labels for picture in pictures)
+
+
+def predict(
+    model: Model, pictures: Sequence[Picture], known: float | None = None
+) -> Generator[Event, None, list[Prediction]]:
+    """Run a model on all pictures.
+
+    Parameters
+    ----------
+    model : Model
+    pictures : sequence of Picture
+    known : float, optional
+        Object diameter in the pictures, where the model was trained at another.
+    """
+    predictions = []
+    for done, picture in enumerate(pictures):
+        yield Progress(done, len(pictures), "images")
+        predictions.append(model.predict(picture.image, axes=picture.axes, diameter=known))
+    yield Progress(len(pictures), len(pictures), "images")
+    return predictions
+
+
+def compare_regions(picture: Picture, prediction: Prediction) -> Detections:
+    """Compare all regions of a Mask R-CNN, as they overlap and down to the least sure, with the truth."""
+    prediction.decode(min_score=0.05)
+    found = prediction.pipeline.data["instances"]
+    return detections(picture.truth, found.stack(prediction.shape), found.score)
+
+
+def compare(picture: Picture, found: Segmentation) -> Detections:
+    """Compare scored objects with the truth, for the metrics of detection."""
+    scores = found.score
+    assert scores is not None
+    return detections(picture.truth, found.labels, scores)

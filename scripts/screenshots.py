@@ -99,7 +99,7 @@ def take(shot: Shot, folder: Path) -> Path:
         form.rows[name].settled.emit()
         work(dock)
     for name in shot.views:
-        dock.look._boxes[name][1].click()
+        dock.look.views._boxes[name][1].click()
         work(dock)
     for section in dock.findChildren(type(dock._tune_section)):
         if section.parent() is dock._tune_section.parent():
@@ -120,7 +120,7 @@ def take(shot: Shot, folder: Path) -> Path:
 
 def work(dock: SegmentDock) -> None:
     """Wait until all that was asked for is on the screen."""
-    wait(lambda: dock.controller.idle and dock.inspector.idle and dock.layers.idle)
+    wait(lambda: dock.controller.idle and dock.explorer.idle and dock.layers.idle)
 
 
 def _horizontal() -> Any:

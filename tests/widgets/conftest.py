@@ -150,7 +150,7 @@ class Window:
 
     def wait(self, seconds=60.0):
         """Let the event loop turn until nothing runs and nothing waits; give its longest gap."""
-        parts = (self.controller, self.dock.inspector, self.dock.layers)
+        parts = (self.controller, self.dock.explorer, self.dock.layers)
         self.qtbot.waitUntil(lambda: all(part.idle for part in parts), timeout=int(seconds * 1000))
         self.qtbot.wait(30)
 
@@ -180,7 +180,7 @@ def window(make_napari_viewer_proxy, qtbot, tmp_path, brightness):
     made = Window(viewer, dock, qtbot)
     yield made
     made.controller.close()
-    dock.inspector.close()
+    dock.explorer.release()
 
 
 @pytest.fixture

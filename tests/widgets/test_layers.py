@@ -9,7 +9,7 @@ from napari_instseg.data.samples import SAMPLES
 
 
 def box(window, name):
-    return window.dock.look._boxes[name][1]
+    return window.dock.look.views._boxes[name][1]
 
 
 def test_outputs_become_layers_on_demand_and_are_refreshed_in_place(window, disks):
@@ -119,4 +119,4 @@ def test_samples_open_and_the_dock_comes_from_the_menu(plugin, make_napari_viewe
     _, dock = viewer.window.add_plugin_dock_widget("napari-instseg", "Segment")
     assert dock.controller.workspace.source.name == list(SAMPLES.values())[-1].title
     dock.controller.close()
-    dock.inspector.close()
+    dock.explorer.release()

@@ -74,8 +74,7 @@ def test_views_are_fitted_once_and_anew_for_another_model(loop):
         loop.run_until(lambda asked=asked: len(got) > asked and inspector.idle)
     inspector.close()
     own, along, anew = (answer[2] for answer in got)
-    data = {"embedding": second.outputs["embedding"], "foreground": second.outputs["foreground"]}
-    fitted = pca.fit({"embedding": first.outputs["embedding"], "foreground": first.outputs["foreground"]})
+    data, fitted = dict(second.outputs), pca.fit(first.outputs)
     np.testing.assert_array_equal(along, pca.compute({**data, "fitted": fitted}))
     np.testing.assert_array_equal(anew, pca.compute(data))
     assert np.abs(own - along).max() > 0

@@ -219,7 +219,9 @@ def _as_rgb(directions: Directions) -> Callable[[Data], Array]:
 
     def compute(data: Data) -> Array:
         fitted = data.get("fitted")
-        return project_to_rgb(data["embedding"], fit(data) if fitted is None else fitted)
+        picture = project_to_rgb(data["embedding"], fit(data) if fitted is None else fitted)
+        # nothing teaches the network what to say of the background
+        return picture * data["foreground"][..., None] if "foreground" in data else picture
 
     return compute
 

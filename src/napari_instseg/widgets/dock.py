@@ -10,8 +10,9 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
-from napari_instseg.core.method import View
-from napari_instseg.methods import get_method
+from napari_instseg.widgets.correct import CorrectSection
+from napari_instseg.widgets.corrector import Corrector
+from napari_instseg.widgets.explorer import Explorer
 from napari_instseg.widgets.export import ExportSection
 from napari_instseg.widgets.keys import Keys
 from napari_instseg.widgets.layers import OwnLayers
@@ -23,9 +24,7 @@ from napari_instseg.widgets.status import CANCEL_KEY, StatusLine
 from napari_instseg.widgets.tune import REDO_KEY, UNDO_KEY, TuneSection
 from napari_instseg.widgets.tuner import Tuner
 from napari_instseg.workspace.controller import Controller
-from napari_instseg.workspace.inspector import Inspector, why_not
 from napari_instseg.workspace.results import Plane, Results
-from napari_instseg.workspace.source import Index
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -50,29 +49,35 @@ class SegmentDock(QWidget):
         napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         post = Poster(self)
         self.controller = controller = Controller(post, presets)
-        self.inspector = Inspector(self._show_view, controller.fail, post)
         self.layers = OwnLayers(napari_viewer, lambda text: controller.say(text, "warning"))
         self.segment = SegmentSection(napari_viewer)
         self.tune = TuneSection(napari_viewer)
         self.tuner = Tuner(self.tune, controller, post)
         self.look = LookSection()
+        self.correct = CorrectSection()
         self.export = ExportSection()
         self.keys = Keys(self)
         self.status = StatusLine()
         self._tune_section = Section("Tune", self.tune, opened=False)
+        self._correct_section = Section("Correct", self.correct, opened=False)
         self._export_section = Section("Export", self.export, opened=False)
+        self.corrector = Corrector(napari_viewer, self.correct, controller, self.layers, post)
         self._lay_out()
         self._connect_choices()
         self._connect_workspace()
+        # after the above, so that it finds the objects' layer up to date
+        self.explorer = Explorer(napari_viewer, self.look, controller, self.layers, self.segment.image, post)
         self.keys.bind(RUN_KEY, "Run", controller.run)
         self.keys.bind(CANCEL_KEY, "Cancel what runs", controller.cancel)
         self.keys.bind(UNDO_KEY, "Undo the last change of a value", controller.tuning.undo)
         self.keys.bind(REDO_KEY, "Redo it", controller.tuning.redo)
+        self.explorer.bind(self.keys)
+        self.corrector.list_keys(self.keys)
         self._show_model()
         self.segment.image.start()
         # the widgets may be gone when this is called, the controller is not
-        image, inspector, tuner = self.segment.image, self.inspector, self.tuner
-        self.destroyed.connect(lambda: _release(image, controller, inspector, tuner))
+        image, explorer, tuner, corrector = self.segment.image, self.explorer, self.tuner, self.corrector
+        self.destroyed.connect(lambda: _release(image, controller, explorer, tuner, corrector))
 
     def _lay_out(self) -> None:
         inner = QWidget()
@@ -81,6 +86,7 @@ class SegmentDock(QWidget):
                 Section("Segment", self.segment),
                 self._tune_section,
                 Section("Look", self.look, opened=False),
+                self._correct_section,
                 self._export_section,
                 Section("Keys", self.keys, opened=False),
                 margins=(SPACE, SPACE, SPACE, SPACE),
@@ -108,7 +114,6 @@ class SegmentDock(QWidget):
         segment.run.connect(controller.run)
         segment.advice_taken.connect(controller.follow)
         self.status.cancelled.connect(controller.cancel)
-        self.look.toggled.connect(self._toggle_view)
         self.export.asked.connect(self._export)
 
     def _connect_workspace(self) -> None:
@@ -145,7 +150,6 @@ class SegmentDock(QWidget):
         if workspace.spec is None:
             return
         self.tune.clear_outcome()
-        self.look.show_views(get_method(workspace.spec.method).inspect)
         self._show_ready()
 
     def _show_diameter(self) -> None:
@@ -165,13 +169,9 @@ class SegmentDock(QWidget):
         self.segment.image.show_look(controller.look, other)
         name = workspace.source.name if workspace.source is not None else ""
         self.export.allow("" if has_objects else "Run the segmentation first.", name)
-        self.look.show_state(
-            lambda view: why_not(results, workspace.index, view),
-            lambda view: results is not None and self.layers.shows(results, view),
-        )
 
     def _show_found(self, results: Results, plane: Plane) -> None:
-        self.layers.show_plane(results, plane)
+        self.corrector.take(results, plane)
         if plane.window is not None:
             return
         seconds = time.perf_counter() - plane.asked if plane.asked else None
@@ -182,26 +182,6 @@ class SegmentDock(QWidget):
             self._tune_section.open()
             self._export_section.open()
             self._show_ready()
-        outputs = results.predictions[plane.index].outputs if plane.index in results.predictions else {}
-        # what depends on the network's outputs alone is as it was when only a parameter changed
-        again = [view for view in self.look.wanted() if not plane.asked or not set(view.needs) <= set(outputs)]
-        if again:
-            self.inspector.ask(results, plane.index, again)
-
-    def _show_view(self, results: Results, view: View, array: Any, index: Index) -> None:
-        if results is self.controller.results and view in self.look.wanted():
-            self.layers.show_view(results, view, array, index)
-
-    # the user did something that concerns layers
-
-    def _toggle_view(self, view: View, wanted: bool) -> None:
-        results = self.controller.results
-        if results is None:
-            return
-        if wanted:
-            self.inspector.ask(results, self.controller.workspace.index, self.look.wanted())
-        else:
-            self.layers.hide_view(results, view)
 
     def _export(self, paths: dict[Any, Path]) -> None:
         results = self.controller.results
@@ -211,8 +191,9 @@ class SegmentDock(QWidget):
             self.controller.export(paths, labels)
 
 
-def _release(image: Any, controller: Controller, inspector: Inspector, tuner: Tuner) -> None:
+def _release(image: Any, controller: Controller, explorer: Explorer, tuner: Tuner, corrector: Corrector) -> None:
+    corrector.release()
     controller.close()
-    inspector.close()
+    explorer.release()
     tuner.release()
     image.release()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -11,7 +11,8 @@ import numpy as np
 from qtpy.QtCore import QTimer
 
 from napari_instseg.core.method import Array, View
-from napari_instseg.workspace.results import Plane, Results
+from napari_instseg.workspace.corrections import Corrections
+from napari_instseg.workspace.results import Results
 from napari_instseg.workspace.source import Index, Source, labels_axes
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ MARK = "napari-instseg"
 """Key in the metadata of layers that were made here, so that they are not offered as images to segment."""
 OBJECTS = "objects"
 DESCRIBE_AFTER_MS = 150
+LIMITS_FROM = 100_000
+"""Values that the display limits of a view are found from."""
 OPACITY = 0.5
 """Of objects: the image is seen through them."""
 
@@ -55,6 +58,46 @@ def view_of(viewer: Viewer, layer: Layer, results_axes: tuple[int, ...]) -> list
     return [int(np.clip(round(float(point[axis])), 0, sizes[axis] - 1)) for axis in results_axes]
 
 
+def pixel_at(layer: Layer, position: Sequence[float], results: Results) -> tuple[Index, Index] | None:
+    """Give the slice and the pixel in it at a position in the world; None outside of the image.
+
+    Parameters
+    ----------
+    layer : Layer
+        The image that was segmented.
+    position : sequence of float
+        In world coordinates, as the viewer's mouse events have it.
+    """
+    point = np.asarray(layer.world_to_data(position), float)
+    axes = labels_axes(results.reading)
+    place = [round(float(point[axis])) if axis < len(point) else 0 for axis in axes]
+    if any(not 0 <= at < length for at, length in zip(place, results.shape, strict=True)):
+        return None
+    stack = results.reading.stack_axes
+    index = tuple(at for axis, at in zip(axes, place, strict=True) if axis in stack)
+    return index, tuple(at for axis, at in zip(axes, place, strict=True) if axis not in stack)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A layer of the window's own beside the method's views, such as the lens.
+
+    Parameters
+    ----------
+    name, title, layer, colormap, limits
+        As those of a `View`.
+    look : mapping
+        Properties of the layer when it is made.
+    """
+
+    name: str
+    title: str
+    layer: str
+    colormap: str = "gray"
+    limits: tuple[float, float] | None = None
+    look: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass
 class _Own:
     """A layer that was made here."""
@@ -62,14 +105,13 @@ class _Own:
     layer: ref[Layer]
     name: str
     data: Any
-    touched: bool = False
 
 
 class OwnLayers:
     """The layers that show results: made once, then refreshed.
 
-    A layer that the user deleted is made again; one that was renamed, painted in or given other data is the user's
-    from then on, and the next result goes to a new layer.
+    A layer that the user deleted is made again; one that was renamed or given other data is the user's from then on,
+    and the next result goes to a new layer. What the user painted in objects is a correction, see `Corrections`.
 
     Parameters
     ----------
@@ -91,24 +133,28 @@ class OwnLayers:
         layer = own.layer() if own is not None else None
         return layer if layer is not None and layer in self._viewer.layers else None
 
-    def show_plane(self, results: Results, plane: Plane) -> None:
-        """Show the objects of a slice; what is known of each follows when changes pause."""
+    def show_objects(self, results: Results, corrections: Corrections) -> None:
+        """Show the objects as they are now; what is known of each follows when changes pause.
+
+        The layer holds the very array of the corrections, so that what is painted in it is painted there.
+        """
         key = (results.source.name, OBJECTS)
         own = self._alive(key)
         layer = own.layer() if own is not None and own.data.shape == results.shape else None
         if own is None or layer is None:
+            if any(other.data is corrections.labels for other in self._viewer.layers):
+                corrections.move()  # a layer that the user took over keeps what it shows
             layer = self._viewer.add_labels(
-                results.labels(),
+                corrections.labels,
                 name=f"{results.source.name} {OBJECTS}",
                 metadata={MARK: OBJECTS},
                 opacity=OPACITY,
                 **_placed(results, labels_axes(results.reading)),
             )
             self._keep(key, layer)
-            layer.events.paint.connect(lambda: self._touch(key, layer))
+        elif own.data is not corrections.labels:
+            layer.data = own.data = corrections.labels
         else:
-            part = own.data[results.position(plane.index)]
-            part[plane.window or (...,)] = plane.labels
             layer.refresh(extent=False, thumbnail=False, highlight=False)
         self._described = results
         self._describe.start()
@@ -125,41 +171,71 @@ class OwnLayers:
             layer.refresh(extent=False, data_displayed=False, highlight=False)
         self._described = None
 
-    def show_view(self, results: Results, view: View, array: Array, index: Index) -> None:
-        """Show one of the method's views of a slice."""
+    def show_view(
+        self, results: Results, view: View | Mark, array: Array, index: Index, start: Sequence[int] = ()
+    ) -> None:
+        """Show one of the method's views of a slice.
+
+        Parameters
+        ----------
+        results, view, index
+            What of what is shown.
+        array : array
+            What the view computed. One that lies in the memory of what is shown already is taken as written in place,
+            and only drawn anew.
+        start : sequence of int
+            Place of its first pixel in the slice, where it is a part of that.
+        """
         key = (results.source.name, view.name)
         own = self._alive(key)
         data, extra = _in_stack(view, array, results, index)
-        placed = _placed(results, labels_axes(results.reading), extra=extra, index=index)
+        placed = _placed(results, labels_axes(results.reading), extra=extra, index=index, start=start)
         layer = own.layer() if own is not None else None
-        if layer is not None and layer.ndim == len(placed["scale"]):
-            assert own is not None
-            layer.data = own.data = data
-            layer.translate = placed["translate"]
+        if own is not None and layer is not None and layer.ndim == len(placed["scale"]):
+            if np.may_share_memory(own.data, data) and own.data.shape == data.shape:
+                layer.refresh(extent=False, thumbnail=False, highlight=False)
+            else:
+                layer.data = own.data = data
+            if list(layer.translate) != placed["translate"]:
+                layer.translate = placed["translate"]
             return
         name = f"{results.source.name} {view.title.lower()}"
-        self._keep(key, self._add(view, data, name, {**placed, "metadata": {MARK: view.name}}))
+        selected = list(self._viewer.layers.selection)
+        layer = self._add(view, data, name, {**placed, "metadata": {MARK: view.name}})
+        for name, value in view.look.items() if isinstance(view, Mark) and view.layer != "points" else ():
+            setattr(layer, name, value)
+        self._keep(key, layer)
+        # the user goes on with the layer that was active, not with one that came up beside it
+        if selected:
+            self._viewer.layers.selection = set(selected)
 
-    def hide_view(self, results: Results, view: View) -> None:
+    def find(self, results: Results, view: View | Mark) -> Layer | None:
+        """Give a view's layer, if it is there and still ours."""
+        own = self._alive((results.source.name, view.name), tell=False)
+        return own.layer() if own is not None else None
+
+    def hide_view(self, results: Results, view: View | Mark) -> None:
         """Remove a view's layer, unless the user took it over."""
         own = self._alive((results.source.name, view.name))
         layer = own.layer() if own is not None else None
         if layer is not None:
             self._viewer.layers.remove(layer)
 
-    def shows(self, results: Results, view: View) -> bool:
+    def shows(self, results: Results, view: View | Mark) -> bool:
         """Tell whether a view's layer is there."""
         return self._alive((results.source.name, view.name), tell=False) is not None
 
-    def _add(self, view: View, data: Array, name: str, how: dict[str, Any]) -> Layer:
+    def _add(self, view: View | Mark, data: Array, name: str, how: dict[str, Any]) -> Layer:
         viewer = self._viewer
         if view.layer == "labels":
             return viewer.add_labels(data, name=name, **how)
         if view.layer == "points":
-            return viewer.add_points(data, name=name, size=5, face_color="yellow", **how)
+            points = view.look if isinstance(view, Mark) else {"size": 5, "face_color": "yellow"}
+            return viewer.add_points(data, name=name, **points, **how)
         if view.layer == "vectors":
             return viewer.add_vectors(data, name=name, **how)
-        look = {} if view.layer == "rgb" else {"colormap": view.colormap, "contrast_limits": view.limits}
+        limits = view.limits if view.limits is not None or view.layer == "rgb" else _range(data)
+        look = {} if view.layer == "rgb" else {"colormap": view.colormap, "contrast_limits": limits}
         # below the objects, so that these stay in sight
         layer = viewer.add_image(data, name=name, rgb=view.layer == "rgb", **look, **how)
         objects = [i for i, other in enumerate(viewer.layers) if other.metadata.get(MARK) == OBJECTS]
@@ -170,11 +246,6 @@ class OwnLayers:
     def _keep(self, key: tuple[str, str], layer: Layer) -> None:
         self._own[key] = _Own(ref(layer), layer.name, layer.data)
 
-    def _touch(self, key: tuple[str, str], layer: Layer) -> None:
-        own = self._own.get(key)
-        if own is not None and own.layer() is layer:
-            own.touched = True
-
     def _alive(self, key: tuple[str, str], *, tell: bool = True) -> _Own | None:
         """Give a layer that is still ours; forget one that is not."""
         own = self._own.get(key)
@@ -184,7 +255,7 @@ class OwnLayers:
         if layer is None or layer not in self._viewer.layers:
             del self._own[key]
             return None
-        if layer.name != own.name or own.touched or layer.data is not own.data:
+        if layer.name != own.name or layer.data is not own.data:
             del self._own[key]
             if tell:
                 why = "renamed" if layer.name != own.name else "changed"
@@ -200,13 +271,17 @@ def _features(results: Results) -> Any:
     return table[[*first, *[name for name in table if name not in first]]]
 
 
-def _placed(results: Results, axes: tuple[int, ...], *, extra: int = 0, index: Index = ()) -> dict[str, Any]:
+def _placed(
+    results: Results, axes: tuple[int, ...], *, extra: int = 0, index: Index = (), start: Sequence[int] = ()
+) -> dict[str, Any]:
     """Give the place of a result in the world: scale, units, axis names and position of its image's axes.
 
-    `extra` axes without a meaning in space, such as channels, come first.
+    `extra` axes without a meaning in space, such as channels, come first. `start` is the first pixel within a slice.
     """
     source, reading = results.source, results.reading
     offset = dict(zip(reading.stack_axes, index, strict=False)) if index else {}
+    within = [axis for axis in axes if axis not in reading.stack_axes]
+    offset |= dict(zip(within, start, strict=False)) if start else {}
 
     def pick(values: tuple[Any, ...], default: Any) -> list[Any]:
         return [values[axis] if axis < len(values) else default for axis in axes]
@@ -222,7 +297,13 @@ def _placed(results: Results, axes: tuple[int, ...], *, extra: int = 0, index: I
     }
 
 
-def _in_stack(view: View, array: Array, results: Results, index: Index) -> tuple[Array, int]:
+def _range(data: Array) -> tuple[float, float] | None:
+    """Give the limits of what is shown from a part of it: outliers do not matter, and all channels share them."""
+    low, high = np.percentile(data.ravel()[:: max(data.size // LIMITS_FROM, 1)], [1, 99])
+    return (float(low), float(high)) if high > low else None
+
+
+def _in_stack(view: View | Mark, array: Array, results: Results, index: Index) -> tuple[Array, int]:
     """Give a view's array the axes of the stack that its slice is from; and how many axes come before those."""
     spatial = len(results.shape) - len(index)
     if view.layer in ("points", "vectors"):

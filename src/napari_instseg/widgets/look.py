@@ -1,4 +1,4 @@
-"""The Look section: what the network said, as layers."""
+"""The Look section: what the network said as layers, the lens, the reasons for an object, the plot."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_instseg.core.method import View
-from napari_instseg.widgets.parts import Note, allow, column
+from napari_instseg.widgets.embedding_plot import PlotPart
+from napari_instseg.widgets.lens import LensPart
+from napari_instseg.widgets.object_list import WhyPart
+from napari_instseg.widgets.parts import Note, Section, allow, column
 
 
-class LookSection(QWidget):
+class ViewsPart(QWidget):
     """A box to tick for each view that the method declares."""
 
     toggled = Signal(object, bool)
@@ -38,7 +41,8 @@ class LookSection(QWidget):
     def show_state(self, obstacle: Callable[[View], str], shown: Callable[[View], bool]) -> None:
         """Grey what cannot be shown now, with the reason, and tick what is shown."""
         for view, box in self._boxes.values():
-            allow(box, obstacle(view), f"<p>{view.help}</p>")
+            why = obstacle(view)
+            allow(box, f"<p>{view.help}</p><p>{why}</p>" if why else "", f"<p>{view.help}</p>")
             box.blockSignals(True)
             box.setChecked(shown(view))
             box.blockSignals(False)
@@ -46,3 +50,21 @@ class LookSection(QWidget):
     def wanted(self) -> list[View]:
         """Give the views that are ticked."""
         return [view for view, box in self._boxes.values() if box.isChecked()]
+
+
+class LookSection(QWidget):
+    """Layers, lens, why, plot: each folds by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.views, self.lens, self.why, self.plot = ViewsPart(), LensPart(), WhyPart(), PlotPart()
+        self.why_section = Section("Why", self.why, opened=False)
+        self.plot_section = Section("Plot of the embedding", self.plot, opened=False)
+        self.setLayout(
+            column(
+                self.lens,
+                Section("Layers", self.views),
+                self.why_section,
+                self.plot_section,
+            )
+        )

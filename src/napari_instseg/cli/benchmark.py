@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_instseg.cli.console import Follower, in_words, keeping, show_table, write_json
-from napari_instseg.cli.options import JsonOption
+from napari_instseg.cli.options import DiameterOption, JsonOption
 from napari_instseg.core.errors import ModelError, ParameterError
+
+if TYPE_CHECKING:
+    from napari_instseg.data.pairs import Pair
 
 
 def register(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -17,6 +21,7 @@ def register(app: typer.Typer, arguments: Sequence[str]) -> None:
     group = typer.Typer(help="Measure speed and memory on this machine, beside named baselines.")
     group.command("predict")(in_words(predict))
     group.command("decode")(in_words(decode))
+    group.command("finetune")(in_words(finetune))
     app.add_typer(group, name="benchmark", no_args_is_help=True)
 
 
@@ -132,3 +137,91 @@ def decode(
         "Decoding simulated predictions",
     )
     write_json(json, [row.to_dict() for row in rows])
+
+
+def finetune(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Holds images/, labels/ and val.txt with those to score on; by default simulated bacteria.",
+        ),
+    ] = None,
+    remember: Annotated[
+        Path | None,
+        typer.Option(
+            "--remember", metavar="DIR", help="The like, of the models' own training kind; by default simulated."
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help="Repeat for several.", show_default="all that are shipped")
+    ] = None,
+    objects: Annotated[
+        list[int] | None,
+        typer.Option("--objects", min=1, help="Corrected objects; repeat.", show_default="10, 30, 100, 300"),
+    ] = None,
+    minutes: Annotated[
+        list[float] | None, typer.Option("--minutes", min=0.0, help="Of learning; repeat.", show_default="2, 5, 10")
+    ] = None,
+    images: Annotated[int, typer.Option("--images", min=1, help="At most so many to correct in.")] = 40,
+    nothing: Annotated[
+        bool, typer.Option("--from-nothing/--no-from-nothing", help="Also from random weights, on the same objects.")
+    ] = True,
+    diameter: DiameterOption = None,
+    quick: Annotated[bool, typer.Option("--quick", help="About ten minutes: one model, 10 and 100 objects.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed corrects and draws the same.")] = 0,
+    json: JsonOption = None,
+) -> None:
+    """Score after so many corrected objects and minutes; a simulated user corrects the worst objects first."""
+    from napari_instseg.benchmarks.finetune import benchmark_finetune
+    from napari_instseg.io.models import read_spec
+    from napari_instseg.io.pairs import open_split
+    from napari_instseg.training.memory import remember as take
+    from napari_instseg.zoo import find_model, shipped
+
+    names = model or list(shipped())[: 1 if quick else None]
+    learn, held_out = _simulated_bacteria(seed) if data is None else open_split(data)
+    old = None if remember is None else take(*open_split(remember), read_spec(find_model(names[0])).ndim)
+    with Follower() as follower, keeping(lambda: "Nothing was written."):
+        rows = follower.run(
+            benchmark_finetune(
+                names,
+                learn[: 8 if quick else images],
+                held_out[: 2 if quick else None],
+                objects=objects or ((10, 100) if quick else (10, 30, 100, 300)),
+                minutes=minutes or ((1.0,) if quick else (2.0, 5.0, 10.0)),
+                diameter=diameter,
+                remembered=old,
+                from_nothing=nothing,
+                seed=seed,
+            )
+        )
+    show_table(
+        ("model", "learnt from", "objects", "minutes", "steps", "mean AP", "AP 0.5", "old before", "old after"),
+        [
+            (
+                row.model,
+                row.start,
+                row.objects,
+                row.minutes,
+                row.steps,
+                row.mean_ap,
+                row.ap_50,
+                *("" if value is None else f"{value:.3f}" for value in (row.old_before, row.old_after)),
+            )
+            for row in rows
+        ],
+        f"{len(learn)} images to correct in, {len(held_out)} to score on",
+    )
+    write_json(json, [row.to_dict() for row in rows])
+
+
+def _simulated_bacteria(seed: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    from napari_instseg.data.simulate import KINDS, simulate
+    from napari_instseg.io.pairs import pairs_from_arrays
+
+    look = {"look": "phase-contrast", "colonies": 2, "count": 120}
+    made = list(simulate("bacteria", n=10, seed=seed, params=KINDS["bacteria"].params(**look)))
+    pairs = pairs_from_arrays([one.image for one in made], [one.labels for one in made])
+    return pairs[:8], pairs[8:]

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +71,7 @@ class VersionSpec(_Record):
     name: str
     start: str
     """The model that it started from: a shipped name or a folder."""
-    state: Literal["running", "to judge", "kept", "rejected"]
+    state: Literal["running", "to judge", "kept", "replaced", "rejected"]
     made: str = ""
     """When, in ISO format."""
     before: dict[str, float] = Field(default_factory=dict)
@@ -258,12 +259,13 @@ def read_edits(folder: str | Path, name: str) -> tuple[npt.NDArray[np.int32], di
     """
     path = Path(folder) / EDITS / f"{name}.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # opened here, since numpy leaves a damaged file open
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {key.removeprefix("edits_"): file[key] for key in file.files if key != TRAINING}
             return file[TRAINING], arrays
     except FileNotFoundError:
         raise ProjectError(f"The edits of example '{name}' are missing: no '{path}'. Remove the example.") from None
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise ProjectError(f"'{path}' is damaged ({error}); restore it from a copy, or remove the example.") from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,8 @@ def finetune(
     yield Message(run.words)
     if resume:
         run.tuner.restore()
+        if not (out / SPEC).exists():  # killed between the first checkpoint and the first model
+            run.save_model(None, None)
         yield Message(f"Going on after step {run.tuner.done}.")
     try:
         yield from run.learn(steps, minutes if steps is None else None)
@@ -145,6 +148,7 @@ def _begin(
     place = out / FOLDER
     if (out / SPEC).exists() or (place / CHECKPOINT).exists():
         raise TrainingError(f"'{out}' already holds a model or a run; resume it, or choose another folder.")
+    shutil.rmtree(place, ignore_errors=True)  # of a start that was killed
     model = load_model(name)
     planes = yield from material.read_planes(examples, model.spec.ndim, len(model.spec.classes))
     diameter = typical_diameter(plane.learn for plane in planes)
@@ -171,8 +175,8 @@ def _begin(
     material.write_planes(place / memory.FOLDER, old)
     _write_run(out, run)
     started = _Run(out, device)
-    started.save_model(new_before, old_before)
     started.tuner.save()
+    started.save_model(new_before, old_before)
 
 
 class _Run:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -227,10 +228,10 @@ def read_written(folder: Path) -> tuple[Plane, ...]:
     planes = []
     for path in sorted(folder.glob("[0-9]*.npz")) if folder.is_dir() else ():
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
                 diameter = float(file["diameter"]) if "diameter" in file.files else None
                 classes = file["classes"] if "classes" in file.files else None
                 planes.append(Plane(str(file["name"]), file["image"], file["learn"], file["judge"], diameter, classes))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise TrainingError(f"'{path}' is damaged ({error}); start anew in another folder.") from None
     return tuple(planes)

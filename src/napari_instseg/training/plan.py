@@ -12,6 +12,9 @@ FEW, MANY = 10, 100
 KNOWN_KIND = 0.4
 """AP at IoU 0.5 from which on the old model is taken to know the kind of image."""
 
+ALONE = 3.0
+"""Weight of the old model's word where nothing else says what is background."""
+
 AUGMENTATIONS = {
     "none": Augmentation(
         flip=False, rotation=0.0, scale=0.0, shear=0.0, elastic=0.0, intensity=0.0, noise=0.0, blur=0.0
@@ -83,7 +86,7 @@ def make_plan(
         patch = (min(patch[0], -(-32 // stride) * stride), *patch[1:])
     # what the old model says of images that it does not know is worth little; but where only objects and no background
     # is known, something has to keep all the rest from becoming one object
-    hold_new = params.hold * (1.0 if not known_background else min(start_score, 1.0))
+    hold_new = params.hold * (ALONE if not known_background else min(start_score, 1.0))
     old_per_batch = min(round(params.old_share * params.batch_size), params.batch_size - 1) if old else 0
     words = f"Learning rate {rate:g}, frozen: {frozen}, augmentation: {strength}, crops of {patch[-1]} px"
     words += f", {old_per_batch} of {params.batch_size} crops of old images." if old_per_batch else "."

@@ -1,0 +1,238 @@
+"""How much a model learns from so many corrected objects in so many minutes, beside learning from nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_instseg.core.events import Event, Message, Progress, Result
+from napari_instseg.data.pairs import Example, Pair
+from napari_instseg.inference.model import Model, load_model
+from napari_instseg.metrics import overlap
+from napari_instseg.training.finetune import finetune
+from napari_instseg.training.finetune_params import FinetuneParams
+from napari_instseg.training.material import UNKNOWN, Plane, find_centres
+from napari_instseg.training.memory import read_memory
+from napari_instseg.training.validate import evaluate
+
+SQUARE = 2.5
+"""Side of the square around a corrected object in which the simulated user sets all right, in its diameters."""
+
+Labels = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of the table.
+
+    Parameters
+    ----------
+    model : str
+    start : str
+        ``"the model"`` or ``"nothing"``: what it learnt from.
+    objects : int
+        Corrected objects, those that are held out to choose the weights by among them.
+    minutes : float
+        Time of learning.
+    steps : int
+    mean_ap, ap_50 : float
+        On held-out images of the new kind.
+    old_before, old_after : float, optional
+        Mean AP on stored images of the old kind.
+    """
+
+    model: str
+    start: str
+    objects: int
+    minutes: float
+    steps: int
+    mean_ap: float
+    ap_50: float
+    old_before: float | None = None
+    old_after: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON-ready values."""
+        return asdict(self)
+
+
+def benchmark_finetune(
+    models: Sequence[str],
+    learn: Sequence[Pair],
+    held_out: Sequence[Pair],
+    *,
+    objects: Sequence[int] = (10, 30, 100, 300),
+    minutes: Sequence[float] = (2.0, 5.0, 10.0),
+    diameter: float | None = None,
+    remembered: Sequence[Plane] | None = None,
+    from_nothing: bool = True,
+    seed: int = 0,
+    device: str = "auto",
+) -> Iterator[Event]:
+    """Let a simulated user correct the worst objects, fine-tune, and score on held-out images.
+
+    Parameters
+    ----------
+    models : sequence of str
+        Shipped names or folders.
+    learn, held_out : sequence of Pair
+        Fully annotated images: the user corrects in the first, the result is scored on the second.
+    objects : sequence of int
+        Numbers of corrected objects; each set holds the smaller ones. 0 objects is the model as it is, always there.
+    minutes : sequence of float
+        Times of learning; a longer one goes on from a shorter one.
+    diameter : float, optional
+        Typical object diameter in the images, in pixels, as a user would give it.
+    remembered : sequence of Plane, optional
+        Images of the models' own training kind; those that are stored with each model if None.
+    from_nothing : bool
+        Also train the same network from random weights, on the same objects for the same time.
+    seed : int
+    device : {"auto", "cuda", "mps", "cpu"}
+
+    Yields
+    ------
+    Message, Progress
+    Result
+        A list of `Row`.
+    """
+    rows: list[Row] = []
+    total = len(models) * len(objects) * (1 + from_nothing)
+    with tempfile.TemporaryDirectory() as place:
+        for number, name in enumerate(models):
+            model = load_model(name)
+            before = yield from _score(model, held_out, diameter, device)
+            rows.append(Row(name, "the model", 0, 0.0, 0, before["mean_ap"], before["ap"]["0.5"]))
+            truth = [pair.read() for pair in learn]
+            order = yield from rank_objects(model, truth, diameter, device)
+            blank = _blank(model, Path(place) / f"blank {number}", seed)
+            for count in objects:
+                examples = correct(truth, order, count)
+                pairs = [_pair(f"image {i}", example, diameter) for i, example in enumerate(examples)]
+                for start in ("the model", "nothing") if from_nothing else ("the model",):
+                    yield Progress(len({(r.model, r.start, r.objects) for r in rows if r.objects}), total, "runs")
+                    out = Path(place) / f"{number} {start} {count}"
+                    source = name if start == "the model" else str(blank)
+                    old = remembered if remembered is not None else read_memory(name)
+                    old = old if start == "the model" else ()
+                    choices = {"frozen": "nothing", "hold": 0.0, "learning_rate": 1e-3} if start == "nothing" else {}
+                    params = FinetuneParams(seed=seed, **choices)
+                    for spent in sorted(minutes):
+                        # a longer time goes on from a shorter one
+                        outcome = yield from _learn(source, pairs, out, spent, params, old, device)
+                        steps = int(load_model(outcome.folder).spec.training["fine_tuning_steps"])
+                        found = yield from _score(load_model(outcome.folder), held_out, diameter, device)
+                        verdict = outcome.verdict
+                        rows.append(
+                            Row(
+                                name,
+                                start,
+                                count,
+                                spent,
+                                steps,
+                                found["mean_ap"],
+                                found["ap"]["0.5"],
+                                verdict.before.get("old_mean_ap"),
+                                verdict.after.get("old_mean_ap"),
+                            )
+                        )
+                        yield Message(f"{name}, {count} objects, from {start}, {spent:g} min: {found['mean_ap']:.3f}")
+    yield Result(rows)
+
+
+def rank_objects(
+    model: Model, examples: Sequence[Example], diameter: float | None, device: str
+) -> Generator[Event, None, list[tuple[int, int]]]:
+    """List image and id of all true objects, the one that the model finds worst first."""
+    worst: list[tuple[float, int, int]] = []
+    for number, example in enumerate(examples):
+        yield Progress(number, len(examples), "images to correct")
+        found = model.segment(example.image, axes=example.axes, diameter=diameter, device=device)
+        table = overlap(example.labels, found.labels)
+        best = np.zeros(table.n_true)
+        np.maximum.at(best, table.true_index, table.iou)
+        worst += [(float(iou), number, int(id_)) for iou, id_ in zip(best, table.true_ids, strict=True)]
+    yield Progress(len(examples), len(examples), "images to correct")
+    return [(number, id_) for _, number, id_ in sorted(worst)]
+
+
+def correct(examples: Sequence[Example], order: Sequence[tuple[int, int]], count: int) -> list[Example]:
+    """Give the examples as a user leaves them who corrects the worst objects first.
+
+    Around each object a square is set right and marked as complete; every object that it touches is corrected and
+    counts. All else stays unknown.
+
+    Returns
+    -------
+    list of Example
+        Those in which anything is known, with -1 elsewhere.
+    """
+    known = [np.zeros(example.labels.shape, bool) for example in examples]
+    done: set[tuple[int, int]] = set()
+    centres = [dict(find_centres(example.labels)) for example in examples]
+    for number, id_ in order:
+        if len(done) >= count:
+            break
+        if (number, id_) in done:
+            continue
+        labels = examples[number].labels
+        half = SQUARE / 2 * max(np.sqrt((labels == id_).sum() * 4 / np.pi), 8)
+        at = centres[number][id_]
+        square = tuple(slice(max(round(c - half), 0), round(c + half)) for c in at)
+        inside = np.unique(labels[square])
+        touched = inside[inside > 0]
+        done |= {(number, int(one)) for one in touched}
+        known[number][square] = True
+        known[number] |= np.isin(labels, touched)
+    return [
+        Example(example.image, example.axes, np.where(mask, example.labels, UNKNOWN).astype(np.int32))
+        for example, mask in zip(examples, known, strict=True)
+        if mask.any()
+    ]
+
+
+def _learn(
+    source: str,
+    pairs: Sequence[tuple[Pair, float | None]],
+    out: Path,
+    minutes: float,
+    params: FinetuneParams,
+    old: Sequence[Plane],
+    device: str,
+) -> Generator[Event, None, Any]:
+    resume = out.exists()
+    for event in finetune(
+        source, pairs, out, minutes=minutes, params=params, remembered=old, device=device, resume=resume
+    ):
+        if isinstance(event, Result):
+            return event.value
+        if isinstance(event, Progress) and event.what == "seconds":
+            yield event
+    return None
+
+
+def _blank(model: Model, folder: Path, seed: int) -> Path:
+    """Write a model of the same build with random weights."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Model(model.spec).save(folder)
+
+
+def _pair(name: str, example: Example, diameter: float | None) -> tuple[Pair, float | None]:
+    return Pair(name, lambda: example), diameter
+
+
+def _score(model: Model, pairs: Sequence[Pair], diameter: float | None, device: str) -> Generator[Event, None, Any]:
+    for event in evaluate(model, pairs, diameter=diameter, device=device):
+        if isinstance(event, Result):
+            return event.value
+        yield event
+    return None

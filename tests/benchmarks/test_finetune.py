@@ -1,0 +1,77 @@
+"""The simulated user corrects the worst objects first, and the benchmark scores what a model learns from them."""
+
+import numpy as np
+import pytest
+
+from napari_instseg.benchmarks.finetune import benchmark_finetune, correct, rank_objects
+from napari_instseg.core.events import Result
+from napari_instseg.data.pairs import Example
+from napari_instseg.inference.model import Model
+from napari_instseg.io.models import ModelSpec
+from napari_instseg.io.pairs import pairs_from_arrays
+
+
+def scene():
+    labels = np.zeros((60, 80), np.int32)
+    for number, (y, x) in enumerate([(5, 5), (5, 40), (40, 5), (40, 60)], 1):
+        labels[y : y + 10, x : x + 10] = number
+    labels[5:15, 15:20] = 9  # touches object 1
+    return Example((labels > 0).astype(np.uint8) * 200, "YX", labels)
+
+
+class Finds:
+    """A model that finds some objects exactly and others not at all."""
+
+    def __init__(self, *ids):
+        self.ids = ids
+
+    def segment(self, image, **how):
+        from napari_instseg.decoding.segmentation import Segmentation
+
+        return Segmentation(np.where(np.isin(scene().labels, self.ids), scene().labels, 0))
+
+
+def last(events):
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            return end.value
+
+
+def test_the_worst_objects_are_first():
+    order = last(rank_objects(Finds(2, 4), [scene()], None, "cpu"))
+    assert order[:3] == [(0, 1), (0, 3), (0, 9)]
+    assert set(order[3:]) == {(0, 2), (0, 4)}
+
+
+def test_corrected_is_what_a_square_touches_and_nothing_else_is_known():
+    example = scene()
+    (found,) = correct([example], [(0, 1), (0, 4)], 2)
+    known = found.labels >= 0
+    assert set(np.unique(found.labels)) == {-1, 0, 1, 9}  # 9 is touched and counts, so 4 is not corrected any more
+    np.testing.assert_array_equal(found.labels[known], example.labels[known])
+    assert (found.labels == 9).sum() == (example.labels == 9).sum()
+    (more,) = correct([example], [(0, 1), (0, 4)], 3)
+    assert set(np.unique(more.labels)) == {-1, 0, 1, 9, 4}
+    assert (more.labels[known] == found.labels[known]).all()
+
+
+@pytest.mark.timeout(900)
+def test_the_table(tmp_path):
+    spec = ModelSpec(name="m", method="coloring", diameter=10, network={"width": 8, "levels": 2})
+    model = str(Model(spec).save(tmp_path / "m"))
+    pairs = pairs_from_arrays([scene().image] * 3, [scene().labels] * 3)
+    run = benchmark_finetune(
+        [model], pairs[:2], pairs[2:], objects=(3,), minutes=(1e-6, 2e-6), remembered=(), device="cpu"
+    )
+    (rows,) = [event.value for event in run if isinstance(event, Result)]
+    assert [(row.start, row.objects, row.minutes) for row in rows] == [
+        ("the model", 0, 0.0),
+        ("the model", 3, 1e-6),
+        ("the model", 3, 2e-6),
+        ("nothing", 3, 1e-6),
+        ("nothing", 3, 2e-6),
+    ]
+    assert all(0 <= row.mean_ap <= 1 for row in rows)
+    assert all(row.steps == 1 for row in rows[1:])

@@ -1,0 +1,154 @@
+"""A project folder is whole at every moment, and says in words what is wrong with it."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from napari_instseg.core.errors import InputError, OutputError, ProjectError
+from napari_instseg.io import projects
+from napari_instseg.io.projects import ExampleSpec
+
+IMAGE = np.arange(24, dtype=np.uint16).reshape(4, 6)
+LABELS = np.where(IMAGE > 12, 3, -1).astype(np.int32)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A project with one copied image."""
+    place = tmp_path / "my projéct"
+    spec = projects.create_project(place, "coloring-nuclei")
+    example = ExampleSpec(name="a", image=projects.copy_image(place, "a", IMAGE, "YX"), diameter=7.5)
+    projects.write_edits(place, "a", LABELS, {"accepted": np.array([3]), "complete": LABELS > 0})
+    projects.write_project(place, spec.model_copy(update={"examples": (example,)}))
+    return place
+
+
+def test_what_was_written_is_read_again(folder):
+    spec = projects.read_project(folder)
+    assert spec.model == "coloring-nuclei"
+    ((pair, diameter),) = projects.project_pairs(folder)
+    example = pair.read()
+    assert (pair.name, diameter, example.axes) == ("a", 7.5, "YX")
+    np.testing.assert_array_equal(example.image, IMAGE)
+    np.testing.assert_array_equal(example.labels, LABELS)
+    training, arrays = projects.read_edits(folder, "a")
+    np.testing.assert_array_equal(training, LABELS)
+    assert arrays.keys() == {"accepted", "complete"}
+    np.testing.assert_array_equal(arrays["complete"], LABELS > 0)
+
+
+def test_a_referenced_image_is_found_where_it_moved_together_with_the_project(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    np.save(home / "cells.npy", np.stack([IMAGE, IMAGE + 1, IMAGE + 2, IMAGE + 5, IMAGE + 7]))
+    projects.create_project(home / "project")
+    ref = projects.refer_to_image(home / "project", home / "cells.npy", (1, None, None), "YX")
+    assert ref.path == "../cells.npy"
+    example = ExampleSpec(name="cells", image=ref)
+    np.testing.assert_array_equal(projects.read_example_image(home / "project", example), IMAGE + 1)
+    home.rename(tmp_path / "elsewhere")
+    np.testing.assert_array_equal(projects.read_example_image(tmp_path / "elsewhere" / "project", example), IMAGE + 1)
+
+
+def test_a_moved_image_is_missed_and_can_be_shown(tmp_path):
+    np.save(tmp_path / "cells.npy", IMAGE)
+    np.save(tmp_path / "other.npy", IMAGE + 1)
+    projects.create_project(tmp_path / "project")
+    ref = projects.refer_to_image(tmp_path / "project", tmp_path / "cells.npy", (None, None), "YX")
+    example = ExampleSpec(name="cells", image=ref)
+    (tmp_path / "cells.npy").rename(tmp_path / "moved.npy")
+    with pytest.raises(InputError, match=r"'cells' is gone: it was at .*cells\.npy.*say where it is"):
+        projects.read_example_image(tmp_path / "project", example)
+    with pytest.raises(InputError, match="content differs"):
+        projects.relocate(tmp_path / "project", example, tmp_path / "other.npy")
+    found = projects.relocate(tmp_path / "project", example, tmp_path / "moved.npy")
+    np.testing.assert_array_equal(projects.read_example_image(tmp_path / "project", found), IMAGE)
+
+
+def test_a_changed_image_is_noticed_even_with_the_same_time_and_size(tmp_path):
+    path = tmp_path / "cells.npy"
+    np.save(path, IMAGE)
+    projects.create_project(tmp_path / "project")
+    ref = projects.refer_to_image(tmp_path / "project", path, (None, None), "YX")
+    before = path.stat()
+    np.save(path, IMAGE[::-1].copy())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(InputError, match="content changed"):
+        projects.read_example_image(tmp_path / "project", ExampleSpec(name="cells", image=ref))
+
+
+def test_a_newer_project_is_refused_and_not_touched(folder):
+    path = folder / "project.json"
+    path.write_text(json.dumps({"format": 99, "made_by": "napari-instseg 9.0", "what": "is new"}))
+    before = path.read_bytes()
+    with pytest.raises(ProjectError, match=r"layout 99, made by napari-instseg 9\.0.*Update"):
+        projects.read_project(folder)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 1, "examples": 3}', '{"format": 1, "strange": 0}'])
+def test_a_damaged_project_is_told(folder, content):
+    (folder / "project.json").write_text(content)
+    with pytest.raises(ProjectError, match="damaged"):
+        projects.read_project(folder)
+
+
+def test_folders_that_are_no_project_or_taken(folder, tmp_path):
+    with pytest.raises(ProjectError, match="no project"):
+        projects.read_project(tmp_path)
+    with pytest.raises(ProjectError, match="is a project already"):
+        projects.create_project(folder)
+    with pytest.raises(ProjectError, match="is not empty"):
+        projects.create_project(tmp_path)
+    (folder / "edits" / "a.npz").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(ProjectError, match=r"a\.npz' is damaged"):
+        projects.read_edits(folder, "a")
+    with pytest.raises(ProjectError, match="edits of example 'b' are missing"):
+        projects.read_edits(folder, "b")
+
+
+def test_a_full_disk_leaves_what_was_written_before(folder, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="disk is full"):
+        projects.write_edits(folder, "a", LABELS * 0, {})
+    with pytest.raises(OutputError, match="disk is full"):
+        projects.write_project(folder, projects.ProjectSpec())
+    monkeypatch.undo()
+    np.testing.assert_array_equal(projects.read_edits(folder, "a")[0], LABELS)
+    assert len(projects.read_project(folder).examples) == 1
+    assert not list(folder.glob(".*.npz"))
+
+
+HOLD = """
+import sys, time
+from napari_instseg.io.projects import opened_alone
+with opened_alone(sys.argv[1]):
+    print("open", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_second_window_is_told_who_has_it_and_a_killed_one_leaves_no_lock(folder):
+    (folder / "edits" / f".{'0f' * 16}.npz").write_bytes(b"left over")
+    with projects.opened_alone(folder):
+        assert not list((folder / "edits").glob(".*"))
+        words = f"open in another window .process {os.getpid()} on .*, since 20"
+        with pytest.raises(ProjectError, match=words), projects.opened_alone(folder):
+            raise AssertionError
+    other = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline().strip() == "open"
+    with pytest.raises(ProjectError, match=f"process {other.pid}"), projects.opened_alone(folder):
+        raise AssertionError
+    other.kill()
+    other.communicate()
+    with projects.opened_alone(folder):
+        pass
+    assert not (folder / ".opened-by.json").exists()

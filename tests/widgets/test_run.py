@@ -170,7 +170,7 @@ def test_deleting_layers_and_closing_the_dock_in_mid_run_is_harmless(window, dis
     window.qtbot.wait(300)
 
 
-def test_a_layer_that_the_user_renamed_or_painted_is_left_alone(window, disks):
+def test_a_layer_that_the_user_renamed_is_left_alone_and_what_was_painted_is_kept(window, disks):
     image, count = disks()
     window.viewer.add_image(image, name="cells")
     window.run()
@@ -182,9 +182,10 @@ def test_a_layer_that_the_user_renamed_or_painted_is_left_alone(window, disks):
     painted.data_setitem((np.array([0]), np.array([0])), 99)
     kept = painted.data.copy()
     window.run()
-    assert window.viewer.layers[-1] is not painted
-    assert window.viewer.layers[-1].features.shape[0] == count
+    assert window.labels("cells") is painted
+    assert painted.features.shape[0] == count + 1
     np.testing.assert_array_equal(painted.data, kept)
+    assert mine.data[0, 0] == 0
 
 
 def test_no_objects_are_explained_and_the_next_step_offered(window, disks):

@@ -45,9 +45,19 @@ class Keys(QWidget):
         ValueError
             If the key is bound already: Qt would then call neither.
         """
+        self.tell(key, does)
+        QShortcut(QKeySequence(key), self._parent).activated.connect(call)
+
+    def tell(self, key: str, does: str) -> None:
+        """List a key that is bound elsewhere, such as on a layer.
+
+        Raises
+        ------
+        ValueError
+            If the key is listed already.
+        """
         if key in self.bound:
             raise ValueError(f"The key {key} is bound to '{self.bound[key]}' already; choose another for '{does}'.")
-        QShortcut(QKeySequence(key), self._parent).activated.connect(call)
         self.bound[key] = does
         rows = "".join(
             f"<tr><td style='padding-right: 12px'><b>{escape(_native(key))}</b></td><td>{escape(does)}</td></tr>"

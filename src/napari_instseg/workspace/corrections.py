@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
@@ -133,8 +134,8 @@ class Corrections:
         view[...] = after
         return self._settle(title, box, before, set(change.objects))
 
-    def painted(self, title: str, index: Index = ()) -> bool:
-        """Take note of what was changed in `labels` itself, such as by a viewer's brush; tell whether anything was.
+    def painted(self, title: str, index: Index = ()) -> set[int] | None:
+        """Take note of what was changed in `labels` itself, such as by a viewer's brush.
 
         What got pixels is accepted; so is what lost some to the background and has some left.
 
@@ -143,16 +144,22 @@ class Corrections:
         title : str
         index : tuple of int
             The slice that was painted in; ``()`` looks at all.
+
+        Returns
+        -------
+        set of int
+            The objects that got or lost pixels so; None if nothing was changed.
         """
         different = self.labels[index] != self._seen[index]
         if not different.any():
-            return False
+            return None
         box = (*(slice(position, position + 1) for position in index), *box_of(different))
         before, after = self._seen[box], self.labels[box]
         where = before != after
         drawn = set(np.unique(after[where]).tolist())
         erased = set(np.unique(before[where & (after == 0)]).tolist())
-        return self._settle(title, box, before.copy(), drawn | erased)
+        self._settle(title, box, before.copy(), drawn | erased)
+        return (drawn | erased) - {0}
 
     def accept(self, *ids: int) -> bool:
         """Say that these objects are right."""
@@ -318,3 +325,34 @@ class Corrections:
         made.accepted = {int(label) for label in np.asarray(arrays["accepted"]).ravel()}
         made._highest = max(made._highest, int(arrays["highest"]))
         return made
+
+
+OUTLINE, REGION = 1, 2
+HATCH_PX = 12
+"""Distance of the lines that a complete region is hatched with."""
+
+
+def marks_of(corrections: Corrections, index: Index = ()) -> npt.NDArray[np.uint8]:
+    """Draw what is known of a slice: outlines of accepted objects as 1, complete regions outlined and hatched as 2."""
+    labels, complete = corrections.labels[index], corrections.complete[index]
+    marks = np.zeros(labels.shape, np.uint8)
+    if complete.any():
+        y, x = (np.arange(length) for length in labels.shape[-2:])
+        hatched = (y[:, None] + x) % HATCH_PX == 0
+        marks[(complete & hatched & (labels == 0)) | _edge(complete.astype(np.int32), complete)] = REGION
+    right = corrections._holds(corrections.accepted, labels)
+    if right.any():
+        marks[_edge(labels, right)] = OUTLINE
+    return marks
+
+
+def _edge(labels: Labels, inside: Mask) -> Mask:
+    """Give the pixels inside that have a neighbour with another label in their plane, or lie at the image's border."""
+    edge = np.zeros(labels.shape, bool)
+    for axis in (-2, -1):
+        first = tuple(slice(None) if a != axis % labels.ndim else slice(None, -1) for a in range(labels.ndim))
+        second = tuple(slice(None) if a != axis % labels.ndim else slice(1, None) for a in range(labels.ndim))
+        differs = labels[first] != labels[second]
+        edge[first] |= differs
+        edge[second] |= differs
+    return edge & inside

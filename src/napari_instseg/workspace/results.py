@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,9 @@ class Results:
     spec: ModelSpec
     predictions: dict[Index, Prediction] = field(default_factory=dict)
     planes: dict[Index, Plane] = field(default_factory=dict)
+    reserved: int = 0
+    """Ids up to this one may belong to corrected objects; new objects get higher ones."""
+    _decoded: dict[Index, Plane] = field(default_factory=dict)
     _shown: dict[Index, Labels] = field(default_factory=dict)
     _highest: dict[Index, int] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
@@ -140,13 +143,13 @@ class Results:
         else:
             highest = int(shown[where].max(initial=0))
             labels, ids = keep_ids(shown[where], segmentation.labels)
-        shift = max(self._highest.values(), default=0) - highest
+        shift = max([self.reserved, *self._highest.values()]) - highest
         if shift > 0 and ids.max(initial=0) > highest:
             ids = np.where(ids > highest, ids + shift, ids).astype(np.int32)
             labels = ids[segmentation.labels]
         plane = Plane(index, labels, ids, segmentation, parameters, window, **told)
         if window is None or shown is None:
-            self.planes[index] = plane
+            self.planes[index] = self._decoded[index] = plane
             self._shown[index], self._highest[index] = labels, int(ids.max(initial=0))
         else:
             self._shown[index] = shown.copy()
@@ -154,9 +157,43 @@ class Results:
             self._highest[index] = max(self._highest[index], int(ids.max(initial=0)))
         return plane
 
+    def amend(self, index: Index, labels: Labels, accepted: Collection[int]) -> Plane:
+        """Take over the corrected objects of a slice that was decoded.
+
+        Objects keep the score and class that they were decoded with. Accepted ones are certain; what is new is of the
+        class that was decoded under most of it.
+        """
+        decoded = self._decoded[index]
+        ids = np.flatnonzero(np.bincount(labels.ravel(), minlength=1)).astype(np.int32)
+        ids = ids[ids > 0]
+        dense = np.zeros(int(ids.max(initial=0)) + 1, np.int32)
+        dense[ids] = np.arange(1, len(ids) + 1)
+        new, old = dense[labels], decoded.segmentation
+        source = np.zeros(len(ids), np.intp)  # the object of the decoder that each one was, from 1
+        known = np.isin(ids, decoded.ids[1:])
+        by_id = np.argsort(decoded.ids[1:])
+        source[known] = by_id[np.searchsorted(decoded.ids[1:], ids[known], sorter=by_id)] + 1
+        score = class_id = None
+        if old.score is not None:
+            score = np.concatenate([[0], old.score])[source].astype(np.float32)
+            score[np.isin(ids, list(accepted))] = 1
+        if old.class_id is not None:
+            under = np.zeros((len(ids) + 1, old.n_objects + 1), np.int64)
+            np.add.at(under, (new.ravel(), old.labels.ravel()), 1)
+            source = np.where(known, source, under[1:, 1:].argmax(axis=1) + 1 if old.n_objects else 0)
+            class_id = np.concatenate([[1], old.class_id])[source]
+        segmentation = Segmentation(new, score, class_id, old.timings)
+        plane = replace(
+            decoded, labels=labels, ids=np.concatenate([[0], ids]).astype(np.int32), segmentation=segmentation
+        )
+        self.planes[index] = plane
+        return plane
+
     def adopt(self, earlier: Results) -> None:
         """Take over the objects of earlier results of the same image, so that their ids live on."""
         self.planes.update(earlier.planes)
+        self._decoded.update(earlier._decoded)
+        self.reserved = max(self.reserved, earlier.reserved)
         self._shown.update(earlier._shown)
         self._highest.update(earlier._highest)
 

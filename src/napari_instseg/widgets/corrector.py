@@ -1,0 +1,211 @@
+"""Wires the Correct section to the workspace and the viewer: tools, marks of what is right, undo, the queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.utils import DirectLabelColormap
+from qtpy.QtCore import QObject
+
+from napari_instseg.widgets.camera import look_at, show_slice
+from napari_instseg.widgets.correct import KEYS, CorrectSection
+from napari_instseg.widgets.edit import EditTools
+from napari_instseg.widgets.layers import Mark, OwnLayers
+from napari_instseg.workspace.answers import Answers
+from napari_instseg.workspace.controller import Controller
+from napari_instseg.workspace.correcting import Correcting
+from napari_instseg.workspace.corrections import marks_of
+from napari_instseg.workspace.jobs import Post
+from napari_instseg.workspace.queue import Doubt, find_doubts
+from napari_instseg.workspace.results import Plane, Results
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Labels
+
+    from napari_instseg.widgets.keys import Keys
+
+MARKS = Mark(
+    "known",
+    "Known to be right",
+    "labels",
+    look={
+        "colormap": DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: "#39ff14", 2: "#26c6da"}),
+        "opacity": 0.9,
+    },
+)
+
+
+class Corrector(QObject):
+    """Between the Correct section, the viewer and the workspace.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    section : CorrectSection
+    controller : Controller
+    layers : OwnLayers
+    post : callable
+        See `Post`.
+    """
+
+    def __init__(
+        self, viewer: Viewer, section: CorrectSection, controller: Controller, layers: OwnLayers, post: Post
+    ) -> None:
+        super().__init__(section)
+        self._viewer, self._section, self._controller, self._layers = viewer, section, controller, layers
+        self.correcting = Correcting(controller.workspace, lambda: controller.results, controller.say)
+        self.tools = EditTools(viewer, self.correcting, layers, lambda: controller.results)
+        self._listened: Any = None
+        self._marked: Results | None = None
+        self._doubts: list[Doubt] = []
+        self._doubts_of: tuple[Any, Any] = (None, None)
+        self._here: Doubt | None = None
+        self._answers = Answers(
+            lambda asked, stale: iter([find_doubts(asked[0], asked[1], asked[2], stale)]),
+            self._go,
+            controller.fail,
+            post,
+        )
+        section.asked.connect(self._asked)
+        self.tools.stepped.connect(self._asked)
+        self.tools.tool_changed.connect(section.show_tool)
+        self.correcting.changed.connect(self._changed)
+        controller.ready.connect(self._show_state)
+        controller.workspace.events.index.connect(self._show_marks)
+
+    def release(self) -> None:
+        """End the thread, and listen to the viewer no more."""
+        self._answers.close()
+        self.tools.release()
+
+    def list_keys(self, keys: Keys) -> None:
+        """List the keys, which napari calls while the layer of objects is selected."""
+        for key, does in KEYS.items():
+            keys.tell(key.replace("Control-", "Ctrl+").replace("-", "+"), does)
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was asked for is shown."""
+        return self._answers.idle
+
+    def take(self, results: Results, plane: Plane) -> Plane:
+        """Take over what was decoded, but where the user said something, and show it."""
+        plane = self.correcting.take(results, plane)
+        self._show(results)
+        if plane.index == self._controller.workspace.index:
+            self._show_marks()
+        self._show_state()
+        return plane
+
+    def _show(self, results: Results) -> None:
+        self._layers.show_objects(results, self.correcting.of(results))
+        layer = self._layers.labels_layer(results)
+        if layer is not None and layer is not self._listened:
+            self._listened = layer
+            layer.events.paint.connect(lambda layer=layer: self._painted(results.source, layer))
+            self.tools.attach(layer)
+
+    def _painted(self, source: Any, layer: Labels) -> None:
+        results = self._controller.results
+        if results is None or results.source is not source or self._layers.labels_layer(results) is not layer:
+            return  # of an image that is not worked on, or a layer that the user took over
+        index = self._controller.workspace.index
+        self.correcting.painted(results, index, whole=layer.n_edit_dimensions > layer.ndim - len(index))
+
+    # the workspace changed
+
+    def _changed(self) -> None:
+        results = self._controller.results
+        if results is not None:
+            self._show(results)
+        self._show_marks()
+        self._controller.ready.emit()
+
+    def _show_state(self) -> None:
+        correcting = self.correcting
+        corrections = correcting.corrections
+        obstacle = "" if corrections is not None else "Run the segmentation first."
+        self._section.allow(obstacle, undo=correcting.undo_title, redo=correcting.redo_title)
+        if corrections is None:
+            self.tools.put_down()
+            return
+        complete = corrections.complete[self._controller.workspace.index]
+        self._section.show_facts(len(corrections.accepted), float(complete.mean()) if complete.any() else 0.0)
+
+    def _show_marks(self) -> None:
+        """Outline what is accepted, and hatch what is complete, in the slice in view."""
+        results, corrections = self._controller.results, self.correcting.corrections
+        if self._marked is not None and (results is None or results.source is not self._marked.source):
+            self._layers.hide_view(self._marked, MARKS)
+            self._marked = None
+        if results is None or corrections is None:
+            return
+        index = self._controller.workspace.index
+        if len(index) != corrections.labels.ndim - corrections.ndim:
+            return
+        marks = marks_of(corrections, index)
+        if marks.any() or self._layers.shows(results, MARKS):
+            self._layers.show_view(results, MARKS, marks, index)
+            self._marked = results
+
+    # buttons and keys
+
+    def _asked(self, name: str) -> None:
+        if name == "undo":
+            self._look_at_edit(self.correcting.undo())
+        elif name == "redo":
+            self._look_at_edit(self.correcting.redo())
+        elif name == "next":
+            self._next()
+        elif name == "accept_next":
+            self._accept_and_next()
+        else:
+            self.tools.take(name)
+            self._section.show_tool(self.tools.tool)
+
+    def _look_at_edit(self, edit: Any) -> None:
+        """Show the slice in which something was undone or redone."""
+        layer = self.tools.layer
+        if edit is not None and edit.place is not None and layer is not None:
+            show_slice(self._viewer, layer, edit.place)
+
+    # the queue
+
+    def _next(self) -> None:
+        results, corrections = self._controller.results, self.correcting.corrections
+        parameters = self._controller.workspace.parameters
+        if results is None or corrections is None or parameters is None:
+            self._controller.say("Run the segmentation first.", "warning")
+            return
+        if self._doubts_of != (results, parameters):
+            self._doubts_of = (results, parameters)
+            self._controller.say("Looking for doubtful objects…")
+            self._answers.ask((results, corrections, parameters))
+        else:
+            self._go(self._doubts)
+
+    def _go(self, doubts: list[Doubt]) -> None:
+        """Move the view to the first of the doubtful objects that is still there and not accepted."""
+        corrections, layer = self.correcting.corrections, self.tools.layer
+        self._doubts = list(doubts)
+        while self._doubts and corrections is not None and layer is not None:
+            doubt = self._doubts.pop(0)
+            inside = corrections.labels[doubt.index] == doubt.label
+            if doubt.label in corrections.accepted or not inside.any():
+                continue
+            self._here = doubt
+            look_at(self._viewer, layer, (*doubt.index, *doubt.place), doubt.side)
+            layer.selected_label = doubt.label
+            self._controller.say(f"{doubt.words} {len(self._doubts)} more.")
+            return
+        self._here, self._doubts_of = None, (None, None)
+        self._controller.say("That was the last one; Next begins again.", "good")
+
+    def _accept_and_next(self) -> None:
+        corrections, here = self.correcting.corrections, self._here
+        if corrections is not None and here is not None and (corrections.labels[here.index] == here.label).any():
+            if here.label not in corrections.accepted:
+                self.correcting.accept_object(here.label, here.index)
+            self._here = None
+        self._next()

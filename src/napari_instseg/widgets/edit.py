@@ -1,0 +1,304 @@
+"""The tools of the Correct section: mouse and keys over the layer of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+import numpy as np
+from napari.utils import DirectLabelColormap
+from qtpy.QtCore import QObject, Signal
+
+from napari_instseg.editing.split import stroke
+from napari_instseg.widgets.correct import ACTIONS, Action
+from napari_instseg.widgets.layers import MARK, Mark, OwnLayers
+from napari_instseg.widgets.pointer import STILL
+from napari_instseg.workspace.correcting import Correcting, Position
+from napari_instseg.workspace.results import Results
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Labels, Shapes
+
+BY_NAME = {action.name: action for action in ACTIONS}
+STROKES = ("split", "merge", "draw")
+"""Tools that are drawn with, so that dragging does not pan."""
+LINE_PX = 3.0
+"""Width of a stroke on the screen."""
+PREVIEW = Mark(
+    "preview",
+    "Preview",
+    "labels",
+    look={
+        "colormap": DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: "#ffd54f"}),
+        "opacity": 0.75,
+    },
+)
+
+
+class EditTools(QObject):
+    """Which tool is in the hand, and what the mouse does with it.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    correcting : Correcting
+    layers : OwnLayers
+    results : callable
+        Gives the present results, or None.
+    """
+
+    tool_changed = Signal(str)
+    """Name of the tool in use; "" for none."""
+    stepped = Signal(str)
+    """Name of an action of the kind "step" whose key was pressed."""
+
+    def __init__(
+        self, viewer: Viewer, correcting: Correcting, layers: OwnLayers, results: Callable[[], Results | None]
+    ) -> None:
+        super().__init__()
+        self._viewer, self._correcting, self._layers, self._results = viewer, correcting, layers, results
+        self.tool = ""
+        self._layer: ref[Labels] | None = None
+        self._position: Position | None = None
+        self._clicked: Position | None = None
+        self._shapes: Shapes | None = None
+        self._previewed: Results | None = None
+        viewer.layers.selection.events.active.connect(self._selected)
+
+    def release(self) -> None:
+        """Listen to the viewer no more."""
+        self._viewer.layers.selection.events.active.disconnect(self._selected)
+        self.put_down()
+
+    @property
+    def layer(self) -> Labels | None:
+        """The layer of objects, as long as it is there."""
+        layer = self._layer() if self._layer is not None else None
+        return layer if layer is not None and layer in self._viewer.layers else None
+
+    def attach(self, layer: Labels) -> None:
+        """Work on this layer of objects from now on."""
+        if self.layer is layer:
+            return
+        self.put_down()
+        self._layer = ref(layer)
+        layer.mouse_move_callbacks.append(self._move)
+        layer.mouse_drag_callbacks.append(self._drag)
+        layer.mouse_wheel_callbacks.append(self._wheel)
+        layer.events.mode.connect(self._other_mode)
+        for action in ACTIONS:
+            if action.key:
+                layer.bind_key(action.key, lambda _layer, action=action: self._key(action), overwrite=True)
+
+    # choosing
+
+    def take(self, name: str) -> None:
+        """Take a tool into the hand, or put it down if it is there already."""
+        layer = self.layer
+        if name == self.tool or layer is None:
+            self.put_down()
+            return
+        self.put_down()
+        self._viewer.layers.selection.active = layer
+        layer.mode = "pan_zoom"
+        self.tool = name
+        if BY_NAME[name].kind == "region":
+            self._draw_region(layer, "add_polygon" if name == "polygon" else "add_rectangle")
+        layer.mouse_pan = name not in STROKES
+        self.tool_changed.emit(name)
+        if name == "grow" and self._position is not None:
+            self._show_growth(self._position)
+
+    def put_down(self) -> None:
+        """Use no tool; the mouse pans and zooms again."""
+        self._clicked = None
+        self.hide_preview()
+        layer, shapes = self.layer, self._shapes
+        if not self.tool:
+            return
+        self.tool, self._shapes = "", None
+        if shapes is not None and shapes in self._viewer.layers:
+            self._viewer.layers.remove(shapes)
+        if layer is not None:
+            layer.mouse_pan = layer.mouse_zoom = True
+            if shapes is not None:
+                self._viewer.layers.selection.active = layer
+        self.tool_changed.emit("")
+
+    def _selected(self, event: Any = None) -> None:
+        active = self._viewer.layers.selection.active
+        if self.tool and active is not None and active is not self.layer and active is not self._shapes:
+            if MARK in active.metadata:
+                return  # a layer of ours that just came up; the selection returns to the objects
+            self.put_down()
+
+    def _other_mode(self, event: Any = None) -> None:
+        layer = self.layer
+        if layer is not None and str(layer.mode) != "pan_zoom":
+            self.put_down()
+
+    # the mouse
+
+    def _key(self, action: Action) -> None:
+        if action.name == "put_down":
+            self.put_down()
+        elif action.kind == "step":
+            self.stepped.emit(action.name)
+        elif action.kind == "object" and self._position is not None:
+            getattr(self._correcting, action.name)(self._position)
+        else:
+            self.take(action.name)
+
+    def _move(self, layer: Labels, event: Any) -> None:
+        self._position = self._place(layer, event)
+        if self.tool == "grow":
+            self._show_growth(self._position)
+
+    def _wheel(self, layer: Labels, event: Any) -> None:
+        if self.tool == "grow" and not layer.mouse_zoom and self._position is not None:
+            self._correcting.turn_threshold(float(np.sign(event.delta[1])))
+            self._show_growth(self._position)
+
+    def _drag(self, layer: Labels, event: Any) -> Iterator[None]:
+        kind = BY_NAME[self.tool].kind if self.tool else ""
+        if event.button != 1 or kind not in ("tool", "object") or self._viewer.dims.ndisplay != 2:
+            return
+        tool, begin = self.tool, np.array(event.pos)
+        line = [self._place(layer, event)]
+        farthest = 0.0
+        yield
+        while event.type == "mouse_move":
+            farthest = max(farthest, float(np.abs(np.array(event.pos) - begin).max()))
+            line.append(self._place(layer, event))
+            if tool in STROKES and farthest > STILL:
+                self._show_stroke(line, closed=tool == "draw")
+            yield
+        if self.tool != tool:
+            return
+        if farthest <= STILL:
+            self._click(line[0])
+        elif tool in STROKES:
+            self._stroke(line)
+
+    def _click(self, position: Position) -> None:
+        correcting = self._correcting
+        if self.tool not in ("split", "merge"):
+            if self.tool == "draw":
+                return
+            getattr(correcting, self.tool)(position)
+            if self.tool == "grow":
+                self.hide_preview()
+        elif self._clicked is None:
+            if correcting.object_at(position):
+                self._clicked = position
+                self._show_stroke([position])
+        else:
+            first, self._clicked = self._clicked, None
+            self.hide_preview()
+            if self.tool == "split":
+                correcting.split([first, position])
+            else:
+                correcting.merge([first, position], between=False)
+
+    def _stroke(self, line: list[Position]) -> None:
+        self._clicked = None
+        self.hide_preview()
+        act = {"split": self._correcting.split_by_line, "merge": self._correcting.merge, "draw": self._correcting.draw}
+        act[self.tool](line)
+
+    @staticmethod
+    def _place(layer: Labels, event: Any) -> Position:
+        return tuple(float(value) for value in layer.world_to_data(event.position))
+
+    # regions
+
+    def _draw_region(self, layer: Labels, mode: str) -> None:
+        self._shapes = self._viewer.add_shapes(
+            ndim=layer.ndim,
+            name="complete region",
+            face_color="transparent",
+            edge_color="#26c6da",
+            edge_width=max(LINE_PX / self._zoom(), 0.1),
+            scale=layer.scale,
+            translate=layer.translate,
+            units=layer.units,
+            axis_labels=layer.axis_labels,
+            metadata={MARK: "region"},
+        )
+        self._shapes.mode = mode
+        self._shapes.events.data.connect(self._region_drawn)
+        self._shapes.bind_key("Escape", lambda _: self.put_down(), overwrite=True)
+        self._viewer.layers.selection.active = self._shapes
+
+    def _region_drawn(self, event: Any) -> None:
+        if self._shapes is None or str(getattr(event, "action", "")) not in ("added", "ActionType.ADDED"):
+            return
+        corners = [tuple(float(v) for v in corner) for corner in self._shapes.data[-1]]
+        complete = self.tool != "unmark"
+        self.put_down()
+        self._correcting.mark(corners, complete)
+
+    # what is seen while a tool is used
+
+    def _show_growth(self, position: Position) -> None:
+        found = self._correcting.preview(position)
+        layer = self.layer
+        if layer is not None:
+            layer.mouse_zoom = found is None  # else the wheel is for the threshold
+        if found is None:
+            self.hide_preview()
+            return
+        index, box, inside = found
+        self._show(inside.astype(np.uint8), index, [part.start for part in box])
+
+    def _show_stroke(self, line: list[Position], closed: bool = False) -> None:
+        corrections = self._correcting.corrections
+        if corrections is None:
+            return
+        stack = corrections.labels.ndim - corrections.ndim
+        shape = corrections.labels.shape[stack:]
+        points = [position[stack:] for position in ([*line, line[0]] if closed else line)]
+        try:
+            track = stroke(points, shape)
+        except ValueError:
+            return  # outside of the image
+        width = max(round(LINE_PX / self._zoom() * (3 if len(line) == 1 else 1)), 1)
+        low = np.maximum(track.min(axis=0) - width, 0)
+        high = np.minimum(track.max(axis=0) + width + 1, shape)
+        drawn = np.zeros(tuple(high - low), np.uint8)
+        drawn[tuple((track - low).T)] = 1
+        if width > 1:
+            from scipy import ndimage
+
+            drawn = ndimage.maximum_filter(drawn, (*(1,) * (drawn.ndim - 2), width, width))
+        self._show(drawn, tuple(round(at) for at in line[0][:stack]), low.tolist())
+
+    def _zoom(self) -> float:
+        """Give the size of a pixel on the screen."""
+        layer = self.layer
+        camera = getattr(self._viewer, "scene", self._viewer).camera
+        return float(camera.zoom) * abs(float(layer.scale[-1]) if layer is not None else 1.0)
+
+    def _show(self, array: Any, index: Any, start: Any) -> None:
+        results = self._results()
+        if results is None:
+            return
+        self._layers.show_view(results, PREVIEW, array, index, start)
+        self._previewed = results
+        layer = self._layers.find(results, PREVIEW)
+        if layer is not None and not layer.visible:
+            layer.visible = True
+
+    def hide_preview(self) -> None:
+        """Show no preview."""
+        if self._previewed is None:
+            return
+        if self.tool:
+            layer = self._layers.find(self._previewed, PREVIEW)
+            if layer is not None:
+                layer.visible = False
+        else:
+            self._layers.hide_view(self._previewed, PREVIEW)
+            self._previewed = None

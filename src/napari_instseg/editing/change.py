@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,7 +75,7 @@ def object_box(labels: Labels, label: int, margin: int = 0) -> Box:
     return box_of(labels == label, margin)
 
 
-def check_point(point: Point, shape: tuple[int, ...]) -> Point:
+def check_point(point: Sequence[float], shape: tuple[int, ...]) -> Point:
     """Give a pixel's position as whole numbers.
 
     Raises

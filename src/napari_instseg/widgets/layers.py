@@ -40,6 +40,7 @@ def source_of(layer: Image) -> Source:
         scale=tuple(float(value) for value in layer.scale),
         units=tuple(str(unit) for unit in layer.units),
         translate=tuple(float(value) for value in layer.translate),
+        path="" if layer.multiscale else str(layer.source.path or ""),
     )
 
 

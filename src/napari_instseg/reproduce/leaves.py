@@ -26,6 +26,9 @@ CVPPP_ZOOM = 0.5
 """Of the challenge's images, as in the coloring paper; the crops then hold whole plants of its A1."""
 CVPPP_SIDE = 288
 
+SMALLEST = 12
+"""Leaves, in pixels."""
+
 POSTPROCESSINGS = {
     "HDBSCAN": "none",
     "HDBSCAN + random field": "random field",
@@ -65,13 +68,15 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
     else:
         learnt, tests = cvppp(data, budget.images, budget.tests, seed)
         zoom, known, crop = CVPPP_ZOOM, diameter(learnt), CVPPP_SIDE
-    size_limits = {"min_size": 12}
     course = Course(budget, 3 * budget.steps, seed)
+    width = {"width": budget.width, "coordinates": "image"}
+    networks: dict[str, dict[str, Any]] = {
+        "clusternet": {**width, "dimensions": 16, "mask_width": budget.width // 2},
+        "discriminative": width,
+        "coloring": width,
+    }
     found: dict[str, list[Array]] = {}
-    for method, width in (("clusternet", 16), ("discriminative", 8), ("coloring", None)):
-        network: dict[str, Any] = {"width": budget.width, "coordinates": "image"}
-        if width:
-            network["dimensions"] = width
+    for method, network in networks.items():
         model = yield from course.learn(
             method,
             learnt,
@@ -86,7 +91,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
             found |= _postprocessed(predictions, tests)
         else:
             title = "coloring" if method == "coloring" else "discriminative, mean-shift"
-            found[title] = [prediction.decode(**size_limits).labels for prediction in predictions]
+            found[title] = [prediction.decode(min_size=SMALLEST).labels for prediction in predictions]
     rows = [_row(title, labels, tests) for title, labels in found.items()]
     differs = (
         f"{'images of the folder' if data else f'simulated rosettes of {budget.side} px with {LEAVES} leaves'} "
@@ -103,7 +108,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
 def _postprocessed(predictions: Sequence[Prediction], tests: Sequence[Picture]) -> dict[str, list[Array]]:
     """Give the labels of each image after each of the seven post-processings."""
     found = {
-        title: [prediction.decode(refinement=steps, min_size=12).labels for prediction in predictions]
+        title: [prediction.decode(refinement=steps, min_size=SMALLEST).labels for prediction in predictions]
         for title, steps in POSTPROCESSINGS.items()
     }
     found[TRUE_MEANS] = [

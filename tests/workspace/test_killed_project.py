@@ -135,6 +135,7 @@ def test_killed_while_learning(project, tmp_path, monkeypatch):
     corrections = Corrections(labels)
     corrections.complete[...] = True
     opened.follow(image, readings(image)[0], corrections)
+    opened.flush()
     opened.close()
     out, reached, lost = project / "versions" / "model-v2", 0, 0
     tries = max(TRIES // 3, 2)

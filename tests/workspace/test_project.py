@@ -32,7 +32,10 @@ def corrected(shape=(20, 30)):
 
 
 def follow(project, image, corrections, **how):
-    return project.follow(image, readings(image)[0], corrections, **how)
+    """Take an image as an example, and give it once it is saved."""
+    name = project.follow(image, readings(image)[0], corrections, **how)
+    project.flush()
+    return next(e for e in project.spec.examples if e.name == name)
 
 
 def test_every_edit_is_on_disk_soon(opened, loop):
@@ -91,8 +94,10 @@ def test_a_channel_of_a_stack(opened):
     labels[2, 4:9, 4:9] = 7
     corrections = Corrections(labels)
     corrections.accept(7)
-    example = opened.follow(image, reading, corrections, channel=2)
+    name = opened.follow(image, reading, corrections, channel=2)
     opened.flush()
+    (example,) = opened.spec.examples
+    assert example.name == name
     ((pair, _),) = projects.project_pairs(opened.folder)
     found = pair.read()
     assert found.axes == example.image.axes == "TYX"
@@ -121,7 +126,6 @@ def test_a_full_disk_is_told_and_the_next_edit_is_saved_again(opened, loop, monk
     opened.saved.connect(lambda waiting, problem: told.append(problem))
     corrections = corrected()
     name = follow(opened, source(), corrections).name
-    opened.flush()
     loop.run_waiting()
     told.clear()
     true_fsync = os.fsync

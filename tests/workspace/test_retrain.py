@@ -42,6 +42,7 @@ def project(tmp_path, loop, image):
     corrections = Corrections(squares())
     corrections.complete[...] = True
     made.follow(image, readings(image)[0], corrections)
+    made.flush()
     yield made
     made.close()
 
@@ -154,6 +155,7 @@ def test_what_cannot_be_learnt_from_is_told_and_leaves_nothing(loop, tmp_path, m
     assert "nothing to learn from" in retraining.obstacle(model)
     assert "Choose a model" in retraining.obstacle("")
     project.follow(image, readings(image)[0], Corrections(squares()))  # nothing of it is accepted
+    project.flush()
     retraining.start(model, Length(1, None), PARAMS, "cpu", None)
     until(loop, lambda: not retraining.running)
     assert told[-1] == ("error", told[-1][1])

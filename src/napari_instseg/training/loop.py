@@ -16,6 +16,7 @@ from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import Model
 from napari_instseg.io.models import SPEC, ModelSpec
 from napari_instseg.networks.backbone import PREFIX, BackboneNetwork
+from napari_instseg.training import memory
 from napari_instseg.training.recipe import Recipe
 from napari_instseg.training.samples import Crops, DataSet, load_batches, read_samples
 from napari_instseg.training.trainer import Trainer
@@ -97,6 +98,8 @@ def train(
         trainer.save()
         trainer.history.draw(trainer.path.parent)
         raise
+    diameter = None if data.scale == 1 else data.diameter
+    memory.write_memory(out, memory.remember(pairs, validation, data.ndim, params.remember, diameter), ())
     yield Result(out)
 
 

@@ -16,8 +16,8 @@ from napari_instseg.zoo import shipped
 
 FOLDER = "memory"
 """In a model folder."""
-MOST = 24
-"""Planes that are kept to learn from, and as many to judge by."""
+MOST = 100
+"""Planes that are kept in a model folder; of more the newest."""
 LARGEST = 4 * 2**20
 """Larger planes are not kept, in pixels."""
 
@@ -49,17 +49,31 @@ def read_memory(model: str | Path) -> tuple[Plane, ...]:
     return tuple(planes)
 
 
-def remember(learn: Sequence[Pair], judge: Sequence[Pair], ndim: int) -> tuple[Plane, ...]:
-    """Take annotated images of a model's own training kind, at most `MOST` of each, evenly chosen."""
+def remember(
+    learn: Sequence[Pair], judge: Sequence[Pair], ndim: int, most: int = 24, diameter: float | None = None
+) -> tuple[Plane, ...]:
+    """Take annotated images of a model's own training kind.
+
+    Parameters
+    ----------
+    learn, judge : sequence of Pair
+        Those to learn from, and those to judge by.
+    ndim : {2, 3}
+    most : int
+        At most so many of each, evenly chosen.
+    diameter : float, optional
+        Typical object diameter in the images, in pixels, where they are to be rescaled to what the model knows.
+    """
     planes = []
     for pairs, judges in ((learn, False), (judge, True)):
-        for pair in pairs[:: -(-len(pairs) // MOST)] if pairs else ():
+        for pair in pairs[:: -(-len(pairs) // most)] if pairs and most else ():
             example = pair.read()
             channels, stack = to_channels(example.image, example.axes, "ZYX"[-ndim:])
             if not stack and example.labels.size <= LARGEST:
                 unknown = np.full_like(example.labels, UNKNOWN)
                 known = (unknown, example.labels) if judges else (example.labels, unknown)
-                planes.append(Plane(pair.name, channels, *known, classes=None if judges else example.classes))
+                classes = None if judges else example.classes
+                planes.append(Plane(pair.name, channels, *known, diameter, classes))
     return tuple(planes)
 
 
@@ -72,7 +86,7 @@ def write_memory(folder: Path, memory: Sequence[Plane], learnt: Sequence[Plane])
         If it cannot be written.
     """
     new = [plane for plane in learnt if plane.learn.size <= LARGEST]
-    write_planes(folder / FOLDER, [*memory, *new][-4 * MOST :])
+    write_planes(folder / FOLDER, [*memory, *new][-MOST:])
 
 
 def _halves(name: str, image: Array, labels: Labels) -> list[Plane]:

@@ -122,6 +122,16 @@ class TrainParams(Params):
         help="Steps between two checkpoints: what is lost at most when the run is killed.",
         advanced=True,
     )
+    remember: int = tunable(
+        12,
+        0,
+        50,
+        unit="images",
+        title="Remember",
+        help="So many images, and as many held-out ones, are stored with the model, so that fine-tuning it does not "
+        "make it forget them, or get worse on them unnoticed.",
+        advanced=True,
+    )
     seed: int = tunable(
         0, 0, 2**31 - 1, title="Seed", help="The same seed on the same machine gives the same model.", advanced=True
     )

@@ -14,7 +14,7 @@ from napari_instseg.data.normalize import Normalization
 from napari_instseg.methods import get_method
 from napari_instseg.training.params import TrainParams
 
-MAY_CHANGE = {"steps", "validate_every", "validate_on", "save_every", "workers"}
+MAY_CHANGE = {"steps", "validate_every", "validate_on", "save_every", "workers", "remember"}
 """Training parameters that a resumed run may have otherwise."""
 
 COMMON: dict[str, type[Params]] = {

@@ -19,6 +19,8 @@ from napari_instseg.widgets.layers import OwnLayers
 from napari_instseg.widgets.look import LookSection
 from napari_instseg.widgets.parts import SPACE, Section, column
 from napari_instseg.widgets.posting import Poster
+from napari_instseg.widgets.retrain import RetrainSection
+from napari_instseg.widgets.retrainer import Retrainer
 from napari_instseg.widgets.segment import RUN_KEY, SegmentSection
 from napari_instseg.widgets.status import CANCEL_KEY, StatusLine
 from napari_instseg.widgets.tune import REDO_KEY, UNDO_KEY, TuneSection
@@ -39,7 +41,7 @@ class SegmentDock(QWidget):
     ----------
     napari_viewer : Viewer
     presets : Path, optional
-        Folder of the presets; the user's configuration folder if None.
+        Folder of the presets and of the list of projects; the user's configuration folder if None.
     """
 
     def __init__(self, napari_viewer: Viewer, presets: Path | None = None) -> None:
@@ -55,18 +57,24 @@ class SegmentDock(QWidget):
         self.tuner = Tuner(self.tune, controller, post)
         self.look = LookSection()
         self.correct = CorrectSection()
+        self.retrain = RetrainSection()
         self.export = ExportSection()
         self.keys = Keys(self)
         self.status = StatusLine()
         self._tune_section = Section("Tune", self.tune, opened=False)
         self._correct_section = Section("Correct", self.correct, opened=False)
+        self._retrain_section = Section("Retrain", self.retrain, opened=False)
         self._export_section = Section("Export", self.export, opened=False)
         self.corrector = Corrector(napari_viewer, self.correct, controller, self.layers, post)
+        self.tuner.take_corrections(self.corrector.correcting)
         self._lay_out()
         self._connect_choices()
         self._connect_workspace()
         # after the above, so that it finds the objects' layer up to date
         self.explorer = Explorer(napari_viewer, self.look, controller, self.layers, self.segment.image, post)
+        correcting = self.corrector.correcting
+        self.retrainer = Retrainer(napari_viewer, self.retrain, controller, correcting, post, presets)
+        self.retrainer.models_changed.connect(self._show_models)
         self.keys.bind(RUN_KEY, "Run", controller.run)
         self.keys.bind(CANCEL_KEY, "Cancel what runs", controller.cancel)
         self.keys.bind(UNDO_KEY, "Undo the last change of a value", controller.tuning.undo)
@@ -76,8 +84,9 @@ class SegmentDock(QWidget):
         self._show_model()
         self.segment.image.start()
         # the widgets may be gone when this is called, the controller is not
-        image, explorer, tuner, corrector = self.segment.image, self.explorer, self.tuner, self.corrector
-        self.destroyed.connect(lambda: _release(image, controller, explorer, tuner, corrector))
+        image = self.segment.image
+        parts = (self.retrainer, self.corrector, self.explorer, self.tuner)
+        self.destroyed.connect(lambda: _release(image, controller, parts))
 
     def _lay_out(self) -> None:
         inner = QWidget()
@@ -87,6 +96,7 @@ class SegmentDock(QWidget):
                 self._tune_section,
                 Section("Look", self.look, opened=False),
                 self._correct_section,
+                self._retrain_section,
                 self._export_section,
                 Section("Keys", self.keys, opened=False),
                 margins=(SPACE, SPACE, SPACE, SPACE),
@@ -144,10 +154,12 @@ class SegmentDock(QWidget):
         self.segment.image.show_readings(self.controller.readings(), workspace.reading)
         self.segment.image.show_choices(workspace.channel, workspace.whole_stack)
 
+    def _show_models(self) -> None:
+        self.segment.model.show_models(self.controller.models, self.controller.workspace.model)
+
     def _show_model(self) -> None:
-        controller, workspace = self.controller, self.controller.workspace
-        self.segment.model.show_models(controller.models, workspace.model)
-        if workspace.spec is None:
+        self._show_models()
+        if self.controller.workspace.spec is None:
             return
         self.tune.clear_outcome()
         self._show_ready()
@@ -191,9 +203,8 @@ class SegmentDock(QWidget):
             self.controller.export(paths, labels)
 
 
-def _release(image: Any, controller: Controller, explorer: Explorer, tuner: Tuner, corrector: Corrector) -> None:
-    corrector.release()
+def _release(image: Any, controller: Controller, parts: tuple[Any, ...]) -> None:
+    for part in parts:
+        part.release()
     controller.close()
-    explorer.release()
-    tuner.release()
     image.release()

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
-from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,8 @@ class Project:
     """So many examples wait to be saved, and the problem in words, if there was one."""
 
     def __init__(self, folder: str | Path, post: Post, *, create: bool = False) -> None:
-        self.folder = Path(folder)
+        self.folder, self._post = Path(folder), post
+        self._writing = Lock()
         self._held = ExitStack()
         if create:
             projects.create_project(self.folder)
@@ -74,10 +75,8 @@ class Project:
 
     def close(self) -> None:
         """Save what is not yet saved, and let others open it."""
-        for corrections, call in self._followed.values():
-            if call in corrections.changed:
-                corrections.changed.remove(call)
-        self._followed.clear()
+        for name in list(self._followed):
+            self._stop_following(name)
         self._saver.close()
         self._held.close()
 
@@ -100,42 +99,62 @@ class Project:
         *,
         channel: int | None = None,
         diameter: float | None = None,
-    ) -> ExampleSpec:
+    ) -> str:
         """Take an image as an example, and save its corrections now and after each of their changes.
+
+        Saving is done behind the window; see `saved`, and `flush` to wait for it.
+
+        Returns
+        -------
+        str
+            Name of the example.
 
         Raises
         ------
         InputError
             If the image cannot be one.
-        OutputError
-            If the project cannot be written.
         """
-        example = self.find(source, reading, channel)
-        if example is None:
-            name = self._free_name(source.name)
-            image = self._keep_image(name, source, reading, channel)
-            example = ExampleSpec(name=name, image=image, diameter=diameter, look=look_of(source.array))
-            projects.write_edits(self.folder, name, corrections.training_labels(), corrections.to_arrays())
-            self._write(examples=(*self.spec.examples, example))
-        elif diameter != example.diameter:
-            other = example.model_copy(update={"diameter": diameter})
-            self._write(examples=tuple(other if e is example else e for e in self.spec.examples))
-            example = other
-        self._follow(example.name, corrections)
-        return example
-
-    def _follow(self, name: str, corrections: Corrections) -> None:
-        earlier = self._followed.pop(name, None)
-        if earlier is not None and earlier[1] in earlier[0].changed:
-            earlier[0].changed.remove(earlier[1])
+        axes_of(reading, channel)
+        known = self.find(source, reading, channel)
+        name = known.name if known is not None else self._free_name(source.name)
+        self._stop_following(name)
 
         def save() -> None:
             arrays = corrections.to_arrays()
-            self._saver.save(name, partial(_write_edits, self.folder, name, arrays))
+            self._saver.save(name, lambda: self._save(name, source, reading, channel, diameter, arrays))
 
         corrections.changed.append(save)
         self._followed[name] = (corrections, save)
         save()
+        return name
+
+    def _save(
+        self,
+        name: str,
+        source: Source,
+        reading: Reading,
+        channel: int | None,
+        diameter: float | None,
+        arrays: dict[str, Array],
+    ) -> None:
+        """Write the edits, then the example if it is new; in the autosave's thread."""
+        training = Corrections.from_arrays(arrays).training_labels()
+        known = next((e for e in self.spec.examples if e.name == name), None)
+        if known is None:
+            image = self._keep_image(name, source, reading, channel)
+            known = ExampleSpec(name=name, image=image, diameter=diameter, look=look_of(source.array))
+            projects.write_edits(self.folder, name, training, arrays)
+            self._write(lambda spec: {"examples": (*spec.examples, known)})
+            return
+        projects.write_edits(self.folder, name, training, arrays)
+        if known.diameter != diameter:
+            other = known.model_copy(update={"diameter": diameter})
+            self._write(lambda spec: {"examples": tuple(other if e.name == name else e for e in spec.examples)})
+
+    def _stop_following(self, name: str) -> None:
+        corrections, call = self._followed.pop(name, (None, None))
+        if corrections is not None and call in corrections.changed:
+            corrections.changed.remove(call)
 
     def find(self, source: Source, reading: Reading, channel: int | None = None) -> ExampleSpec | None:
         """Give the example that was made of an image, wherever its file is now; None if there is none."""
@@ -176,20 +195,18 @@ class Project:
         ref = projects.refer_to_image(self.folder, image, (None,) * found.array.ndim, axes)
         example = ExampleSpec(name=name, image=ref, diameter=diameter, look=look_of(found.array))
         projects.write_edits(self.folder, name, corrections.training_labels(), corrections.to_arrays())
-        self._write(examples=(*self.spec.examples, example))
+        self._write(lambda spec: {"examples": (*spec.examples, example)})
         return example
 
     def relocate(self, name: str, path: str | Path) -> None:
         """Say where the image of an example is now; see `io.projects.relocate`."""
         moved = projects.relocate(self.folder, self._example(name), path)
-        self._write(examples=tuple(moved if e.name == name else e for e in self.spec.examples))
+        self._write(lambda spec: {"examples": tuple(moved if e.name == name else e for e in spec.examples)})
 
     def remove(self, name: str) -> None:
         """Take an example out of the project; its edits stay on disk."""
-        corrections, call = self._followed.pop(name, (None, None))
-        if corrections is not None and call in corrections.changed:
-            corrections.changed.remove(call)
-        self._write(examples=tuple(e for e in self.spec.examples if e.name != name))
+        self._stop_following(name)
+        self._write(lambda spec: {"examples": tuple(e for e in spec.examples if e.name != name)})
 
     def count(self) -> int:
         """Count the known objects of all examples, as they are on disk."""
@@ -208,7 +225,7 @@ class Project:
             number += 1
         made = f"{datetime.now():%Y-%m-%d %H:%M}"
         new = VersionSpec(name=f"{base}-v{number}", start=start, state="running", made=made)
-        self._write(versions=(*self.spec.versions, new))
+        self._write(lambda spec: {"versions": (*spec.versions, new)})
         return new
 
     def version_folder(self, name: str) -> Path:
@@ -231,10 +248,10 @@ class Project:
         old = next(v for v in self.spec.versions if v.name == name)
         new = old.model_copy(update=values)
         if new.state == "rejected":
-            self._write(versions=tuple(v for v in self.spec.versions if v.name != name))
+            self._write(lambda spec: {"versions": tuple(v for v in spec.versions if v.name != name)})
             shutil.rmtree(self.version_folder(name), ignore_errors=True)
         else:
-            self._write(versions=tuple(new if v.name == name else v for v in self.spec.versions))
+            self._write(lambda spec: {"versions": tuple(new if v.name == name else v for v in spec.versions)})
         return new
 
     def use(self, model: str) -> None:
@@ -242,7 +259,8 @@ class Project:
         folder = self.folder.resolve()
         path = Path(model)
         inside = path.is_dir() and path.resolve().is_relative_to(folder)
-        self._write(model=path.resolve().relative_to(folder).as_posix() if inside else model)
+        name = path.resolve().relative_to(folder).as_posix() if inside else model
+        self._write(lambda spec: {"model": name})
 
     @property
     def model(self) -> str:
@@ -263,7 +281,7 @@ class Project:
 
     def _free_name(self, wanted: str) -> str:
         base = re.sub(r"[^\w.-]+", "_", wanted).strip("._") or "image"
-        taken = {e.name for e in self.spec.examples}
+        taken = {e.name for e in self.spec.examples} | set(self._followed)
         edits = self.folder / projects.EDITS
         name, number = base, 2
         while name in taken or (edits / f"{name}.npz").exists():
@@ -288,12 +306,13 @@ class Project:
             taken = taken[..., :3]  # transparency is no intensity
         return projects.copy_image(self.folder, name, taken, axes)
 
-    def _write(self, **values: Any) -> None:
+    def _write(self, change: Callable[[ProjectSpec], dict[str, Any]]) -> None:
         """Change `project.json`, on disk first, so that what is here is never more than what is there."""
-        spec = self.spec.model_copy(update=values)
-        projects.write_project(self.folder, spec)
-        self.spec = spec
-        self.changed.emit()
+        with self._writing:
+            spec = self.spec.model_copy(update=change(self.spec))
+            projects.write_project(self.folder, spec)
+            self.spec = spec
+        self._post(self.changed.emit)
 
     def _drop_unfinished(self) -> None:
         """Forget versions whose making had not yet begun when the program ended, and folders of rejected ones."""
@@ -343,8 +362,3 @@ def look_of(array: Any) -> str:
 
 SAMPLED = 2**20
 """Values that the mark of an image is made from, about."""
-
-
-def _write_edits(folder: Path, name: str, arrays: dict[str, Array]) -> None:
-    training = Corrections.from_arrays(arrays).training_labels()
-    projects.write_edits(folder, name, training, arrays)

@@ -18,7 +18,7 @@ from napari_instseg.workspace.compare import CompareOrder, Comparison, compare
 from napari_instseg.workspace.jobs import Ended, Job, Post
 from napari_instseg.workspace.project import Project
 from napari_instseg.workspace.status import Pace
-from napari_instseg.workspace.torch_import import import_torch, no_collection
+from napari_instseg.workspace.torch_import import import_torch, import_training, no_collection
 
 State = Literal["idle", "running", "paused", "to judge"]
 
@@ -282,6 +282,7 @@ def _learn(
     yield Message("Preparing to learn.")
     with no_collection():
         import_torch()
+        import_training()
         from napari_instseg.training.finetune import finetune
         from napari_instseg.training.material import open_examples
     examples = [] if resume else open_examples(project)

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -35,6 +36,24 @@ def import_torch() -> None:
     except (ImportError, OSError) as error:
         hint = " On Windows, install the Microsoft Visual C++ Redistributable." if os.name == "nt" else ""
         raise InstsegError(f"PyTorch cannot be loaded: {error}. Install it again as pytorch.org says.{hint}") from error
+
+
+def import_training() -> None:
+    """Import what training needs of torch, without triton; call `import_torch` first.
+
+    Torch's optimisers import its compiler, and that imports triton where it is installed. Triton brings an LLVM of its
+    own, which crashes the program where the window is drawn by Mesa's, such as without a GPU. Nothing is compiled here.
+    """
+    if "torch._dynamo" in sys.modules:
+        return
+    absent = "triton" not in sys.modules
+    if absent:
+        sys.modules["triton"] = None  # type: ignore[assignment]  # an import of it now fails, as if it were not there
+    try:
+        import_module("torch._dynamo")
+    finally:
+        if absent:
+            del sys.modules["triton"]
 
 
 def _load_libraries() -> None:

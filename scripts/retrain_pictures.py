@@ -1,0 +1,128 @@
+"""Make the pictures of docs/retrain.md: a user's whole loop on a real image, from the first run to a kept model.
+
+Needs a display, or `sh scripts/with_display.sh .venv/bin/python scripts/retrain_pictures.py`. The image is
+scikit-image's coins; what the user draws around is found by a watershed of its edges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from napari.settings import get_settings
+from PIL import Image
+from qtpy.QtWidgets import QApplication
+from screenshots import DOCK, IMAGES, PLUGIN, wait
+from skimage import filters, measure, segmentation
+
+from napari_instseg.widgets.dock import WIDTH, SegmentDock
+from napari_instseg.workspace.retrain import Length
+
+MODEL, DIAMETER = "coloring-nuclei", 38
+CORRECTED = 12
+"""Coins that the user corrects."""
+SIZE = (1250, 900)
+
+
+def true_coins(image: np.ndarray) -> np.ndarray:
+    """Give the coins of `skimage.data.coins`."""
+    markers = np.zeros_like(image, dtype=np.int32)
+    markers[image < 30], markers[image > 150] = 1, 2
+    inside = segmentation.watershed(filters.sobel(image), markers) == 2
+    labels = measure.label(inside)
+    sizes = np.bincount(labels.ravel())
+    labels[np.isin(labels, np.flatnonzero(sizes < 500))] = 0
+    return labels
+
+
+class Tutorial:
+    """The window, and the steps of the tutorial in it."""
+
+    def __init__(self, out: Path) -> None:
+        get_settings().appearance.theme = "dark"
+        self.out = out
+        self.viewer = napari.Viewer(title="napari")
+        self.viewer.window.resize(*SIZE)
+        self.viewer.open_sample(PLUGIN, "coins")
+        outer, dock = self.viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
+        assert isinstance(dock, SegmentDock)
+        self.dock: SegmentDock = dock
+        self._outer = outer
+        self._fit()
+        self._wait()
+
+    def run(self, project: Path, steps: int) -> None:
+        """Do all steps and take a picture after each."""
+        dock, section = self.dock, self.dock.retrain
+        dock.segment.model.chosen.emit(MODEL)
+        dock.segment.diameter.chosen.emit(DIAMETER)
+        dock.segment.run.emit()
+        self._wait()
+        self._take("retrain-1-run", "Segment")
+        section.project.made.emit(project)
+        self._correct()
+        self._take("retrain-2-corrected", "Correct")
+        section.set_length(Length(steps, None))
+        section._start.click()
+        retraining = dock.retrainer.retraining
+        wait(lambda: retraining.step >= steps * 2 // 3)
+        self._take("retrain-3-learning", "Retrain")
+        wait(lambda: retraining.state == "to judge")
+        print(retraining.version.words, flush=True)
+        self._take("retrain-4-judge", "Retrain")
+        section._keep.click()
+        self._wait()
+        self._take("retrain-5-kept", "Segment", "Retrain")
+        dock.retrainer.release()
+        self.viewer.close()
+
+    def _correct(self) -> None:
+        image = np.asarray(self.viewer.layers[0].data)
+        truth = true_coins(image)
+        correcting = self.dock.corrector.correcting
+        for label in range(1, int(truth.max()) + 1):
+            if (truth == label).any() and len(correcting.corrections.accepted) < CORRECTED:
+                outline = measure.find_contours(np.pad(truth == label, 1), 0.5)[0] - 1
+                correcting.draw([tuple(point) for point in outline[::3]])
+        self._wait()
+
+    def _wait(self) -> None:
+        dock = self.dock
+        wait(lambda: dock.controller.idle and dock.retrainer.idle)
+
+    def _fit(self) -> None:
+        from qtpy.QtCore import Qt
+
+        self.viewer.window._qt_window.resizeDocks([self._outer], [WIDTH], Qt.Orientation.Horizontal)
+
+    def _take(self, name: str, *sections: str) -> None:
+        dock: Any = self.dock
+        for section in dock.findChildren(type(dock._retrain_section)):
+            if section.parent() is dock._retrain_section.parent():
+                section._button.setChecked(section._button.text() in sections)
+        self.viewer.reset_view()
+        for _ in range(20):
+            QApplication.processEvents()
+        picture = self.viewer.screenshot(canvas_only=False, flash=False)
+        path = self.out / f"{name}.png"
+        Image.fromarray(np.asarray(picture)[..., :3]).quantize(128).save(path, optimize=True)
+        print(f"{path.name}: {path.stat().st_size // 1024} kB", flush=True)
+
+
+def main() -> None:
+    """Make all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=IMAGES)
+    parser.add_argument("--steps", type=int, default=60)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        Tutorial(options.out).run(Path(place) / "coins project", options.steps)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Both models' objects as layers, beside each other or on top of each other, with what changed marked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_instseg.widgets.layers import MARK
+from napari_instseg.workspace.compare import Comparison
+from napari_instseg.workspace.source import labels_axes
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Labels
+
+NAMES = ("before", "after", "changed")
+CHANGED_COLORS = {None: "transparent", 0: "transparent", 1: "#e0524f", 2: "#3fbf6a", 3: "#e8b84c"}
+"""Of an object that is gone, new, of another shape."""
+
+
+class ComparisonLayers:
+    """The layers of the last comparison.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._own: list[Labels] = []
+
+    def show(self, comparison: Comparison) -> None:
+        """Show before and after as outlines, and fill what changed, in the place of the image."""
+        self.clear()
+        for name, labels in zip(NAMES, (comparison.before, comparison.after, comparison.changed), strict=True):
+            self._own.append(
+                self._viewer.add_labels(
+                    _in_stack(comparison, labels),
+                    name=f"{comparison.source.name} {name}",
+                    metadata={MARK: f"comparison {name}"},
+                    **_placed(comparison),
+                )
+            )
+        before, after, changed = self._own
+        before.contour = after.contour = 1
+        before.opacity = after.opacity = 1
+        before.visible = False
+        changed.colormap = _changed_colormap()
+        changed.opacity = 0.5
+        self._viewer.layers.selection.active = after
+
+    def clear(self) -> None:
+        """Remove the layers, as far as they are still there."""
+        for layer in self._own:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        self._own = []
+
+
+def _changed_colormap() -> Any:
+    from napari.utils.colormaps import DirectLabelColormap
+
+    return DirectLabelColormap(color_dict=CHANGED_COLORS)
+
+
+def _in_stack(comparison: Comparison, labels: Any) -> Any:
+    return np.ascontiguousarray(labels[(None,) * len(comparison.index)])
+
+
+def _placed(comparison: Comparison) -> dict[str, Any]:
+    """Give the place of the plane in the world."""
+    source, axes = comparison.source, labels_axes(comparison.reading)
+    at = dict(zip(comparison.reading.stack_axes, comparison.index, strict=True))
+
+    def pick(values: tuple[Any, ...], default: Any) -> list[Any]:
+        return [values[axis] if axis < len(values) else default for axis in axes]
+
+    scale, translate = pick(source.scale, 1.0), pick(source.translate, 0.0)
+    return {
+        "scale": scale,
+        "translate": [t + s * at.get(axis, 0) for t, s, axis in zip(translate, scale, axes, strict=True)],
+        "units": pick(source.units, "pixel"),
+        "axis_labels": pick(source.axis_labels, ""),
+    }

@@ -1,0 +1,125 @@
+"""Live curves of a training: loss terms above, the score on what is held out below."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtWidgets import QWidget
+
+COLORS = ("#4c9be8", "#e8894c", "#5fb56b", "#c76fc7", "#c9b33f", "#6fc7c2")
+"""Colours that can be told apart on the light and on the dark theme."""
+SCORES = {"mean_ap": "held out", "old_mean_ap": "old kind"}
+POINTS = 300
+"""Points of a curve that are drawn; of longer ones, means."""
+HEIGHT = 150
+
+Curve = list[tuple[int, float]]
+
+
+class Curves(QWidget):
+    """Two panels of curves over the steps; it takes no room while there is nothing to draw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses: dict[str, Curve] = {}
+        self.scores: dict[str, Curve] = {}
+        self.setToolTip(
+            "Above: the terms of the loss, on a logarithmic scale; they should fall. Below: mean AP on held-out "
+            "corrections and on images of the old kind; higher is better."
+        )
+        self.setFixedHeight(HEIGHT)
+        self.hide()
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.losses.clear()
+        self.scores.clear()
+        self.hide()
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Add what was measured at a step: loss terms, or scores."""
+        if "loss" in values:
+            terms = {name: value for name, value in values.items() if name != "loss" or len(values) < 3}
+            kind = self.losses
+        else:
+            terms = {title: values[name] for name, title in SCORES.items() if name in values}
+            kind = self.scores
+        for name, value in terms.items():
+            curve = kind.setdefault(name, [])
+            if math.isfinite(value) and (not curve or step > curve[-1][0]):
+                curve.append((step, value))
+        self.show()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Ask for the dock's width."""
+        return QSize(280, HEIGHT)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw both panels."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        half = self.height() / 2
+        last = max((curve[-1][0] for curve in [*self.losses.values(), *self.scores.values()] if curve), default=1)
+        ink = self.palette().windowText().color()
+        self._panel(painter, QRectF(0, 0, self.width(), half - 4), _logarithms(self.losses), last, ink, "loss")
+        self._panel(painter, QRectF(0, half, self.width(), half - 4), self.scores, last, ink, "score", (0.0, 1.0))
+        painter.end()
+
+    def _panel(
+        self,
+        painter: QPainter,
+        box: QRectF,
+        curves: Mapping[str, Curve],
+        last: int,
+        ink: QColor,
+        title: str,
+        limits: tuple[float, float] | None = None,
+    ) -> None:
+        font = painter.font()
+        font.setPointSizeF(8)
+        painter.setFont(font)
+        painter.setPen(QPen(ink, 0.5))
+        painter.drawRect(box.adjusted(0.5, 14, -1.5, -0.5))
+        values = [value for curve in curves.values() for _, value in curve]
+        low, high = limits or (min(values, default=0.0), max(values, default=1.0))
+        plot = box.adjusted(3, 17, -4, -4)
+        words = [(title, ink)]
+        for number, (name, curve) in enumerate(curves.items()):
+            color = QColor(COLORS[number % len(COLORS)])
+            shown = f"{curve[-1][1]:.2f}" if limits else f"{math.exp(curve[-1][1]):.3g}"
+            words.append((f"{name} {shown}" if curve else name, color))
+            points = [
+                QPointF(
+                    plot.left() + plot.width() * step / max(last, 1),
+                    plot.bottom() - plot.height() * (value - low) / max(high - low, 1e-9),
+                )
+                for step, value in _thinned(curve)
+            ]
+            painter.setPen(QPen(color, 1.5))
+            painter.drawPolyline(QPolygonF(points))
+            for point in points if limits else ():
+                painter.drawEllipse(point, 1.5, 1.5)
+        at = box.left()
+        for text, color in words:
+            painter.setPen(color)
+            painter.drawText(QRectF(at, box.top(), box.right() - at, 14), Qt.AlignmentFlag.AlignLeft, text)
+            at += painter.fontMetrics().horizontalAdvance(text) + 10
+
+
+def _thinned(curve: Curve) -> Curve:
+    size = -(-len(curve) // POINTS)
+    parts = [curve[start : start + size] for start in range(0, len(curve), size)] if size > 1 else []
+    means = [(part[-1][0], sum(value for _, value in part) / len(part)) for part in parts]
+    return means or curve
+
+
+def _logarithms(curves: Mapping[str, Curve]) -> dict[str, Curve]:
+    return {
+        name: [(step, math.log(value)) for step, value in curve if value > 0]
+        for name, curve in curves.items()
+        if any(value > 0 for _, value in curve)
+    }

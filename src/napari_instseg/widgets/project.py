@@ -1,0 +1,102 @@
+"""The Project part of the Retrain section: which folder keeps the corrections, and what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QListWidget, QWidget
+
+from napari_instseg.io.projects import ExampleSpec
+from napari_instseg.widgets.parts import Choice, Note, button, column, labelled, row
+
+ROWS = 4
+"""Examples that are seen without scrolling."""
+
+
+class ProjectChoice(QWidget):
+    """Make, open and reopen a project; its examples."""
+
+    made = Signal(object)
+    """A new folder for a project."""
+    opened = Signal(object)
+    """The folder of a project, or None to close the one that is open."""
+    example_opened = Signal(str)
+    example_removed = Signal(str)
+    labels_imported = Signal(object, object)
+    """An image file and its label file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._choice = Choice("Keeps corrections and models. It saves itself after every edit.")
+        self._choice.setPlaceholderText("none is open")
+        self._new = button("New…", "Make a project in a new or empty folder.")
+        self._open = button("Open…", "Open the folder of a project.")
+        self._facts = Note()
+        self._list = QListWidget()
+        self._list.setToolTip("Images that teach. Double-click one to open it with its corrections.")
+        self._list.setFixedHeight(ROWS * 18 + 6)
+        self._import = button("Add labels…", "Take an image file with a label file in which every object is right.")
+        self._remove = button("Remove", "Take the chosen example out. Its edits stay on disk.")
+        self._inner = QWidget()
+        self._inner.setLayout(column(self._list, row(QWidget(), self._import, self._remove, stretch=0)))
+        self.setLayout(
+            column(
+                labelled("Project", self._choice),
+                row(QWidget(), self._new, self._open, stretch=0),
+                self._facts,
+                self._inner,
+            )
+        )
+        self._new.clicked.connect(self._ask_new)
+        self._open.clicked.connect(self._ask_open)
+        self._choice.chosen.connect(self.opened)
+        self._import.clicked.connect(self._ask_import)
+        self._list.itemDoubleClicked.connect(lambda item: self.example_opened.emit(item.text()))
+        self._list.itemSelectionChanged.connect(self._allow)
+        self._remove.clicked.connect(self._ask_remove)
+        self.show_project(None, (), ())
+
+    def show_project(self, folder: Path | None, recent: Sequence[Path], examples: Sequence[ExampleSpec]) -> None:
+        """Show the project that is open, and offer those that were."""
+        known = [*([folder.resolve()] if folder is not None else []), *recent]
+        options: list[tuple[str, object]] = [(path.name, path) for path in dict.fromkeys(known)]
+        if folder is not None:
+            options.append(("close it", None))
+        self._choice.offer(options, folder.resolve() if folder is not None else -1)
+        self._choice.setEnabled(bool(options))
+        chosen = [item.text() for item in self._list.selectedItems()]
+        self._list.clear()
+        self._list.addItems([example.name for example in examples])
+        for number, example in enumerate(examples):
+            self._list.item(number).setSelected(example.name in chosen)
+        self._inner.setVisible(folder is not None)
+        self._allow()
+
+    def say(self, text: str, tone: str = "plain") -> None:
+        """Show how many examples there are, and whether they are saved."""
+        self._facts.say(text, tone)
+
+    def _allow(self) -> None:
+        self._remove.setEnabled(bool(self._list.selectedItems()))
+
+    def _ask_new(self) -> None:
+        folder = QFileDialog.getSaveFileName(self, "Name of the new project", str(Path.home() / "cells project"))[0]
+        if folder:
+            self.made.emit(Path(folder))
+
+    def _ask_open(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Open a project folder")
+        if folder:
+            self.opened.emit(Path(folder))
+
+    def _ask_import(self) -> None:
+        image = QFileDialog.getOpenFileName(self, "Image")[0]
+        labels = QFileDialog.getOpenFileName(self, f"Labels of {Path(image).name}")[0] if image else ""
+        if labels:
+            self.labels_imported.emit(Path(image), Path(labels))
+
+    def _ask_remove(self) -> None:
+        for item in self._list.selectedItems():
+            self.example_removed.emit(item.text())

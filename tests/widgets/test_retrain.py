@@ -1,0 +1,204 @@
+"""The whole loop in a real viewer: open, run, correct by mouse, retrain, compare, keep; and what can go wrong."""
+
+import json
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
+
+from napari_instseg.io.projects import read_project
+from napari_instseg.workspace.retrain import Length
+
+LONG_S = 280
+
+
+class Hand:
+    """The user's mouse over the canvas."""
+
+    def __init__(self, window):
+        self.qtbot, self.viewer = window.qtbot, window.viewer
+        self.canvas = window.viewer.window._qt_viewer.canvas.native
+        self.camera = getattr(window.viewer, "scene", window.viewer).camera  # moved there by napari 0.9
+
+    def at(self, y, x):
+        size = np.array([self.canvas.height(), self.canvas.width()])
+        place = (np.array([y, x]) - np.array(self.camera.center[-2:])) * self.camera.zoom + size / 2
+        return QPoint(round(place[1]), round(place[0]))
+
+    def accept(self, y, x):
+        self.qtbot.mouseMove(self.canvas, self.at(y, x) + QPoint(1, 1))
+        self.qtbot.mouseMove(self.canvas, self.at(y, x))
+        self.qtbot.wait(20)
+        self.qtbot.keyClick(self.canvas, Qt.Key_A)
+        self.qtbot.wait(20)
+
+    def draw(self, y, x, radius):
+        """Draw around a place with the button held."""
+        self.qtbot.keyClick(self.canvas, Qt.Key_W)
+        turns = np.linspace(0, 2 * np.pi, 24)
+        places = [self.at(y + radius * np.sin(t), x + radius * np.cos(t)) for t in turns]
+        self.qtbot.mouseMove(self.canvas, places[0])
+        self.qtbot.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=places[0])
+        left = Qt.MouseButton.LeftButton
+        for place in places:
+            moved = QMouseEvent(
+                QEvent.Type.MouseMove,
+                QPointF(place),
+                QPointF(self.canvas.mapToGlobal(place)),
+                left,
+                left,
+                Qt.NoModifier,
+            )
+            QApplication.sendEvent(self.canvas, moved)
+            QApplication.processEvents()
+        self.qtbot.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=places[-1])
+        self.qtbot.keyClick(self.canvas, Qt.Key_Escape)
+        self.qtbot.wait(20)
+
+
+@pytest.fixture
+def project(tmp_path):
+    return tmp_path / "my project"
+
+
+@pytest.fixture
+def work(window, disks):
+    """The window after a run over bright disks, two of which are too faint to be found."""
+    image, count = disks()
+    for y, x in ((15, 45), (75, 105)):
+        part = image[y - 8 : y + 9, x - 8 : x + 9]
+        part[part > 0] = 40
+    window.viewer.add_image(image, name="cells")
+    window.viewer.window.resize(1300, 900)
+    window.viewer.window.show()
+    window.run()
+    window.viewer.reset_view()
+    window.qtbot.wait(50)
+    window.count = count
+    window.section = window.dock.retrain
+    window.retraining = window.dock.retrainer.retraining
+    return window
+
+
+def correct_three(work):
+    """Accept one object and draw two that were missed, by mouse and keys."""
+    hand = Hand(work)
+    hand.accept(15, 15)
+    hand.draw(15, 45, 6)
+    hand.draw(75, 105, 6)
+    work.qtbot.waitUntil(lambda: work.dock.retrainer.idle, timeout=20_000)
+
+
+def wait_for(work, state):
+    work.qtbot.waitUntil(lambda: work.retraining.state == state, timeout=LONG_S * 1000)
+    work.qtbot.wait(50)
+
+
+@pytest.mark.timeout(900)
+def test_the_whole_loop(work, project, brightness):
+    section = work.section
+    assert not section._start.isEnabled()
+    assert "project first" in section._start.toolTip()
+    section.project.made.emit(project)
+    assert "Correct or accept" in section._start.toolTip()
+    correct_three(work)
+    corrections = work.dock.corrector.correcting.corrections
+    assert len(corrections.accepted) == 3
+    assert section._start.isEnabled()
+    section.set_length(Length(20, None))
+    section._start.click()
+    assert not section._start.isVisibleTo(section)
+    wait_for(work, "to judge")
+    assert sorted(step for step, _ in section.curves.losses["foreground"]) == list(range(1, 21))
+    assert section.curves.scores["held out"][-1][0] == 20
+    names = [layer.name for layer in work.viewer.layers]
+    assert {"cells before", "cells after", "cells changed"} <= set(names)
+    assert len(np.unique(work.viewer.layers["cells before"].data)) - 1 == work.count - 2
+    version = work.retraining.version
+    assert section._verdict.text() == version.words
+    # what is not better is never the default
+    better = version.after["mean_ap"] > version.before["mean_ap"] + 0.005
+    assert section._keep.isDefault() == better
+    section._keep.click()
+    work.wait()
+    folder = project / "versions" / "bright-v2"
+    models = work.dock.segment.model._choice
+    assert "bright-v2" in [models.itemText(row) for row in range(models.count())]
+    assert work.workspace.model == str(folder)
+    assert "3 corrected objects" in work.dock.segment.model._card.text() or "corrected objects" in (
+        folder / "README.md"
+    ).read_text(encoding="utf-8")
+    assert work.labels("cells").data[75, 105] > 0, "corrected objects survive the new run"
+    assert "cells before" not in [layer.name for layer in work.viewer.layers]
+    assert [v.state for v in read_project(project).versions] == ["kept"]
+
+
+@pytest.mark.timeout(900)
+def test_paused_rolled_back_and_the_window_stays_usable(work, project, gaps):
+    section = work.section
+    section.project.made.emit(project)
+    correct_three(work)
+    section.set_length(Length(100_000, None))
+    section._start.click()
+    work.qtbot.waitUntil(lambda: work.retraining.step >= 3, timeout=LONG_S * 1000)
+    stamps = gaps()
+    reached = work.retraining.step
+    work.qtbot.waitUntil(lambda: work.retraining.step >= reached + 10, timeout=LONG_S * 1000)
+    # most of the time; the longest one depends on what else the machine does
+    assert np.percentile(np.diff(stamps), 90) < 0.1
+    section._pause.click()
+    wait_for(work, "paused")
+    assert section._resume.isVisibleTo(section)
+    assert "Paused after step" in section._told.text()
+    section._finish.click()
+    wait_for(work, "to judge")
+    section._back.click()
+    assert work.retraining.state == "idle"
+    assert read_project(project).versions == ()
+    assert not (project / "versions" / "bright-v2").exists()
+
+
+def test_reopened_with_one_click(work, project, make_napari_viewer_proxy, qtbot, tmp_path, brightness):
+    work.section.project.made.emit(project)
+    correct_three(work)
+    labels = work.labels("cells").data.copy()
+    accepted = set(work.dock.corrector.correcting.corrections.accepted)
+    # a second window is told, and changes nothing
+    from napari_instseg.widgets.dock import SegmentDock
+
+    second = SegmentDock(work.viewer, presets=tmp_path / "presets")
+    second.retrain.project.opened.emit(project)
+    assert "open in another window" in second.retrain._told.text()
+    assert second.retrainer.project is None
+    # closed and opened anew, as after a restart
+    work.section.project.opened.emit(None)
+    assert work.dock.retrainer.project is None
+    work.viewer.layers.clear()
+    work.qtbot.wait(50)
+    recent = second.retrainer._recent.read()
+    assert recent == [project.resolve()]
+    work.section.project.opened.emit(recent[0])
+    assert work.section.project._list.count() == 1
+    work.section.project.example_opened.emit("cells")
+    work.wait()
+    again = work.dock.corrector.correcting.corrections
+    assert again.accepted == accepted
+    np.testing.assert_array_equal(work.labels("cells").data, labels)
+    second.retrainer.release()
+    second.corrector.release()
+    second.controller.close()
+    second.explorer.release()
+    second.tuner.release()
+    second.segment.image.release()
+    second.deleteLater()
+
+
+def test_a_newer_project_is_told_and_not_touched(work, project):
+    project.mkdir()
+    (project / "project.json").write_text(json.dumps({"format": 50, "new": 1}))
+    work.section.project.opened.emit(project)
+    assert "layout 50" in work.section._told.text()
+    assert work.dock.retrainer.project is None
+    assert json.loads((project / "project.json").read_text()) == {"format": 50, "new": 1}

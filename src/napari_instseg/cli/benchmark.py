@@ -22,6 +22,7 @@ def register(app: typer.Typer, arguments: Sequence[str]) -> None:
     group.command("predict")(in_words(predict))
     group.command("decode")(in_words(decode))
     group.command("finetune")(in_words(finetune))
+    group.command("edits")(in_words(edits))
     app.add_typer(group, name="benchmark", no_args_is_help=True)
 
 
@@ -225,3 +226,39 @@ def _simulated_bacteria(seed: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
     made = list(simulate("bacteria", n=10, seed=seed, params=KINDS["bacteria"].params(**look)))
     pairs = pairs_from_arrays([one.image for one in made], [one.labels for one in made])
     return pairs[:8], pairs[8:]
+
+
+def edits(
+    data: Annotated[Path, typer.Argument(help="images/ and labels/; where there is a val.txt, those that it names.")],
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help="Repeat for several.", show_default="all that are shipped")
+    ] = None,
+    clicks: Annotated[int, typer.Option("--clicks", min=1, help="Objects and pairs clicked on in each image.")] = 8,
+    images: Annotated[int | None, typer.Option("--images", min=1, help="Most images.", show_default="all")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same clicks.")] = 0,
+    json: JsonOption = None,
+) -> None:
+    """How often one click grows the right object and two clicks split right, and how long that takes."""
+    from napari_instseg.benchmarks.edits import RIGHT, TIMED_SIDE, benchmark_edits
+    from napari_instseg.zoo import shipped
+
+    names = model or list(shipped())
+    if not names:
+        raise ModelError("No model is shipped with this installation; name one by --model.")
+    with Follower() as follower, keeping(lambda: "Nothing was written."):
+        rows = follower.run(benchmark_edits(names, data, clicks=clicks, images=images, seed=seed))
+    show_table(
+        ("model", "edit", "tries", f"IoU > {RIGHT:g}, %", "median ms", "95 % ms"),
+        [
+            (
+                row.model,
+                row.what,
+                row.tries,
+                100 * row.right,
+                *("" if value != value else f"{1000 * value:.1f}" for value in (row.median, row.p95)),
+            )
+            for row in rows
+        ],
+        f"Clicks on true objects; times at {TIMED_SIDE} x {TIMED_SIDE} pixels",
+    )
+    write_json(json, [row.to_dict() for row in rows])

@@ -18,6 +18,7 @@ from napari_instseg.workspace.corrections import marks_of
 from napari_instseg.workspace.jobs import Post
 from napari_instseg.workspace.queue import Doubt, find_doubts
 from napari_instseg.workspace.results import Plane, Results
+from napari_instseg.workspace.source import Source
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -102,11 +103,14 @@ class Corrector(QObject):
         self._layers.show_objects(results, self.correcting.of(results))
         layer = self._layers.labels_layer(results)
         if layer is not None and layer is not self._listened:
-            self._listened = layer
-            layer.events.paint.connect(lambda layer=layer: self._painted(results.source, layer))
+            self._listen(results.source, layer)
             self.tools.attach(layer)
 
-    def _painted(self, source: Any, layer: Labels) -> None:
+    def _listen(self, source: Source, layer: Labels) -> None:
+        self._listened = layer
+        layer.events.paint.connect(lambda: self._painted(source, layer))
+
+    def _painted(self, source: Source, layer: Any) -> None:
         results = self._controller.results
         if results is None or results.source is not source or self._layers.labels_layer(results) is not layer:
             return  # of an image that is not worked on, or a layer that the user took over
@@ -144,8 +148,11 @@ class Corrector(QObject):
         index = self._controller.workspace.index
         if len(index) != corrections.labels.ndim - corrections.ndim:
             return
+        shown = self._layers.shows(results, MARKS)
+        if not shown and not corrections.says_something:
+            return  # as at every move of a slider before anything was corrected
         marks = marks_of(corrections, index)
-        if marks.any() or self._layers.shows(results, MARKS):
+        if marks.any() or shown:
             self._layers.show_view(results, MARKS, marks, index)
             self._marked = results
 

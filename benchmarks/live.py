@@ -1,7 +1,8 @@
-"""Drag the real sliders of the dock in a real viewer, and print how long objects take to follow.
+"""Drag the real sliders of the dock in a real viewer, and print how long objects take to follow on the screen.
 
-Run it on a display, or under a virtual one: ``scripts/with_display.sh python benchmarks/live.py``. The prediction is
-that of a seeded scene, so that the decoders are measured and not the network.
+Run it on a display, or under a virtual one: ``scripts/with_display.sh python benchmarks/live.py``. The predictions are
+those of a seeded scene, so that decoding and drawing are measured and not a network; ``--first-run`` measures the gaps
+of the event loop while a shipped model runs for the first time in this process.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,37 +23,46 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QStyle, QStyleOptionSlider
 
 from napari_instseg import Prediction
+from napari_instseg.benchmarks.scenes import Scene, simulate_scene
+from napari_instseg.core.rows import MASK_SIDE
 from napari_instseg.io.models import ModelSpec
-from napari_instseg.methods import get_method
+from napari_instseg.methods import get_method, methods
 from napari_instseg.widgets.dock import SegmentDock
 from napari_instseg.widgets.parameters import NumberRow
 from napari_instseg.workspace.results import Results
 from napari_instseg.workspace.source import readings
 
 MOVES = 50
-SPACING = 46  # pixels between objects: 484 of them in 1024 x 1024
+MOVE_MS = 40
+OBJECTS = 480  # in 1024 x 1024
+COLORS = 9
+SETTINGS: dict[str, dict[str, Any]] = {
+    # ClusterNet draws every object anew with a network, which takes seconds: that is not for a slider
+    "clusternet": {"refinement": "none"},
+}
+"""Decode parameters that differ from the method's own."""
+COLUMNS = ("updates", "median", "p95", "window", "gap_p95", "gap_max")
 
 
-def scene(method: str, side: int) -> tuple[np.ndarray[Any, Any], Prediction]:
-    """Make an image of disks, and what a good network says of it."""
-    y, x = np.indices((side, side))
-    row, column = y // SPACING, x // SPACING
+def outputs_of(method: str, scene: Scene) -> dict[str, Any]:
+    """Give what a good network of this method would say of a scene."""
+    if method != "semiconv_rcnn":
+        named = {output.name for output in get_method(method).outputs}
+        return {name: array for name, array in scene.outputs.items() if name in named}
+    return {"objectness": scene.outputs["foreground"], "detections": detections(scene.labels)}
+
+
+def detections(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Give a box, a score and a mask for each object, as a detector does."""
+    from skimage.measure import regionprops
+    from skimage.transform import resize
+
     rng = np.random.default_rng(0)
-    radius = rng.uniform(12, 22, (side // SPACING + 1, side // SPACING + 1))[row, column]
-    inside = (y % SPACING - SPACING // 2) ** 2 + (x % SPACING - SPACING // 2) ** 2 < radius**2
-    identity = np.where(inside, 1 + row * (side // SPACING + 1) + column, 0)
-    noise = rng.normal(0, 0.02, (side, side)).astype(np.float32)
-    foreground = np.clip(np.where(inside, 0.95, 0.05) + noise, 0, 1).astype(np.float32)
-    if method == "coloring":
-        color = np.where(inside, 1 + (row % 2) * 2 + column % 2, 0)
-        logits = np.eye(5, dtype=np.float32)[color] * 4 + rng.normal(0, 0.2, (side, side, 5)).astype(np.float32)
-        colors = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-        outputs = {"colors": np.ascontiguousarray(np.moveaxis(colors, -1, 0))}
-    else:
-        means = rng.normal(0, 1.5, (int(identity.max()) + 1, 8)).astype(np.float32)
-        embedding = means[identity] + rng.normal(0, 0.1, (side, side, 8)).astype(np.float32)
-        outputs = {"embedding": np.ascontiguousarray(np.moveaxis(embedding, -1, 0)), "foreground": foreground}
-    return (foreground * 255).astype(np.uint8), Prediction(method, outputs)
+    rows = []
+    for region in regionprops(labels):
+        mask = resize(region.image.astype(np.float32), (MASK_SIDE, MASK_SIDE), order=1)
+        rows.append([*region.bbox, rng.uniform(0.3, 1.0), 1, 1.0, *(8 * mask - 4).ravel()])
+    return np.array(rows, np.float32)
 
 
 @contextmanager
@@ -64,7 +74,7 @@ def window(image: np.ndarray[Any, Any], prediction: Prediction) -> Iterator[Segm
     viewer.window.add_dock_widget(dock, name="Segment")
     viewer.add_image(image, name="scene")
     controller = dock.controller
-    spec = ModelSpec(name="scene", method=prediction.method, diameter=34)
+    spec = ModelSpec(name="scene", method=prediction.method, diameter=30, decode=SETTINGS.get(prediction.method, {}))
     controller.models["scene"] = spec
     controller.choose_model("scene")
     source = controller.workspace.source
@@ -85,80 +95,143 @@ def wait_idle(dock: SegmentDock) -> None:
     while not (dock.controller.idle and dock.layers.idle):
         QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 5)
         time.sleep(0.001)
-    QTest.qWait(50)
+    QTest.qWait(100)
+
+
+class Watch:
+    """Times the objects from the slider's move to the next drawing of the canvas, and the gaps of the event loop."""
+
+    def __init__(self, dock: SegmentDock) -> None:
+        self.latencies: list[float] = []
+        self._asked: list[float] = []
+        self._controller = dock.controller
+        self._canvas = dock.segment.image._viewer.window._qt_viewer.canvas._scene_canvas
+        self._stamps: list[float] = []
+        self._pulse = QTimer()
+        self._pulse.timeout.connect(lambda: self._stamps.append(time.perf_counter()))
+
+    def __enter__(self) -> Watch:
+        self._controller.found.connect(self._found)
+        # after the canvas's own handler
+        self._canvas.events.draw.connect(self._drawn, position="last")
+        self._stamps.append(time.perf_counter())
+        self._pulse.start(1)
+        self._busy = time.thread_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.busy = time.thread_time() - self._busy
+        self._pulse.stop()
+        self._canvas.events.draw.disconnect(self._drawn)
+        self._controller.found.disconnect(self._found)
+
+    @property
+    def gaps(self) -> np.ndarray[Any, Any]:
+        """Milliseconds between two turns of the event loop."""
+        return 1000 * np.diff(self._stamps)
+
+    def _found(self, _: object, plane: Any) -> None:
+        if plane.asked:
+            self._asked.append(plane.asked)
+
+    def _drawn(self, event: object = None) -> None:
+        now = time.perf_counter()
+        self.latencies += [now - asked for asked in self._asked]
+        self._asked.clear()
 
 
 def drag(dock: SegmentDock, row: NumberRow) -> dict[str, float]:
-    """Drag a slider through its range by mouse events; give milliseconds.
-
-    Latencies from a move to the refreshed layer; processor time of the window's thread for each update, drawing
-    included; and the gaps of its event loop.
-    """
-    slider, latencies, stamps = row.slider, [], [time.perf_counter()]
-    dock.controller.found.connect(
-        lambda _, plane: latencies.append(time.perf_counter() - plane.asked) if plane.asked else None
-    )
-    pulse = QTimer()
-    pulse.timeout.connect(lambda: stamps.append(time.perf_counter()))
-    pulse.start(1)
+    """Drag a slider to and fro by mouse events; give milliseconds, see `COLUMNS`."""
+    slider = row.slider
     option = QStyleOptionSlider()
     slider.initStyleOption(option)
     handle = slider.style().subControlRect(
         QStyle.ComplexControl.CC_Slider, option, QStyle.SubControl.SC_SliderHandle, slider
     )
-    y = handle.center().y()
-    busy = time.thread_time()
-    QTest.mousePress(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, handle.center())
-    for x in np.linspace(0.1, 0.6, MOVES) * slider.width():
-        QTest.mouseMove(slider, QPoint(int(x), y))
-        QTest.qWait(40)
-    QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(int(x), y))
-    wait_idle(dock)
-    pulse.stop()
-    busy = time.thread_time() - busy
-    dock.controller.found.disconnect()
-    dock.controller.found.connect(dock._show_found)
-    gaps = np.diff(stamps)
+    at = handle.center()
+    way = at.x() / slider.width() + 0.25 * np.sin(np.linspace(0, 2 * np.pi, MOVES))
+    with Watch(dock) as watch:
+        QTest.mousePress(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+        for share in np.clip(way, 0.02, 0.98):
+            QTest.mouseMove(slider, QPoint(int(share * slider.width()), at.y()))
+            QTest.qWait(MOVE_MS)
+        QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+        wait_idle(dock)
     dock.controller.tuning.reset()
     wait_idle(dock)
-    if not latencies:
+    if not watch.latencies:
         return {}
-    return {
-        "updates": len(latencies),
-        "median": 1000 * float(np.median(latencies)),
-        "p95": 1000 * float(np.percentile(latencies, 95)),
-        "window": 1000 * busy / len(latencies),
-        "gap_p95": 1000 * float(np.percentile(gaps, 95)),
-        "gap_max": 1000 * float(gaps.max()),
-    }
-
-
-def main() -> None:
-    """Measure every visible slider of the methods, print a table, and write it as JSON if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--methods", nargs="+", default=["coloring", "discriminative"])
-    parser.add_argument("--size", type=int, default=1024, help="side of the scene in pixels")
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    arguments = parser.parse_args()
-    QApplication.instance() or napari.qt.get_qapp()
-    table = {}
-    print(
-        f"{'method':16}{'parameter':22}{'updates':>8}{'median':>9}{'95 %':>9}{'window':>9}"
-        f"{'gap 95 %':>10}{'gap max':>9}  (ms)"
+    late = 1000 * np.array(watch.latencies)
+    numbers = (
+        len(late),
+        np.median(late),
+        np.percentile(late, 95),
+        1000 * watch.busy / len(late),
+        np.percentile(watch.gaps, 95),
+        watch.gaps.max(),
     )
-    for method in arguments.methods:
-        get_method(method)
-        with window(*scene(method, arguments.size)) as dock:
+    return {name: float(number) for name, number in zip(COLUMNS, numbers, strict=True)}
+
+
+def measure(names: Sequence[str], size: int) -> dict[str, dict[str, float]]:
+    """Drag every slider in sight of each method, and print a line each."""
+    scene = simulate_scene((size, size), OBJECTS * size**2 // 1024**2, n_colors=COLORS)
+    image = (255 * np.clip(scene.outputs["foreground"], 0, 1)).astype(np.uint8)
+    print(f"{'method':16}{'parameter':22}" + "".join(f"{name:>9}" for name in COLUMNS) + "  (ms)")
+    table = {}
+    for method in names:
+        settings = SETTINGS.get(method, {})
+        with window(image, Prediction(method, outputs_of(method, scene), settings)) as dock:
             for name, row in dock.tune.form.rows.items():
                 if not isinstance(row, NumberRow) or not row.isVisible():
                     continue
                 found = table[f"{method}.{name}"] = drag(dock, row)
                 if found:
-                    print(
-                        f"{method:16}{name:22}{found['updates']:8d}{found['median']:9.0f}{found['p95']:9.0f}{found['window']:9.0f}"
-                        f"{found['gap_p95']:10.0f}{found['gap_max']:9.0f}",
-                        flush=True,
-                    )
+                    print(f"{method:16}{name:22}" + "".join(f"{found[key]:9.0f}" for key in COLUMNS), flush=True)
+    return table
+
+
+def first_run(model: str, size: int) -> dict[str, float]:
+    """Run a shipped model for the first and the second time in this process; give the longest gaps of the loop."""
+    scene = simulate_scene((size, size), OBJECTS * size**2 // 1024**2)
+    image = (255 * np.clip(scene.outputs["foreground"], 0, 1)).astype(np.uint8)
+    viewer = napari.Viewer()
+    dock = SegmentDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Segment")
+    viewer.add_image(image, name="scene")
+    dock.controller.choose_model(model)
+    QTest.qWait(300)
+    found = {}
+    for turn in ("first", "second"):
+        with Watch(dock) as watch:
+            start = time.perf_counter()
+            dock.controller.run()
+            wait_idle(dock)
+            found[f"{turn}_seconds"] = time.perf_counter() - start
+        found[f"{turn}_gap_max"] = float(watch.gaps.max())
+        print(
+            f"{model}, {turn} run: {found[f'{turn}_seconds']:.1f} s, longest gap of the event loop "
+            f"{watch.gaps.max():.0f} ms, 95 % below {np.percentile(watch.gaps, 95):.0f} ms",
+            flush=True,
+        )
+    dock.controller.close()
+    viewer.close()
+    return found
+
+
+def main() -> None:
+    """Measure, print a table, and write it as JSON if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--methods", nargs="+", default=list(methods()))
+    parser.add_argument("--size", type=int, default=1024, help="side of the scene in pixels")
+    parser.add_argument("--first-run", metavar="MODEL", help="measure the first Run of this model instead")
+    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    arguments = parser.parse_args()
+    QApplication.instance() or napari.qt.get_qapp()
+    if arguments.first_run:
+        table: dict[str, Any] = first_run(arguments.first_run, arguments.size)
+    else:
+        table = measure(arguments.methods, arguments.size)
     if arguments.json:
         arguments.json.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
 

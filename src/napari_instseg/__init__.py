@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_instseg.data.samples import load_sample
     from napari_instseg.data.simulate import simulate
     from napari_instseg.decoding.pipeline import Segmentation
+    from napari_instseg.inference.fit import Known, fit
     from napari_instseg.inference.model import Model, load_model
     from napari_instseg.inference.prediction import Prediction
     from napari_instseg.io.images import read_image
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # Where each public name lives. Modules are imported when a name is first used, so that opening the window stays quick.
 _HOMES = {
     "InstsegError": "core.errors",
+    "Known": "inference.fit",
     "Method": "core.method",
     "Model": "inference.model",
     "Output": "core.method",
@@ -44,6 +46,7 @@ _HOMES = {
     "View": "core.method",
     "choice": "core.params",
     "evaluate_labels": "metrics",
+    "fit": "inference.fit",
     "flag": "core.params",
     "get_method": "methods",
     "load_model": "inference.model",
@@ -62,6 +65,7 @@ _HOMES = {
 
 __all__ = [
     "InstsegError",
+    "Known",
     "Method",
     "Model",
     "Output",
@@ -74,6 +78,7 @@ __all__ = [
     "__version__",
     "choice",
     "evaluate_labels",
+    "fit",
     "flag",
     "get_method",
     "load_model",

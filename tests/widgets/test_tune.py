@@ -196,6 +196,7 @@ def test_every_method_fits_the_width_of_the_dock_and_controls_of_the_last_one_va
 def strip_under(window, name):
     """Wait for the strip of a parameter, computed to its end."""
     row = window.row(name)
+    window.viewer.window.show()
     window.wait()
     window.qtbot.waitUntil(lambda: window.dock.tuner.idle and row.strip.strip is not None, timeout=30_000)
     return row.strip
@@ -204,8 +205,6 @@ def strip_under(window, name):
 def click_strip(window, view, share):
     from qtpy.QtTest import QTest
 
-    window.viewer.window.show()
-    window.qtbot.wait(50)
     place = QPoint(round(view.x_at(share)), view.height() // 2)
     QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=place)
 
@@ -275,6 +274,20 @@ def test_fit_raises_the_score_as_one_step_that_can_be_undone(tuned):
     assert tuned.labels("cells").data.max() == 0
 
 
+def test_what_was_accepted_is_fitted_to(tuned):
+    correcting = tuned.dock.corrector.correcting
+    correcting.corrections.accept(4, 7, 9)
+    assert tuned.dock.tune._fit.isEnabled()
+    tuned.row("min_size")._box.setValue(3000)
+    tuned.wait()
+    found = []
+    tuned.controller.fitted.connect(found.append)
+    tuned.dock.tune._fit.click()
+    tuned.wait()
+    assert found[0].n_objects == 3
+    assert (found[0].before.mean_ap, found[0].after.mean_ap) == (0, 1)
+
+
 def test_fitting_can_be_cancelled_and_leaves_the_values(tuned):
     draw_truth(tuned)
     before = tuned.workspace.parameters
@@ -288,7 +301,10 @@ def test_fitting_can_be_cancelled_and_leaves_the_values(tuned):
 def test_true_objects_give_a_score_and_painting_another(tuned):
     draw_truth(tuned)
     view = strip_under(tuned, "min_size")
-    tuned.qtbot.waitUntil(lambda: tuned.dock.tuner.idle and view.strip is not None and view.strip.points[0].score == 1)
+    tuned.qtbot.waitUntil(
+        lambda: tuned.dock.tuner.idle and view.strip is not None and view.strip.points[0].score == 1,
+        timeout=30_000,
+    )
     layer = tuned.viewer.layers["mine"]
     half = np.nonzero(layer.data == 2)
     layer.data_setitem((half[0][::2], half[1][::2]), 0)
@@ -296,6 +312,6 @@ def test_true_objects_give_a_score_and_painting_another(tuned):
         lambda: tuned.dock.tuner.idle and view.strip is not None and 0 < view.strip.points[0].score < 1, timeout=30_000
     )
     tuned.viewer.layers.remove("mine")
-    assert tuned.dock.tune.truth.layer is None
+    assert not tuned.dock.tune.truth.chosen
     assert not tuned.dock.tune._fit.isEnabled()
     assert "Labels layer" in tuned.dock.tune._fit.toolTip()

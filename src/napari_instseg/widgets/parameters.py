@@ -93,7 +93,7 @@ class NumberRow(ParameterRow):
             widget.setValue(shown)
             widget.blockSignals(False)
         self._say_size(value)
-        self.strip.update()
+        self.strip.show_value()
 
     def show_pixel_size(self, micrometres: float | None) -> None:
         """Say sizes in micrometres too, where the image has a scale."""
@@ -134,7 +134,7 @@ class NumberRow(ParameterRow):
             self._box.setValue(value)
             self._box.blockSignals(False)
             self._say_size(value)
-            self.strip.update()
+            self.strip.show_value()
             self.changed.emit(self.parameter.name, value)
         if not self._slider.isSliderDown():
             self._calm.start()

@@ -31,6 +31,7 @@ class Section(QWidget):
         super().__init__()
         self._button = QToolButton()
         self._button.setText(title)
+        self._button.setToolTip(f"Show or hide: {title}")
         self._button.setCheckable(True)
         self._button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -74,7 +75,7 @@ class Note(QLabel):
     def say(self, text: str, tone: str = "plain") -> None:
         """Show another sentence."""
         color = f"color: {TONES[tone]};" if TONES[tone] else ""
-        self.setStyleSheet(f"font-size: 9pt; {color}")
+        restyle(self, f"font-size: 9pt; {color}")
         self.setText(text)
         self.setVisible(bool(text))
 
@@ -123,6 +124,12 @@ class _WheelGuard(QObject):
             return False
         event.ignore()
         return True
+
+
+def restyle(widget: QWidget, sheet: str) -> None:
+    """Give a widget another style; Qt would take milliseconds for one that it has already."""
+    if widget.styleSheet() != sheet:
+        widget.setStyleSheet(sheet)
 
 
 def bare_box(box: QAbstractSpinBox, width: int | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QWidget
 
-from napari_instseg.widgets.parts import SPACE, TONES, FittingLabel, button, column, row
+from napari_instseg.widgets.parts import SPACE, TONES, FittingLabel, button, column, restyle, row
 from napari_instseg.workspace.status import Status
 
 CANCEL_KEY = "Shift+F5"
@@ -54,10 +54,10 @@ class StatusLine(QWidget):
             elif status.message:
                 words.append(status.message)
             self._text.setText(" ".join(words))
-            self._text.setStyleSheet("")
+            restyle(self._text, "")
         else:
             self._text.setText(status.message)
-            self._text.setStyleSheet(f"color: {TONES[status.tone]};" if TONES[status.tone] else "")
+            restyle(self._text, f"color: {TONES[status.tone]};" if TONES[status.tone] else "")
         self._bar.setVisible(running)
         self._bar.setRange(0, 0 if running and status.fraction is None else 1000)
         self._bar.setValue(round(1000 * (status.fraction or 0)))

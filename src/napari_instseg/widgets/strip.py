@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF, QResizeEvent
 from qtpy.QtWidgets import QSlider, QStyle, QStyleOptionSlider, QToolTip, QWidget
 
 from napari_instseg.widgets.parts import TONES
@@ -42,6 +42,8 @@ class StripView(QWidget):
         self.strip: Strip | None = None
         self._slider, self._describe = slider, describe
         self._valid = True
+        self._marked = 0
+        self._picture: QPixmap | None = None
         self.setFixedHeight(HEIGHT)
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -51,8 +53,9 @@ class StripView(QWidget):
 
     def show_strip(self, strip: Strip | None) -> None:
         """Show a strip, or nothing."""
-        self.strip, self._valid = strip, True
+        self.strip, self._valid, self._picture = strip, True, None
         self.setVisible(strip is not None)
+        self.show_value()
         self.update()
 
     def show_valid(self, valid: bool) -> None:
@@ -93,27 +96,56 @@ class StripView(QWidget):
         QToolTip.hideText()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Draw the stable range, the counts, the score and the present value."""
+        """Draw the strip, and the present value over it."""
         if self.strip is None:
             return
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setOpacity(1.0 if self._valid else FADED)
-        text = self.palette().windowText().color()
-        if self.strip.stable is not None:
-            self._paint_stable(painter, *self.strip.stable)
-        top = math.log1p(max(point.n_objects for point in self.strip.points)) or 1.0
-        counts = QPolygonF([self._at(point, math.log1p(point.n_objects) / top) for point in self.strip.points])
-        painter.setPen(QPen(text, 1.3))
-        painter.drawPolyline(counts)
-        if any(point.score is not None for point in self.strip.points):
-            painter.setPen(QPen(SCORE, 1.3))
-            painter.drawPolyline(QPolygonF([self._at(point, point.score or 0.0) for point in self.strip.points]))
+        painter.drawPixmap(0, 0, self._drawn())
         painter.setOpacity(1.0)
-        x = self.x_at(self._slider.value() / self._slider.maximum())
-        painter.setPen(QPen(text, 1, Qt.PenStyle.DotLine))
-        painter.drawLine(QPointF(x, 0), QPointF(x, HEIGHT))
+        painter.setPen(QPen(self.palette().windowText().color(), 1, Qt.PenStyle.DotLine))
+        painter.drawLine(QPointF(self._marked, 0), QPointF(self._marked, HEIGHT))
         painter.end()
+
+    def show_value(self) -> None:
+        """Mark the slider's value, if it moved."""
+        x = round(self.x_at(self._slider.value() / self._slider.maximum()))
+        if x != self._marked:
+            self._marked = x
+            self.update()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Draw anew at the new width."""
+        self._picture = None
+        self.show_value()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Draw anew in the colours of another theme."""
+        self._picture = None
+        self.update()
+
+    def _drawn(self) -> QPixmap:
+        """Draw the stable range, the counts and the score; once, since a slider moves often and these do not."""
+        if self._picture is not None:
+            return self._picture
+        ratio = self.devicePixelRatioF()
+        picture = QPixmap(round(self.width() * ratio), round(HEIGHT * ratio))
+        picture.setDevicePixelRatio(ratio)
+        picture.fill(Qt.GlobalColor.transparent)
+        points = self.strip.points if self.strip is not None else ()
+        painter = QPainter(picture)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self.strip is not None and self.strip.stable is not None:
+            self._paint_stable(painter, *self.strip.stable)
+        top = math.log1p(max((point.n_objects for point in points), default=0)) or 1.0
+        painter.setPen(QPen(self.palette().windowText().color(), 1.3))
+        painter.drawPolyline(QPolygonF([self._at(point, math.log1p(point.n_objects) / top) for point in points]))
+        if any(point.score is not None for point in points):
+            painter.setPen(QPen(SCORE, 1.3))
+            painter.drawPolyline(QPolygonF([self._at(point, point.score or 0.0) for point in points]))
+        painter.end()
+        self._picture = picture
+        return picture
 
     def _paint_stable(self, painter: QPainter, first: float, last: float) -> None:
         left, right = self.x_at(first), self.x_at(last)

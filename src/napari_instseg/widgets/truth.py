@@ -1,7 +1,8 @@
-"""The choice of the layer whose objects are right, to score and to fit to."""
+"""The choice of the objects that are right, to score and to fit to: what was corrected, or a layer of one's own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Labels
 
+    from napari_instseg.workspace.corrections import Corrections
+
 CALM_MS = 300
-NONE = "none"
+NONE, CORRECTED = "none", "what I corrected"
 
 
 class TruthChoice(QWidget):
-    """Which Labels layer holds true objects, and whether all of them.
+    """Which objects are true: those that the user corrected or accepted, or those of a Labels layer.
 
     Parameters
     ----------
@@ -35,10 +38,13 @@ class TruthChoice(QWidget):
         super().__init__()
         self._viewer = viewer
         self._shape: tuple[int, ...] = ()
-        self._layer: Labels | None = None
+        self._corrections: Callable[[], Corrections | None] = lambda: None
+        self._chosen: Labels | str | None = None
+        self._by_user = False
         self._choice = Choice(
-            "A Labels layer in which you drew or corrected some objects of this image. The strips under the sliders "
-            "then show the score against them, and the button below fits the values to them."
+            "Objects that are right: those that you corrected or accepted, or a Labels layer in which you drew some. "
+            "The strips under the sliders then show the score against them, and the button below fits the values to "
+            "them."
         )
         self._all = QCheckBox("These are all objects")
         self._all.setToolTip(
@@ -49,7 +55,7 @@ class TruthChoice(QWidget):
         self.setLayout(column(labelled("My objects", self._choice), self._all))
         self._calm = QTimer(self, singleShot=True, interval=CALM_MS)
         self._calm.timeout.connect(self.changed)
-        self._choice.chosen.connect(self.choose)
+        self._choice.chosen.connect(self._choose_by_user)
         self._all.toggled.connect(self.changed)
         for emitter in self._emitters():
             emitter.connect(self._refresh)
@@ -63,9 +69,20 @@ class TruthChoice(QWidget):
         self._calm.stop()
 
     @property
-    def layer(self) -> Labels | None:
-        """The layer that was chosen, as long as it is there."""
-        return self._layer
+    def chosen(self) -> bool:
+        """Whether there are objects to fit to."""
+        return self._chosen is not None
+
+    def offer_corrections(self, corrections: Callable[[], Corrections | None]) -> None:
+        """Offer what was corrected too; `corrections` gives that of the present image."""
+        self._corrections = corrections
+        self._refresh()
+
+    def corrected(self) -> None:
+        """Take note that something was corrected; it is chosen unless the user chose otherwise."""
+        self._refresh()
+        if self._chosen == CORRECTED:
+            self._painted()
 
     def show_shape(self, shape: tuple[int, ...]) -> None:
         """Offer layers of this shape only."""
@@ -73,23 +90,29 @@ class TruthChoice(QWidget):
             self._shape = shape
             self._refresh()
 
-    def choose(self, layer: Labels | None) -> None:
-        """Take a layer, or none."""
-        if layer is self._layer:
-            return
-        self._listen_to(layer)
-        self._choice.show_value(layer)
-        self._all.setVisible(layer is not None)
-        self.changed.emit()
-
     def read(self) -> Array | None:
-        """Give what is known: above 0 objects, 0 background, -1 unknown; None if no layer is chosen."""
-        if self._layer is None:
+        """Give what is known: above 0 objects, 0 background, -1 unknown; None if nothing is chosen."""
+        if self._chosen is None:
             return None
+        if isinstance(self._chosen, str):
+            corrections = self._corrections()
+            return corrections.training_labels(ring=0) if corrections is not None else None
         from napari_instseg.inference.fit import only_objects
 
-        labels = np.asarray(self._layer.data)
+        labels = np.asarray(self._chosen.data)
         return labels.astype(np.int32) if self._all.isChecked() else only_objects(labels)
+
+    def _choose_by_user(self, chosen: Labels | str | None) -> None:
+        self._by_user = True
+        self._choose(chosen)
+
+    def _choose(self, chosen: Labels | str | None) -> None:
+        if chosen is self._chosen:
+            return
+        self._listen_to(chosen)
+        self._choice.show_value(chosen)
+        self._all.setVisible(chosen is not None and chosen != CORRECTED)
+        self.changed.emit()
 
     def _emitters(self) -> tuple[Any, ...]:
         events = self._viewer.layers.events
@@ -109,17 +132,30 @@ class TruthChoice(QWidget):
         for layer in fitting:
             layer.events.name.disconnect(self._refresh)
             layer.events.name.connect(self._refresh)
-        self._choice.offer([(NONE, None), *((layer.name, layer) for layer in fitting)], self._layer)
-        self.choose(self._layer if self._layer in fitting else None)
+        corrections = self._corrections()
+        offers: list[tuple[str, Labels | str | None]] = [(NONE, None), *((layer.name, layer) for layer in fitting)]
+        if corrections is not None and corrections.labels.shape == self._shape and corrections.says_something:
+            offers.insert(1, (CORRECTED, CORRECTED))
+        self._choice.offer(offers, self._chosen)
+        options = [option for _, option in offers]
+        wanted = self._chosen if any(option is self._chosen for option in options) else None
+        if wanted is None and not self._by_user and CORRECTED in options:
+            wanted = CORRECTED
+        self._choose(wanted)
 
-    def _listen_to(self, layer: Labels | None) -> None:
-        if self._layer is not None:
-            for emitter in (self._layer.events.paint, self._layer.events.data, self._layer.events.labels_update):
-                emitter.disconnect(self._painted)
-        self._layer = layer
-        if layer is not None:
-            for emitter in (layer.events.paint, layer.events.data, layer.events.labels_update):
-                emitter.connect(self._painted)
+    def _listen_to(self, chosen: Labels | str | None) -> None:
+        for emitter in _told_by(self._chosen):
+            emitter.disconnect(self._painted)
+        self._chosen = chosen
+        for emitter in _told_by(chosen):
+            emitter.connect(self._painted)
 
     def _painted(self, event: object = None) -> None:
         self._calm.start()
+
+
+def _told_by(chosen: Labels | str | None) -> tuple[Any, ...]:
+    """Give what a layer tells changes of its labels by."""
+    if chosen is None or isinstance(chosen, str):
+        return ()
+    return chosen.events.paint, chosen.events.data, chosen.events.labels_update

@@ -55,6 +55,7 @@ class TuneSection(QWidget):
         super().__init__()
         self.truth = TruthChoice(viewer)
         self.form: ParameterForm | None = None
+        self._offered: tuple[str, ...] | None = None
         self._pixel_size: float | None = None
         self._live = QCheckBox("Live")
         self._live.setChecked(True)
@@ -171,6 +172,9 @@ class TuneSection(QWidget):
 
     def show_presets(self, names: Sequence[str]) -> None:
         """Offer the presets of the model, keeping what was typed."""
+        if tuple(names) == self._offered:
+            return
+        self._offered = tuple(names)
         typed = self._presets.currentText()
         self._presets.blockSignals(True)
         self._presets.clear()

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_instseg.core.errors import InstsegError
 from napari_instseg.widgets.tune import TuneSection
 from napari_instseg.workspace.controller import Controller
+from napari_instseg.workspace.correcting import Correcting
 from napari_instseg.workspace.jobs import Post
 from napari_instseg.workspace.results import Plane, Results
 from napari_instseg.workspace.sensitivity import Question, Sensitivity, Strip
@@ -41,6 +42,11 @@ class Tuner(QObject):
         self._later.timeout.connect(self._ask)
         self._connect_choices()
         self._connect_workspace()
+
+    def take_corrections(self, correcting: Correcting) -> None:
+        """Let the user fit to what was corrected, too."""
+        self._section.truth.offer_corrections(lambda: correcting.corrections)
+        correcting.changed.connect(self._section.truth.corrected)
 
     def release(self) -> None:
         """End the thread, and listen to the viewer no more."""
@@ -103,9 +109,9 @@ class Tuner(QObject):
             self.sensitivity.drop()
             return
         self._section.truth.show_shape(results.shape)
-        chosen = self._section.truth.layer is not None
+        chosen = self._section.truth.chosen
         self._section.allow_fit(
-            "Draw some objects into a new Labels layer, and choose it above."
+            "Correct or accept some objects under Correct, or draw some into a new Labels layer and choose it above."
             if not chosen
             else self._controller.obstacle()
         )

@@ -50,12 +50,13 @@ class Tuning:
         self._history: History[Params] | None = None
         self._own: Params | None = None
         self._presets: Presets | None = None
+        self._preset_names: tuple[str, ...] | None = None
 
     def take_model(self, name: str, spec: ModelSpec) -> None:
         """Start from a model's own parameters."""
         self._own = get_method(spec.method).decode(**spec.decode)
         self._history = History(self._own)
-        self._presets = Presets(name, self._folder)
+        self._presets, self._preset_names = Presets(name, self._folder), None
         self._workspace.parameters = self._own
         self.changed.emit()
 
@@ -123,7 +124,9 @@ class Tuning:
 
     def preset_names(self) -> tuple[str, ...]:
         """Give the names of the model's presets."""
-        return tuple(sorted(self._presets.read())) if self._presets is not None else ()
+        if self._preset_names is None:  # read once, not at every move of a slider
+            self._preset_names = tuple(sorted(self._presets.read())) if self._presets is not None else ()
+        return self._preset_names
 
     def load_preset(self, name: str) -> None:
         """Take over the values of a preset; this can be undone.
@@ -143,12 +146,14 @@ class Tuning:
         """Keep the present values under a name."""
         if self._presets is not None and self._workspace.parameters is not None:
             self._presets.save(name, self._workspace.parameters)
+            self._preset_names = None
             self.changed.emit()
 
     def delete_preset(self, name: str) -> None:
         """Forget a preset."""
         if self._presets is not None:
             self._presets.delete(name)
+            self._preset_names = None
             self.changed.emit()
 
     def apply(self) -> None:

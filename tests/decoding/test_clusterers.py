@@ -3,6 +3,7 @@ from runpy import run_path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from sklearn.metrics import adjusted_rand_score
 
 from napari_instseg.benchmarks.scenes import simulate_scene
@@ -69,6 +70,25 @@ def test_mean_shift_agrees_with_the_papers_loop_where_objects_run_into_each_othe
     paper = twins["mean_shift_loop"](embedding, mask, 0.5)
     assert agreement(paper, fast(embedding, mask, 0.5).map, mask) >= 0.999
     assert agreement(paper, mean_shift_exact(embedding, mask, 0.5).map, mask) >= 0.9995
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_borders_between_objects_are_not_drawn_along_blocks(seed):
+    """Embeddings that go over into each other slowly, as of a network that does not tell neighbours apart well."""
+    rng = np.random.default_rng(seed)
+    embedding = ndimage.gaussian_filter(rng.standard_normal((4, 200, 210), np.float32), (0, 9, 9))
+    embedding /= embedding.std()
+    mask = np.ones((200, 210), bool)
+    exact, quick = mean_shift_exact(embedding, mask, 0.8), mean_shift(embedding, mask, condense(embedding, mask), 0.8)
+    steps = [on_blocks(clusters.map) for clusters in (exact, quick)]
+    assert 0.2 < steps[0] < 0.3
+    assert steps[1] < 0.3
+
+
+def on_blocks(labels):
+    """Share of the faces between objects that lie on the border of a block of 4 x 4; a quarter by chance."""
+    faces = [np.diff(np.moveaxis(labels, axis, 0), axis=0) != 0 for axis in (0, 1)]
+    return sum(face[3::4].sum() for face in faces) / sum(face.sum() for face in faces)
 
 
 def test_pixels_between_objects_join_the_nearer_one_if_asked_to():
@@ -257,6 +277,14 @@ def test_compactness_compares_the_spread_with_the_room():
     centres = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 10.0]], np.float32)
     np.testing.assert_allclose(compactness(centres, np.array([0.0, 2.0, 5.0])), [1, 0.5, 0.5])
     np.testing.assert_array_equal(compactness(centres[:1], np.array([3.0])), [1])
+
+
+@pytest.mark.parametrize("claim", [True, False])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_mean_shift_knows_the_spread_of_its_clusters(shape, claim):
+    _, embedding, mask = scene(shape, noise=0.1)
+    clusters = mean_shift(embedding, mask, condense(embedding, mask), 0.5, claim)
+    np.testing.assert_allclose(clusters.spread, cluster_spread(embedding, clusters), atol=2e-3)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

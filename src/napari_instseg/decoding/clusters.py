@@ -21,6 +21,8 @@ class Clusters:
     """0 background or in no cluster, clusters 1 to k; (Y, X) or (Z, Y, X)."""
     centres: Embedding
     """Centre of each cluster, (k, D)."""
+    spread: npt.NDArray[np.float64] | None = None
+    """Root mean square distance of each cluster's pixels to its centre, (k,), where it came up on the way."""
 
     @property
     def nbytes(self) -> int:

@@ -77,10 +77,9 @@ def _color_map(data: Data, params: Any) -> Data:
 
     if "semantic" not in data:
         threshold = params.foreground_threshold if params.foreground == "threshold" else None
-        color, _ = winning_colors(data["colors"], threshold)
-        return {"color": color}
-    color, _ = winning_colors(data["colors"], 0.0)
-    class_map, _ = winning_colors(data["semantic"])
+        return {"color": winning_colors(data["colors"], threshold)}
+    color = winning_colors(data["colors"], 0.0)
+    class_map = winning_colors(data["semantic"])
     n_colors = len(data["colors"])
     return {"color": np.where(class_map > 0, class_map.astype(np.uint16) * n_colors + color, 0).astype(np.uint16)}
 

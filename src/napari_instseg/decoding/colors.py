@@ -11,9 +11,7 @@ from numba import njit
 from napari_instseg.decoding.parallel import in_bands
 
 
-def winning_colors(
-    colors: npt.NDArray[Any], foreground_threshold: float | None = None
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+def winning_colors(colors: npt.NDArray[Any], foreground_threshold: float | None = None) -> npt.NDArray[np.uint8]:
     """Give each pixel its most probable colour.
 
     Parameters
@@ -26,26 +24,24 @@ def winning_colors(
 
     Returns
     -------
-    color : uint8 array (Y, X) or (Z, Y, X)
+    uint8 array (Y, X) or (Z, Y, X)
         0 background.
-    probability : float32 array of the same shape
-        Of the colour taken.
     """
     shape = colors.shape[1:]
     flat = np.ascontiguousarray(colors, np.float32).reshape(len(colors), -1, shape[-1])
     color = np.empty(flat.shape[1:], np.uint8)
-    probability = np.empty(flat.shape[1:], np.float32)
     threshold = -1.0 if foreground_threshold is None else foreground_threshold
-    in_bands(_winners, flat.shape[1], flat, np.float32(threshold), color, probability)
-    return color.reshape(shape), probability.reshape(shape)
+    in_bands(_winners, flat.shape[1], flat, np.float32(threshold), color)
+    return color.reshape(shape)
 
 
 @njit(nogil=True, cache=True)
-def _winners(colors, threshold, color, probability, first, last):  # type: ignore[no-untyped-def]
+def _winners(colors, threshold, color, first, last):  # type: ignore[no-untyped-def]
     """Work row by row and colour by colour, so that the inner loops run over neighbouring pixels."""
     n_colors, _, width = colors.shape
+    best = np.empty(width, np.float32)
     for row in range(first, last):
-        best, which = probability[row], color[row]
+        which = color[row]
         begin = 0 if threshold < 0 else 1
         for x in range(width):
             best[x] = colors[begin, row, x]

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from napari_instseg.decoding.parallel import as_volume, in_bands
+from napari_instseg.decoding.parallel import in_bands
 from napari_instseg.decoding.regions import Regions, measure_regions
+from napari_instseg.decoding.runs import Runs, connect_runs, find_runs, paint_runs, runs_with_cores, touching_runs
 
 IntArray = npt.NDArray[np.int32]
+Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -22,17 +24,20 @@ class Pieces:
 
     Parameters
     ----------
-    map : int32 array (Y, X) or (Z, Y, X)
-        0 background, pieces 1 to n.
+    runs : Runs
+        Of the map of groups.
+    piece : int32 array (runs,)
+        The piece that each run is of, 1 to n.
     group : int array (n + 1,)
         The group that each piece is of, 0 for the background.
     size : int array (n + 1,)
         Pixels of each piece, 0 for the background.
     """
 
-    map: IntArray
-    group: npt.NDArray[np.int64]
-    size: npt.NDArray[np.int64]
+    runs: Runs
+    piece: IntArray
+    group: Counts
+    size: Counts
 
     @property
     def n(self) -> int:
@@ -40,14 +45,20 @@ class Pieces:
         return len(self.group) - 1
 
     @cached_property
+    def map(self) -> IntArray:
+        """The pieces as an image: 0 background, pieces 1 to n; (Y, X) or (Z, Y, X)."""
+        return paint_runs(self.runs, self.piece)
+
+    @cached_property
     def regions(self) -> Regions:
         """Sizes, centroids and boxes of the pieces."""
         return measure_regions(self.map, self.n)
 
     @cached_property
-    def contacts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def contacts(self) -> tuple[Counts, Counts, Counts]:
         """Pairs of pieces that share pixel faces: lower id, higher id, and the number of faces."""
-        return find_contacts(self.map)
+        pairs: tuple[Counts, Counts, Counts] = _sum_by_pair(*touching_runs(self.runs, self.piece), self.n)
+        return pairs
 
     @cached_property
     def seams(self) -> npt.NDArray[np.bool_]:
@@ -58,13 +69,14 @@ class Pieces:
         """
         lower, higher, faces = self.contacts
         touching = np.bincount(np.concatenate([lower, higher]), np.concatenate([faces, faces]), self.n + 1)
-        seam: npt.NDArray[np.bool_] = (2 * touching >= self.size) & ~find_cores(self.map, self.n)
+        seam: npt.NDArray[np.bool_] = (2 * touching >= self.size) & ~runs_with_cores(self.runs, self.piece, self.n)
         return seam
 
     @property
     def nbytes(self) -> int:
         """Memory taken, in bytes."""
-        return int(self.map.nbytes + 40 * self.group.nbytes)
+        # with what is worked out when it is asked for
+        return int(self.runs.nbytes + 2 * self.piece.nbytes + 40 * self.group.nbytes)
 
 
 def connected_pieces(groups: npt.NDArray[Any]) -> Pieces:
@@ -75,49 +87,31 @@ def connected_pieces(groups: npt.NDArray[Any]) -> Pieces:
     groups : unsigned or int32 array (Y, X) or (Z, Y, X)
         0 background; pixels of one value are of one group.
     """
-    import cc3d
-
-    connectivity = 8 if groups.ndim == 2 else 26
-    pieces, n = cc3d.connected_components(groups, connectivity=connectivity, return_N=True, out_dtype=np.uint32)
-    pieces = pieces.view(np.int32)
-    return Pieces(pieces, *_survey(pieces.ravel(), np.ascontiguousarray(groups).ravel(), n))
+    runs = find_runs(groups)
+    piece, n = connect_runs(runs)
+    return Pieces(runs, piece, *_survey(runs.start, runs.stop, runs.value, piece, n))
 
 
 def whole_groups(groups: IntArray, n: int) -> Pieces:
     """Take each group 1 to n as one piece, connected or not."""
-    size = np.bincount(groups.ravel(), minlength=n + 1)
-    size[0] = 0
-    return Pieces(groups, np.arange(n + 1), size)
+    runs = find_runs(groups)
+    _, size = _survey(runs.start, runs.stop, runs.value, runs.value, n)
+    return Pieces(runs, runs.value, np.arange(n + 1), size)
 
 
-def find_contacts(
-    labels: IntArray,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def find_contacts(labels: IntArray) -> tuple[Counts, Counts, Counts]:
     """Count the pixel faces that each pair of touching objects shares.
 
     Returns
     -------
     lower, higher, faces : int64 arrays, one entry per touching pair
     """
-    volume = as_volume(labels)
-    depth, height, width = volume.shape
-    parts = in_bands(_contact_runs, depth * height, volume.reshape(-1, width), height)
-    runs = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    lower, higher, faces = _sum_by_pair(*runs, int(labels.max(initial=0)))
-    return lower, higher, faces
+    runs = find_runs(labels)
+    pairs: tuple[Counts, Counts, Counts] = _sum_by_pair(*touching_runs(runs, runs.value), int(labels.max(initial=0)))
+    return pairs
 
 
-def find_cores(labels: IntArray, n: int) -> npt.NDArray[np.bool_]:
-    """Tell which of the objects 1 to n hold a pixel whose face neighbours are all of the object, (n + 1,)."""
-    volume = as_volume(labels)
-    depth, height, _ = volume.shape
-    cores = np.zeros(n + 1, np.bool_)
-    # bands only ever write True, so they may share the array
-    in_bands(_find_cores, depth * height, volume, cores)
-    return cores
-
-
-def keep_and_absorb(pieces: Pieces, min_size: int, absorb: bool) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+def keep_and_absorb(pieces: Pieces, min_size: int, absorb: bool) -> tuple[npt.NDArray[np.bool_], Counts]:
     """Decide which pieces are objects, and what becomes of the others.
 
     Parameters
@@ -143,7 +137,7 @@ def keep_and_absorb(pieces: Pieces, min_size: int, absorb: bool) -> tuple[npt.ND
     return kept, absorb_small(pieces, kept)
 
 
-def absorb_small(pieces: Pieces, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+def absorb_small(pieces: Pieces, kept: npt.NDArray[np.bool_]) -> Counts:
     """Give every piece the kept piece that it joins: itself, or the one that it shares most faces with.
 
     A piece that touches no kept one joins through its neighbours; a piece with no such way gets 0.
@@ -166,7 +160,7 @@ def absorb_small(pieces: Pieces, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.
     return target
 
 
-def label_objects(pieces: Pieces, target: npt.NDArray[np.int64]) -> tuple[IntArray, npt.NDArray[np.int64]]:
+def label_objects(pieces: Pieces, target: Counts) -> tuple[IntArray, Counts]:
     """Number the objects that the pieces were gathered into.
 
     Parameters
@@ -185,7 +179,7 @@ def label_objects(pieces: Pieces, target: npt.NDArray[np.int64]) -> tuple[IntArr
     leader = np.unique(target[target > 0])
     new_id = np.zeros(pieces.n + 1, np.int32)
     new_id[leader] = np.arange(1, len(leader) + 1)
-    return look_up(new_id[target], pieces.map), leader
+    return paint_runs(pieces.runs, new_id[target][pieces.piece]), leader
 
 
 def look_up(table: npt.NDArray[np.int32], index: npt.NDArray[Any]) -> IntArray:
@@ -203,78 +197,11 @@ def _look_up(table, index, out, first, last):  # type: ignore[no-untyped-def]
             out[row, x] = table[index[row, x]]
 
 
-@njit(nogil=True, cache=True)
-def _survey(pieces, groups, n):  # type: ignore[no-untyped-def]
-    """Give each piece's group and number of pixels, run by run."""
-    group, size = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
-    i = 0
-    while i < pieces.size:
-        piece, begin = pieces[i], i
-        while i < pieces.size and pieces[i] == piece:
-            i += 1
-        size[piece] += i - begin
-        group[piece] = groups[begin]
-    group[0] = size[0] = 0
-    return group, size
-
-
-@njit(nogil=True, cache=True)
-def _find_cores(volume, cores, first, last):  # type: ignore[no-untyped-def]
-    depth, height, width = volume.shape
-    for row in range(first, last):
-        z, y = row // height, row % height
-        if y == 0 or y == height - 1 or (depth > 1 and (z == 0 or z == depth - 1)):
-            continue
-        for x in range(1, width - 1):
-            label = volume[z, y, x]
-            if (
-                label > 0
-                and not cores[label]
-                and volume[z, y, x - 1] == label
-                and volume[z, y, x + 1] == label
-                and volume[z, y - 1, x] == label
-                and volume[z, y + 1, x] == label
-                and (depth == 1 or (volume[z - 1, y, x] == label and volume[z + 1, y, x] == label))
-            ):
-                cores[label] = True
-
-
-@njit(nogil=True, cache=True)
-def _contact_runs(rows, height, first, last):  # type: ignore[no-untyped-def]
-    """List touching pairs with their faces; a pair may come up several times.
-
-    Each row is compared with the one below and the one in the next slice, so bands need no border of their own.
-    """
-    lower, higher, faces = [], [], []
-    n_rows, width = rows.shape
-    for row in range(first, last):
-        for x in range(width - 1):
-            a, b = rows[row, x], rows[row, x + 1]
-            if a > 0 and b > 0 and a != b:
-                lower.append(min(a, b))
-                higher.append(max(a, b))
-                faces.append(1)
-        for step in range(2):
-            other = row + 1 if step == 0 else row + height
-            if other >= n_rows or (step == 0 and (row + 1) % height == 0) or (step == 1 and height == n_rows):
-                continue
-            low, high, run = rows[row, 0], rows[row, 0], 0
-            for x in range(width):
-                a, b = rows[row, x], rows[other, x]
-                if a > 0 and b > 0 and a != b:
-                    if run > 0 and low == min(a, b) and high == max(a, b):
-                        run += 1
-                        continue
-                    if run > 0:
-                        lower.append(low)
-                        higher.append(high)
-                        faces.append(run)
-                    low, high, run = min(a, b), max(a, b), 1
-            if run > 0:
-                lower.append(low)
-                higher.append(high)
-                faces.append(run)
-    return np.array(lower, np.int64), np.array(higher, np.int64), np.array(faces, np.int64)
+def _survey(start: IntArray, stop: IntArray, value: IntArray, piece: IntArray, n: int) -> tuple[Counts, Counts]:
+    """Give each piece's group and number of pixels."""
+    group = np.zeros(n + 1, np.int64)
+    group[piece] = value
+    return group, np.bincount(piece, stop - start, n + 1).astype(np.int64)
 
 
 @njit(nogil=True, cache=True)

@@ -309,14 +309,17 @@ def _pieces(data: Data, params: Any) -> Data:
         groups = np.where(groups > 0, groups * n_classes + _best_class(data["semantic"]), 0).astype(np.int32)
         n_groups = (n_groups + 1) * n_classes - 1
     pieces = connected_pieces(groups) if params.connected else whole_groups(groups, n_groups)
-    return {"pieces": pieces, "spread": cluster_spread(data["embedding"], clusters, SPREAD_ROWS)}
+    spread = clusters.spread
+    if spread is None:
+        spread = cluster_spread(data["embedding"], clusters, SPREAD_ROWS)
+    return {"pieces": pieces, "spread": spread}
 
 
 def _best_class(semantic: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     """Most probable class of each pixel, the background left out: what is foreground has been decided."""
     from napari_instseg.decoding.colors import winning_colors
 
-    best: npt.NDArray[np.int32] = winning_colors(semantic, 0.0)[0].astype(np.int32)
+    best: npt.NDArray[np.int32] = winning_colors(semantic, 0.0).astype(np.int32)
     return best
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from napari_instseg.decoding.assign import assign_blocks, assign_points, gather_points
+from napari_instseg.decoding.assign import NOWHERE, assign_blocks, assign_points, gather_points, sum_squares
 from napari_instseg.decoding.blocks import Blocks
 from napari_instseg.decoding.clusters import Clusters
 from napari_instseg.decoding.leaders import gather_neighbours
@@ -59,10 +59,12 @@ def mean_shift(
     block_label = np.zeros(flat.shape, np.int32)
     block_label[flat], centres = cluster_points(blocks.mean[flat], blocks.count[flat], bandwidth)
     radius = np.full(len(centres), bandwidth, np.float32)
-    labels = assign_blocks(embedding, mask, blocks, block_label, centres, radius)
-    rest = gather_neighbours(embedding, mask, labels, FLAT * bandwidth)
-    # minus the nearest cluster around a pixel, where there is one
-    around = -labels.ravel()[rest.pixels]
+    assigned = assign_blocks(embedding, mask, blocks, block_label, centres, radius, nearest=False)
+    labels = assigned.labels
+    rest = gather_neighbours(embedding, labels, FLAT * bandwidth)
+    # the nearest cluster around a pixel, where there is one
+    around = labels.ravel()[rest.pixels]
+    around = np.where(around == NOWHERE, 0, -around)
     searched = np.ones(len(rest.count), bool)
     if claim:
         searched[rest.group[around > 0]] = False
@@ -70,17 +72,38 @@ def mean_shift(
     found = np.zeros(len(rest.count), np.int32)
     found[searched] = assign_points(rest.mean[searched], centres, radius)
     left = searched & (found == 0)
-    own, more = cluster_points(rest.mean[left], rest.count[left], bandwidth, LIGHT)
-    found[left] = np.where(own > 0, own + len(centres), 0)
-    chosen = found[rest.group]
+    among, more = cluster_points(rest.mean[left], rest.count[left], bandwidth, LIGHT)
+    found[left] = np.where(among > 0, among + len(centres), 0)
+    own = found[rest.group]
     if claim:
-        chosen = np.where(chosen > 0, chosen, around)
+        own = np.where(own > 0, own, around)
     # a group that is still in no cluster is one of its own
-    alone = np.unique(rest.group[chosen == 0])
+    alone = np.unique(rest.group[own == 0])
     number = np.zeros(len(rest.count), np.int32)
     number[alone] = np.arange(1, len(alone) + 1) + len(centres) + len(more)
-    labels.ravel()[rest.pixels] = np.where(chosen > 0, chosen, number[rest.group])
-    return Clusters(labels, np.concatenate([centres, more, rest.mean[alone]]))
+    own = np.where(own > 0, own, number[rest.group])
+    labels.ravel()[rest.pixels] = own
+    centres = np.concatenate([centres, more, rest.mean[alone]])
+    return Clusters(labels, centres, _spread(embedding, centres, assigned.squares, rest.pixels, around, own))
+
+
+def _spread(
+    embedding: Embedding,
+    centres: Embedding,
+    squares: npt.NDArray[np.float64],
+    pixels: npt.NDArray[np.int64],
+    before: IntArray,
+    own: IntArray,
+) -> npt.NDArray[np.float64]:
+    """Give the clusters' spread, where some of the pixels that `squares` tells of now are in other clusters."""
+    moved = own != before
+    total = sum_squares(embedding, pixels[moved], own[moved], centres)
+    total[: len(squares)] += squares
+    left = moved & (before > 0)
+    total -= sum_squares(embedding, pixels[left], before[left], centres)
+    # what rounding leaves of a cluster without spread may be below 0
+    spread: npt.NDArray[np.float64] = np.sqrt(np.maximum(total[1:, 1], 0) / np.maximum(total[1:, 0], 1))
+    return spread
 
 
 def mean_shift_exact(embedding: Embedding, mask: npt.NDArray[Any], bandwidth: float) -> Clusters:
@@ -115,10 +138,10 @@ def cluster_points(
     """
     grid = build_grid(points, bandwidth)
     labels = np.zeros(len(points), np.int32)
-    # points of one cell side by side in memory; seeds still in the order of their weight
+    # points of one cell side by side in memory; seeds still in the order of their weight, short integers sort fast
     place = np.empty(len(points), np.int64)
     place[grid.point] = np.arange(len(points))
-    order = place[np.argsort(-weight, kind="stable")]
+    order = place[np.argsort(-np.minimum(weight, np.iinfo(np.int16).max).astype(np.int16), kind="stable")]
     sorted_labels, centres = _cluster(
         points[grid.point], weight[grid.point].astype(np.float32), order, np.float32(bandwidth), light, *grid[:-1]
     )

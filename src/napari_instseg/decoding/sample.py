@@ -82,9 +82,9 @@ def spread_labels(
     block_label = np.zeros(used.shape, np.int32)
     near = radius * np.float32(NEAR)
     block_label[used] = assign_points(blocks.mean[used], centres, near)
-    assigned = assign_blocks(embedding, mask, blocks, block_label, centres, radius)
-    assign_rest(embedding, mask, assigned, centres, near)
-    return Clusters(np.abs(assigned), centres)
+    assigned = assign_blocks(embedding, mask, blocks, block_label, centres, radius, nearest=True).labels
+    assign_rest(embedding, assigned, centres, near)
+    return Clusters(assigned, centres)
 
 
 def _centres(points: Embedding, labels: npt.NDArray[np.int32]) -> tuple[Embedding, npt.NDArray[np.float32]]:

@@ -11,6 +11,7 @@ import numpy as np
 from napari_instseg.core.device import Device, choose_device
 from napari_instseg.core.events import Event, Message, Result
 from napari_instseg.core.params import Params
+from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.workspace.explain import Advice, advise_size, explain_empty
 from napari_instseg.workspace.results import Plane, Results
@@ -118,9 +119,14 @@ def _segment_plane(
             yield event
         elif isinstance(event.value, Prediction):
             results.remember(index, event.value)
-            yield Found(results, results.settle(index, event.value.pipeline.run(parameters), parameters))
+            yield _found(results, index, event.value.pipeline.run(parameters), parameters)
         else:
-            yield Found(results, results.settle(index, event.value, parameters))
+            yield _found(results, index, event.value, parameters)
+
+
+def _found(results: Results, index: Index, segmentation: Segmentation, parameters: Params) -> Found:
+    _ = segmentation.table  # measured here, and pandas imported, rather than in the window's thread
+    return Found(results, results.settle(index, segmentation, parameters))
 
 
 def _advise(order: Order) -> Generator[Advice, None, None]:

@@ -7,14 +7,14 @@ from typing import Any, Literal
 import numpy as np
 
 from napari_instseg.core.method import Data, Stage
-from napari_instseg.core.params import Params, choice, flag, tunable
-from napari_instseg.decoding.confidence import confidence_stage
+from napari_instseg.core.params import Params, choice, tunable
+from napari_instseg.decoding.objects import ObjectParams, confidence_stage
 
 # the compiled parts are imported where they are used: parameters and plans are asked for long before the first decode
 
 
-class ColoringDecode(Params):
-    """How colour probabilities become objects."""
+class ColorParams(Params):
+    """How colour probabilities become pieces, and which of these are one object."""
 
     foreground: Literal["argmax", "threshold"] = choice(
         "argmax",
@@ -30,19 +30,6 @@ class ColoringDecode(Params):
         title="Foreground threshold",
         help="Least probability of lying in any object. Higher: thinner outlines and fewer faint objects.",
         when=("foreground", ("threshold",)),
-    )
-    min_size: int = tunable(
-        30,
-        0,
-        5000,
-        unit="px",
-        title="Smallest object",
-        help="Pieces of one colour below this size are not objects.",
-    )
-    absorb: bool = flag(
-        True,
-        title="Small pieces join their neighbour",
-        help="A piece that is too small, or only a seam between objects, joins the object that it touches most.",
     )
     merge_distance: float = tunable(
         0.0,
@@ -61,14 +48,10 @@ class ColoringDecode(Params):
         "'gap': the distance between their nearest pixels.",
         advanced=True,
     )
-    min_score: float = tunable(
-        0.0,
-        0.0,
-        1.0,
-        step=0.01,
-        title="Least confidence",
-        help="Objects whose mean colour probability is below this are dropped.",
-    )
+
+
+class ColoringDecode(ObjectParams, ColorParams):
+    """How colour probabilities become objects. The score is the mean probability of the object's colour."""
 
 
 def _color_map(data: Data, params: Any) -> Data:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from napari_instseg.core.method import Data, Stage
 from napari_instseg.core.params import Params, choice, flag, tunable
-from napari_instseg.decoding.confidence import confidence_stage
+from napari_instseg.decoding.objects import ObjectParams, confidence_stage
 
 # the compiled parts are imported where they are used: parameters and plans are asked for long before the first decode
 
@@ -21,8 +21,8 @@ FEWEST_POINTS = 4
 """Smallest cluster that HDBSCAN is asked for, in sampled points."""
 
 
-class EmbeddingDecode(Params):
-    """How a pixel embedding becomes objects."""
+class ClusterParams(Params):
+    """How the pixels of an embedding are grouped."""
 
     foreground_threshold: float = tunable(
         0.5,
@@ -153,28 +153,13 @@ class EmbeddingDecode(Params):
         title="Split separate pieces",
         help="Pieces that do not touch are objects of their own, even if their embedding is the same.",
     )
-    min_size: int = tunable(
-        30,
-        0,
-        5000,
-        unit="px",
-        title="Smallest object",
-        help="Smaller pieces are not objects.",
-    )
-    absorb: bool = flag(
-        True,
-        title="Small pieces join their neighbour",
-        help="A piece that is too small, or only a seam between objects, joins the object that it touches most.",
-    )
-    min_score: float = tunable(
-        0.0,
-        0.0,
-        1.0,
-        step=0.01,
-        title="Least confidence",
-        help="Objects whose score, the mean foreground probability times how compact their embedding is, is below this "
-        "are dropped.",
-    )
+
+
+class EmbeddingDecode(ObjectParams, ClusterParams):
+    """How a pixel embedding becomes objects.
+
+    The score is the mean foreground probability times how compact the embedding is, or that of the seed.
+    """
 
 
 def embedding_stages(params: EmbeddingDecode, refine: tuple[Stage, ...] = ()) -> tuple[Stage, ...]:

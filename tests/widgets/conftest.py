@@ -181,6 +181,7 @@ def window(make_napari_viewer_proxy, qtbot, tmp_path, brightness):
     yield made
     made.controller.close()
     dock.explorer.release()
+    dock.corrector.release()
 
 
 @pytest.fixture

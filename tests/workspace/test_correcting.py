@@ -180,7 +180,7 @@ def test_saved_corrections_are_taken_up_again(work):
     other.decode(labels_of((30, 80)))
     assert saved.labels[30, 30] == 1
     small = Work((20, 20))
-    with pytest.raises(InputError, match=r"of shape \(60, 160\); this one has \(20, 20\)"):
+    with pytest.raises(InputError, match=r"of shape \(60, 160\); this one is 2-d, of shape \(20, 20\)"):
         small.correcting.restore(small.results, saved)
 
 

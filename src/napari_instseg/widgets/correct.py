@@ -161,7 +161,7 @@ class CorrectSection(QWidget):
             if action.name in self.buttons and action.kind != "step":
                 self.buttons[action.name].setChecked(action.name == name)
         hints = {action.name: action.hint or action.help for action in ACTIONS}
-        self._hint.say(f"{hints[name]} Esc puts the tool down." if name else "")
+        self._hint.say(f"{hints[name]} Space: drag to pan. Esc: put it down." if name else "")
 
     def allow(self, obstacle: str, *, undo: str, redo: str) -> None:
         """Enable what can be done, or say why it cannot be.

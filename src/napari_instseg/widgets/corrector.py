@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.utils import DirectLabelColormap
 from qtpy.QtCore import QObject
 
@@ -59,6 +60,7 @@ class Corrector(QObject):
         self.tools = EditTools(viewer, self.correcting, layers, lambda: controller.results)
         self._listened: Any = None
         self._marked: Results | None = None
+        self._marks = np.zeros((0, 0), np.uint8)
         self._doubts: list[Doubt] = []
         self._doubts_of: tuple[Any, Any] = (None, None)
         self._here: Doubt | None = None
@@ -110,12 +112,13 @@ class Corrector(QObject):
         self._listened = layer
         layer.events.paint.connect(lambda: self._painted(source, layer))
 
-    def _painted(self, source: Source, layer: Any) -> None:
+    def _painted(self, source: Source, layer: Labels) -> None:
         results = self._controller.results
-        if results is None or results.source is not source or self._layers.labels_layer(results) is not layer:
+        shown = self._layers.labels_layer(results) if results is not None and results.source is source else None
+        if results is None or shown is None or shown is not layer:
             return  # of an image that is not worked on, or a layer that the user took over
         index = self._controller.workspace.index
-        self.correcting.painted(results, index, whole=layer.n_edit_dimensions > layer.ndim - len(index))
+        self.correcting.painted(results, index, whole=shown.n_edit_dimensions > shown.ndim - len(index))
 
     # the workspace changed
 

@@ -70,7 +70,7 @@ class EditTools(QObject):
     def release(self) -> None:
         """Listen to the viewer no more."""
         self._viewer.layers.selection.events.active.disconnect(self._selected)
-        self.put_down()
+        self._detach()
 
     @property
     def layer(self) -> Labels | None:
@@ -82,15 +82,35 @@ class EditTools(QObject):
         """Work on this layer of objects from now on."""
         if self.layer is layer:
             return
-        self.put_down()
+        self._detach()
         self._layer = ref(layer)
-        layer.mouse_move_callbacks.append(self._move)
-        layer.mouse_drag_callbacks.append(self._drag)
-        layer.mouse_wheel_callbacks.append(self._wheel)
+        for callbacks, own in self._callbacks(layer):
+            callbacks.append(own)
         layer.events.mode.connect(self._other_mode)
         for action in ACTIONS:
-            if action.key:
+            if action.key and action.name != "put_down":
                 layer.bind_key(action.key, lambda _layer, action=action: self._key(action), overwrite=True)
+
+    def _detach(self) -> None:
+        """Leave the layer as napari makes it; it may be the user's from now on."""
+        self.put_down()
+        layer = self._layer() if self._layer is not None else None
+        self._layer = None
+        if layer is None:
+            return
+        for callbacks, own in self._callbacks(layer):
+            callbacks.remove(own)
+        layer.events.mode.disconnect(self._other_mode)
+        for action in ACTIONS:
+            if action.key and action.name != "put_down":
+                layer.bind_key(action.key, None)
+
+    def _callbacks(self, layer: Labels) -> tuple[tuple[list[Any], Any], ...]:
+        return (
+            (layer.mouse_move_callbacks, self._move),
+            (layer.mouse_drag_callbacks, self._drag),
+            (layer.mouse_wheel_callbacks, self._wheel),
+        )
 
     # choosing
 
@@ -107,25 +127,35 @@ class EditTools(QObject):
         if BY_NAME[name].kind == "region":
             self._draw_region(layer, "add_polygon" if name == "polygon" else "add_rectangle")
         layer.mouse_pan = name not in STROKES
+        # only meanwhile, since napari has uses of its own for these keys
+        layer.bind_key("Escape", lambda _: self.put_down(), overwrite=True)
+        layer.bind_key("Space", self._pan_meanwhile, overwrite=True)
         self.tool_changed.emit(name)
         if name == "grow" and self._position is not None:
             self._show_growth(self._position)
 
     def put_down(self) -> None:
         """Use no tool; the mouse pans and zooms again."""
-        self._clicked = None
+        layer, shapes, tool = self.layer, self._shapes, self.tool
+        self.tool, self._shapes, self._clicked = "", None, None
         self.hide_preview()
-        layer, shapes = self.layer, self._shapes
-        if not self.tool:
+        if not tool:
             return
-        self.tool, self._shapes = "", None
         if shapes is not None and shapes in self._viewer.layers:
             self._viewer.layers.remove(shapes)
         if layer is not None:
             layer.mouse_pan = layer.mouse_zoom = True
+            layer.bind_key("Escape", None)
+            layer.bind_key("Space", None)
             if shapes is not None:
                 self._viewer.layers.selection.active = layer
         self.tool_changed.emit("")
+
+    def _pan_meanwhile(self, layer: Labels) -> Iterator[None]:
+        """Let dragging pan while the key is held."""
+        layer.mouse_pan = True
+        yield
+        layer.mouse_pan = self.tool not in STROKES
 
     def _selected(self, event: Any = None) -> None:
         active = self._viewer.layers.selection.active
@@ -142,9 +172,7 @@ class EditTools(QObject):
     # the mouse
 
     def _key(self, action: Action) -> None:
-        if action.name == "put_down":
-            self.put_down()
-        elif action.kind == "step":
+        if action.kind == "step":
             self.stepped.emit(action.name)
         elif action.kind == "object" and self._position is not None:
             getattr(self._correcting, action.name)(self._position)
@@ -165,6 +193,8 @@ class EditTools(QObject):
         kind = BY_NAME[self.tool].kind if self.tool else ""
         if event.button != 1 or kind not in ("tool", "object") or self._viewer.dims.ndisplay != 2:
             return
+        if self.tool in STROKES and layer.mouse_pan:
+            return  # while Space is held
         tool, begin = self.tool, np.array(event.pos)
         line = [self._place(layer, event)]
         farthest = 0.0

@@ -55,7 +55,7 @@ class Correcting:
         self, workspace: Workspace, results: Callable[[], Results | None], say: Callable[[str, Tone], None]
     ) -> None:
         self._workspace, self._results, self._say = workspace, results, say
-        self._all: WeakKeyDictionary[Source, dict[tuple[int, ...], Corrections]] = WeakKeyDictionary()
+        self._all: WeakKeyDictionary[Source, dict[tuple[tuple[int, ...], int], Corrections]] = WeakKeyDictionary()
         self._clues: tuple[Prediction | None, float, Clues | None] = (None, 0.0, None)
         self.threshold = THRESHOLD
 
@@ -70,10 +70,10 @@ class Correcting:
     def of(self, results: Results) -> Corrections:
         """Give the corrections of the image of these results."""
         kinds = self._all.setdefault(results.source, {})
-        if results.shape not in kinds:
-            ndim = len(results.shape) - len(results.reading.stack_axes)
-            kinds[results.shape] = Corrections(np.zeros(results.shape, np.int32), ndim)
-        return kinds[results.shape]
+        ndim = len(results.shape) - len(results.reading.stack_axes)
+        if (results.shape, ndim) not in kinds:
+            kinds[results.shape, ndim] = Corrections(np.zeros(results.shape, np.int32), ndim)
+        return kinds[results.shape, ndim]
 
     def restore(self, results: Results, corrections: Corrections) -> None:
         """Go on with corrections that were saved.
@@ -83,12 +83,13 @@ class Correcting:
         InputError
             If they are of an image of another shape.
         """
-        if corrections.labels.shape != results.shape:
+        ndim = self.of(results).ndim
+        if corrections.labels.shape != results.shape or corrections.ndim != ndim:
             raise InputError(
-                f"The saved corrections are of an image of shape {corrections.labels.shape}; this one has "
-                f"{results.shape}. Open the image that they were made on."
+                f"The saved corrections are of a {corrections.ndim}-d image of shape {corrections.labels.shape}; this "
+                f"one is {ndim}-d, of shape {results.shape}. Open the image that they were made on, read as then."
             )
-        self._all.setdefault(results.source, {})[results.shape] = corrections
+        self._all[results.source][results.shape, ndim] = corrections
         results.reserved = max(results.reserved, corrections.highest)
         for index in results.planes:
             results.amend(index, corrections.labels[index], corrections.accepted)

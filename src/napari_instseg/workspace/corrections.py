@@ -59,7 +59,8 @@ class Corrections:
         self.changed: list[Callable[[], None]] = []
         self.history = EditHistory()
         self._highest = int(labels.max(initial=0))
-        self._seen = labels.copy()
+        # what `painted` compares with; of an empty image it takes no memory before something is written
+        self._seen = labels.copy() if labels.any() else np.zeros(labels.shape, np.int32)
 
     # what is known
 

@@ -19,7 +19,7 @@ from napari_instseg.reproduce.material import Picture, cvppp, simulated
 from napari_instseg.reproduce.report import Report, command_line
 
 FULL = Budget(images=200, tests=40, steps=3000, side=256, batch=8, width=32)
-QUICK = Budget(images=60, tests=10, steps=200, side=128)
+QUICK = Budget(images=180, tests=30, steps=600, side=128)
 HALO_WEIGHTS, QUICK_HALO_WEIGHTS = (1.0, 3.0, 7.0, 16.0, 40.0), (2.0, 7.0, 20.0)
 MARGINS, QUICK_MARGINS = (0.25, 0.5, 1.0, 2.0, 3.0), (0.4, 1.0, 2.5)
 """In typical diameters; the paper's margin is about one."""

@@ -10,6 +10,8 @@ from napari_instseg.core.events import Progress, Result
 from napari_instseg.inference import model as module
 from napari_instseg.inference.model import Model, load_model
 from napari_instseg.io.models import ModelSpec
+from napari_instseg.networks.coordinates import random_coordinate_maps
+from napari_instseg.networks.semiconv import FIRST_SIGMA
 
 NETWORK = {"width": 8, "levels": 3}
 
@@ -22,7 +24,9 @@ def tiny(method="discriminative", **changes):
     model.network.train()
     with torch.no_grad():
         for _ in range(3):
-            model.network(torch.rand(1, model.spec.in_channels, *(32,) * model.spec.ndim))
+            side = (32,) * model.spec.ndim
+            maps = random_coordinate_maps(model.network.coordinates, 1, side)
+            model.network(torch.rand(1, model.spec.in_channels, *side), maps)
     model.network.eval()
     return model
 
@@ -35,9 +39,10 @@ def disks(shape=(150, 170), radius=6, spacing=20):
     return image + np.random.default_rng(0).integers(0, 20, shape).astype(np.uint8)
 
 
+@pytest.mark.parametrize("coordinates", ["none", "periodic"])
 @pytest.mark.parametrize("method", ["coloring", "discriminative"])
-def test_tiles_give_what_the_whole_image_gives(method):
-    model, image = tiny(method), disks((311, 290))
+def test_tiles_give_what_the_whole_image_gives(method, coordinates):
+    model, image = tiny(method, network={**NETWORK, "coordinates": coordinates}), disks((311, 290))
     whole = model.predict(image, tile=2000)
     window = 2 * model.network.halo + 4 * model.network.stride
     events = list(model.predict_events(image, tile=window))
@@ -48,6 +53,17 @@ def test_tiles_give_what_the_whole_image_gives(method):
         # bfloat16 sums in another order
         np.testing.assert_allclose(tiled.outputs[name], array, atol=0.02 * np.abs(array).max())
     np.testing.assert_array_equal(tiled.decode().labels > 0, whole.decode().labels > 0)
+
+
+def test_positions_are_the_images_own_where_the_network_saw_it_resized():
+    model = tiny("semiconv")
+    with torch.no_grad():
+        model.network.network.head.weight.zero_()
+        model.network.network.head.bias.zero_()
+    outputs = model.predict(disks((64, 96)), diameter=24.0).outputs
+    rows, columns = np.indices((64, 96))
+    np.testing.assert_allclose(outputs["embedding"], np.stack([rows, columns]), atol=1.1)
+    np.testing.assert_allclose(outputs["sigma"], 2 * FIRST_SIGMA, rtol=1e-4)
 
 
 def test_blocks_find_the_objects_of_the_whole_image(monkeypatch):

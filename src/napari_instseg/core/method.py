@@ -24,7 +24,8 @@ class Output:
     """One named array of a prediction, on the image's grid.
 
     ``"channels"`` arrays have shape (C, Y, X) or (C, Z, Y, X), ``"map"`` arrays (Y, X) or (Z, Y, X). ``"rows"`` arrays
-    (N, K) are not on the grid: one row per detection, see `napari_instseg.core.rows`.
+    (N, K) are not on the grid: one row per detection, see `napari_instseg.core.rows`. The values of an array
+    `in_pixels` are lengths or positions, which grow with the image where the network saw it resized.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Output:
     help: str
     layout: Literal["channels", "map", "rows"] = "channels"
     optional: bool = False
+    in_pixels: bool = False
 
 
 @dataclass(frozen=True)

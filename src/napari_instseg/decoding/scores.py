@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -82,4 +84,53 @@ def _sum_own(rows, channels, own, others, own_other, first, last):  # type: igno
                     total += line[i]
             sums[label, 0] += total
             sums[label, 1] += x - begin
+    return sums
+
+
+def mean_channels(
+    labels: npt.NDArray[np.int32], channels: npt.NDArray[np.floating[Any]], n: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Average all channels over each object.
+
+    Parameters
+    ----------
+    labels : int32 array (Y, X) or (Z, Y, X)
+        Ids up to n.
+    channels : array (C, *S)
+
+    Returns
+    -------
+    means : float64 array (n + 1, C)
+        Row i is of object i; 0 of the background and of ids without a pixel.
+    sizes : float64 array (n + 1,)
+        In pixels; 0 of the background.
+    """
+    width = labels.shape[-1]
+    rows = np.ascontiguousarray(labels).reshape(-1, width)
+    total = sum(in_bands(_sum_channels, len(rows), rows, _as_rows(channels, width), n))
+    return total[:, :-1] / np.maximum(total[:, -1:], 1), total[:, -1].copy()
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _sum_channels(rows, channels, n, first, last):  # type: ignore[no-untyped-def]
+    """Sum by runs of equal labels within rows; the last column counts pixels."""
+    count = len(channels)
+    sums = np.zeros((n + 1, count + 1))
+    width = rows.shape[1]
+    for row in range(first, last):
+        x = 0
+        while x < width:
+            label = rows[row, x]
+            begin = x
+            while x < width and rows[row, x] == label:
+                x += 1
+            if label == 0:
+                continue
+            sums[label, count] += x - begin
+            for c in range(count):
+                line = channels[c, row]
+                total = np.float32(0)
+                for i in range(begin, x):
+                    total += line[i]
+                sums[label, c] += total
     return sums

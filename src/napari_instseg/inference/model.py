@@ -293,17 +293,20 @@ class Model:
                 for name, array in outputs.items()
             }
             shape = tuple(part.stop - part.start for part in window)
-        layouts = {output.name: output.layout for output in self.method.outputs}
+        declared = {output.name: output for output in self.method.outputs}
         seen = tuple(part.stop - part.start for part in window or read)
         factor = [new / old for new, old in zip(shape, seen, strict=True)]
         outputs = {
             name: place_rows(array, (0,) * len(shape), factor) if array.ndim == 2 else resize(array, shape)
             for name, array in outputs.items()
         }
+        for name, array in outputs.items():
+            if declared[name].in_pixels and seen != shape:
+                outputs[name] = array * np.float32(np.mean(factor))
         yield Result(
             Prediction(
                 self.method.name,
-                {name: array[0] if layouts[name] == "map" else array for name, array in outputs.items()},
+                {name: array[0] if declared[name].layout == "map" else array for name, array in outputs.items()},
                 self.spec.decode,
                 self.network.helpers() if hasattr(self.network, "helpers") else {},
             )

@@ -81,11 +81,14 @@ def choose_colors(
     score = score.masked_fill(~allowed, -torch.inf)
     if params.turns == "independent" or not objects.number:
         return score.argmax(1)
-    return _take_turns(score, _contacts(objects, params.margin))
+    return _take_turns(score, _contacts(objects, params.margin), params.balance)
 
 
-def _take_turns(score: Tensor, contacts: Tensor) -> Tensor:
-    """Give each object, the surest first, its best colour that no object in contact has taken yet."""
+def _take_turns(score: Tensor, contacts: Tensor, balance: float) -> Tensor:
+    """Give each object, the surest first, its best colour that no object in contact has taken yet.
+
+    A colour loses `balance` for each doubling of the number of objects that have taken it.
+    """
     best = score.topk(min(2, score.shape[1]), dim=1).values
     order = (best[:, 0] - best[:, -1]).nan_to_num(posinf=torch.inf).argsort(descending=True).tolist()
     table = score.cpu().numpy()
@@ -93,10 +96,12 @@ def _take_turns(score: Tensor, contacts: Tensor) -> Tensor:
     for one, other in contacts.tolist():
         touching[one].append(other)
     chosen = np.full(len(table), -1)
+    taken = np.ones(table.shape[1])
     for number in order:
-        free = table[number].copy()
+        free = table[number] - balance * np.log2(taken)
         free[[chosen[other] for other in touching[number] if chosen[other] >= 0]] = -np.inf
         chosen[number] = (free if np.isfinite(free).any() else table[number]).argmax()
+        taken[chosen[number]] += 1
     return torch.from_numpy(chosen).to(score.device)
 
 

@@ -41,6 +41,17 @@ class ColoringLoss(Params):
         "stuck with two colours.",
         advanced=True,
     )
+    balance: float = tunable(
+        0.5,
+        0.0,
+        10.0,
+        step=0.1,
+        title="Balance",
+        help="How much objects that choose in turn prefer colours that few objects of the batch have taken, so that all "
+        "colours come into use. 0: they do not care.",
+        when=("turns", ("in turn",)),
+        advanced=True,
+    )
     average: Average = choice(
         "pixels",
         title="Average over",

@@ -10,6 +10,7 @@ from napari_instseg.decoding.color_views import coloring_views
 from napari_instseg.decoding.coloring import ColoringDecode, coloring_stages
 from napari_instseg.losses.params import ColoringLoss, ForegroundLoss
 from napari_instseg.networks.params import NetworkParams
+from napari_instseg.refining.merging import MergeParams, disagreement, merge_stages
 from napari_instseg.refining.outlines import OutlineParams, outline_stages
 
 if TYPE_CHECKING:
@@ -40,8 +41,18 @@ class Loss(ColoringLoss, ForegroundLoss):
     """The colouring's loss, and that of the semantic map where there are classes."""
 
 
-class Decode(OutlineParams, ColoringDecode):
+class Decode(OutlineParams, MergeParams, ColoringDecode):
     """From colour probabilities to objects."""
+
+    merge_alike: float = tunable(
+        0.0,
+        0.0,
+        1.0,
+        step=0.01,
+        title="Merge alike neighbours",
+        help="Objects that touch and whose mean colours overlap by all but this share become one, most alike first. "
+        "Mends objects that take several colours; 1 merges all that touch, 0 nothing.",
+    )
 
 
 def build(params: Network, in_channels: int, ndim: int, classes: int) -> torch.nn.Module:
@@ -83,7 +94,7 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
 
 def stages(params: Decode) -> tuple[Stage, ...]:
     """Winning colours, their connected pieces, merging and outlines."""
-    return coloring_stages(params, outline_stages(params))
+    return coloring_stages(params, (*merge_stages(params, "colors", disagreement), *outline_stages(params)))
 
 
 def _join_palettes(raw: Tensors) -> torch.Tensor:

@@ -10,6 +10,7 @@ from napari_instseg.decoding.embedding import EmbeddingDecode, embedding_stages
 from napari_instseg.decoding.views import embedding_views
 from napari_instseg.losses.params import DiscriminativeLoss, ForegroundLoss
 from napari_instseg.networks.params import NetworkParams
+from napari_instseg.refining.merging import MergeParams, distance, merge_stages
 from napari_instseg.refining.outlines import OutlineParams, outline_stages
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Loss(DiscriminativeLoss, ForegroundLoss):
     """Both terms that are trained together."""
 
 
-class Decode(OutlineParams, EmbeddingDecode):
+class Decode(OutlineParams, MergeParams, EmbeddingDecode):
     """From an embedding and a foreground to objects; mean-shift with the bandwidth of the loss by default."""
 
 
@@ -64,7 +65,7 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
 
 def stages(params: Decode) -> tuple[Stage, ...]:
     """Foreground, clusters, their connected pieces and outlines."""
-    return embedding_stages(params, outline_stages(params))
+    return embedding_stages(params, (*merge_stages(params, "embedding", distance), *outline_stages(params)))
 
 
 METHOD = Method(

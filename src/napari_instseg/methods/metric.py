@@ -10,6 +10,7 @@ from napari_instseg.decoding.embedding import EmbeddingDecode, embedding_stages
 from napari_instseg.decoding.views import embedding_views
 from napari_instseg.losses.params import ForegroundLoss, MetricLoss
 from napari_instseg.networks.params import NetworkParams
+from napari_instseg.refining.merging import MergeParams, distance, merge_stages
 from napari_instseg.refining.outlines import OutlineParams, outline_stages
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Loss(MetricLoss, ForegroundLoss):
     """All that is trained together."""
 
 
-class Decode(OutlineParams, EmbeddingDecode):
+class Decode(OutlineParams, MergeParams, EmbeddingDecode):
     """From an embedding and seeds to objects; grown from the best seeds by default."""
 
     clusterer: Literal["mean-shift", "hdbscan", "k-means", "seeded growth"] = choice(
@@ -100,7 +101,7 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
 
 def stages(params: Decode) -> tuple[Stage, ...]:
     """Group pixels, then tidy the outlines, then score the objects."""
-    return embedding_stages(params, outline_stages(params))
+    return embedding_stages(params, (*merge_stages(params, "embedding", distance), *outline_stages(params)))
 
 
 METHOD = Method(

@@ -12,6 +12,7 @@ from napari_instseg.decoding.embedding import EmbeddingDecode, embedding_stages
 from napari_instseg.decoding.views import displacement_view, embedding_views
 from napari_instseg.losses.params import ForegroundLoss, SemiconvLoss
 from napari_instseg.networks.params import NetworkParams
+from napari_instseg.refining.merging import MergeParams, distance_in_radii, merge_stages
 from napari_instseg.refining.outlines import OutlineParams, outline_stages
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Loss(SemiconvLoss, ForegroundLoss):
     """All that is trained together."""
 
 
-class Decode(OutlineParams, EmbeddingDecode):
+class Decode(OutlineParams, MergeParams, EmbeddingDecode):
     """From an embedding and a foreground to objects."""
 
     bandwidth: float = tunable(
@@ -48,6 +49,16 @@ class Decode(OutlineParams, EmbeddingDecode):
         help="Pixels that point nearer than this to an object's centre belong to it; the unit is the distance that the "
         "network learnt. Larger: objects merge; smaller: objects break.",
         when=("clusterer", ("mean-shift",)),
+    )
+    merge_alike: float = tunable(
+        0.0,
+        0.0,
+        3.0,
+        step=0.05,
+        unit="radii",
+        title="Merge alike neighbours",
+        help="Objects that touch and point at places nearer than this become one, the nearest first; the unit is the "
+        "radius of both together. Mends large objects that break; from about 1 neighbours merge. 0 merges nothing.",
     )
 
 
@@ -88,12 +99,14 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
 
 def stages(params: Decode) -> tuple[Stage, ...]:
     """Measure the embedding in learnt kernel scales (equation 10), then cluster it."""
-    return (Stage("kernel scale", (), _in_kernel_scales), *embedding_stages(params, outline_stages(params)))
+    refine = (*merge_stages(params, "places", distance_in_radii), *outline_stages(params))
+    return (Stage("kernel scale", (), _in_kernel_scales), *embedding_stages(params, refine))
 
 
 def _in_kernel_scales(data: Data, params: Any) -> Data:
     pointing = data["embedding"].astype(np.float32, copy=False)
-    return {"pointing": pointing, "embedding": pointing / data["sigma"].flat[0] if "sigma" in data else pointing}
+    scaled = pointing / data["sigma"].flat[0] if "sigma" in data else pointing
+    return {"pointing": pointing, "places": pointing[: pointing.ndim - 1], "embedding": scaled}
 
 
 def object_centroids(data: Data) -> Array:
@@ -114,8 +127,20 @@ METHOD = Method(
     loss=Loss,
     decode=Decode,
     outputs=(
-        Output("embedding", "Embedding", "The place that each pixel points at, in pixels, and traits, (D, Y, X)."),
-        Output("sigma", "Kernel scale", "Learnt scale of the affinity, in pixels; one number.", "map", optional=True),
+        Output(
+            "embedding",
+            "Embedding",
+            "The place that each pixel points at, in pixels, and traits, (D, Y, X).",
+            in_pixels=True,
+        ),
+        Output(
+            "sigma",
+            "Kernel scale",
+            "Learnt scale of the affinity, in pixels; one number.",
+            "map",
+            optional=True,
+            in_pixels=True,
+        ),
         Output("foreground", "Foreground", "Probability of being in an object, (Y, X).", "map", optional=True),
         Output("semantic", "Classes", "Probability of each class, (K + 1, Y, X), the first none.", optional=True),
     ),

@@ -136,7 +136,8 @@ class ResidualUNet(nn.Module):
             features = self.down[level - 1](skips[-1]) if level else self.stem(image)
             if coordinates is not None and self.place:
                 every = self._shape["stem"] * 2**level
-                features = features + self.place[level](coordinates[(..., *(slice(None, None, every),) * self.ndim)])
+                cells: Any = (..., *(slice(None, None, every),) * self.ndim)
+                features = features + self.place[level](coordinates[cells])
             skips.append(encoder(functional.relu(features, inplace=True)))
         features = skips[-1]
         for skip, up, decoder in reversed(list(zip(skips[:-1], self.up, self.decoder, strict=True))):

@@ -1,0 +1,134 @@
+"""Make shipped models of what `train_models.py` trained: split a joint trunk, choose how to decode, score, write cards.
+
+Run as `python scripts/ship_models.py nuclei --data DSB2018 --trained OUT --out src/napari_instseg/zoo/models`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+from joint.joint import HEADS
+from materials import MATERIALS
+
+import napari_instseg.methods
+from napari_instseg.core.events import Result
+from napari_instseg.data.pairs import Pair
+from napari_instseg.inference.model import Model, load_model
+from napari_instseg.io.models import ModelSpec, Score
+from napari_instseg.methods import get_method
+from napari_instseg.metrics import evaluate_labels
+from napari_instseg.training.samples import typical_diameter
+from napari_instseg.training.validate import evaluate
+
+napari_instseg.methods.__path__.append(str(Path(__file__).parent / "joint"))
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "coloring": ("colors",),
+    "discriminative": ("embedding", "foreground"),
+    "semiconv": ("displacement", "foreground"),
+}
+"""Methods that a joint trunk is split into, and the heads that each keeps, in its own order."""
+SIZES = (15, 30, 50)
+OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
+    "coloring": {"min_size": SIZES, "merge_distance": (0, 2)},
+    "discriminative": {"min_size": SIZES, "bandwidth": (1.0, 1.5, 2.0, 2.5)},
+    "semiconv": {"min_size": SIZES, "bandwidth": (0.6, 0.8, 1.0, 1.3)},
+    "metric": {"min_size": SIZES},
+    "clusternet": {"min_size": SIZES},
+    "semiconv_rcnn": {"min_size": SIZES},
+}
+"""Decode parameters that are tried on the images to choose by."""
+
+
+def split(trained: Model, method: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Give the weights and the losses of one method of a joint model."""
+    weights = trained.network.state_dict()
+    rows = [channels * trained.network_params.stem**trained.spec.ndim for channels in HEADS.values()]  # type: ignore[attr-defined]
+    for key in ("network.head.weight", "network.head.bias"):
+        blocks = dict(zip(HEADS, weights[key].split(rows), strict=True))
+        weights[key] = torch.cat([blocks[name] for name in PARTS[method]])
+    if method != "semiconv":
+        weights = {key.removeprefix("network."): value for key, value in weights.items() if key != "log_sigma"}
+    known = {parameter.name for parameter in get_method(method).loss.parameters()}
+    return weights, {name: value for name, value in trained.spec.loss.items() if name in known}
+
+
+def choose_decode(model: Model, pairs: Sequence[Pair], diameter: float | None) -> dict[str, Any]:
+    """Give the decode parameters that find the objects of these images best, by mean AP."""
+    examples = [pair.read() for pair in pairs]
+    predictions = [model.predict(example.image, axes=example.axes, diameter=diameter) for example in examples]
+    names, ranges = zip(*OPTIONS[model.spec.method].items(), strict=True)
+
+    def mean_ap(decode: dict[str, Any]) -> float:
+        found = (prediction.decode(**decode).labels for prediction in predictions)
+        truth = (example.labels for example in examples)
+        return float(evaluate_labels(zip(truth, found, strict=True))["mean_ap"])
+
+    return max((dict(zip(names, values, strict=True)) for values in product(*ranges)), key=mean_ap)
+
+
+def score(model: Model, group: str, pairs: Sequence[Pair], diameter: float | None) -> Score:
+    """Segment held-out images as a user would, and compare."""
+    (report,) = (event.value for event in evaluate(model, pairs, diameter=diameter) if isinstance(event, Result))
+    chosen = {name: report[name] for name in Score.model_fields if name in report and name != "images"}
+    return Score(data=group, images=len(pairs), **{**chosen, "ap": {str(t): v for t, v in report["ap"].items()}})
+
+
+def ship(args: argparse.Namespace) -> None:
+    """Write the model folders."""
+    material = MATERIALS[args.material](args.data)
+    trained = load_model(args.trained)
+    # where training rescaled, images are given their diameter, as a user would
+    diameter = typical_diameter(pair.read().labels for pair in material.chosen) if material.diameter else None
+    for method in args.methods or (PARTS if trained.spec.method == "joint" else [trained.spec.method]):
+        weights, loss = trained.network.state_dict(), trained.spec.loss
+        if trained.spec.method == "joint":
+            weights, loss = split(trained, method)
+        model = Model(
+            ModelSpec(
+                name=f"{method}-{args.material}",
+                method=method,
+                title=material.title,
+                in_channels=trained.spec.in_channels,
+                diameter=round(trained.spec.diameter, 1),
+                network=trained.spec.network,
+                loss=loss,
+                normalization=trained.spec.normalization,
+                training={
+                    "data": material.data,
+                    "licence_of_the_data": material.licence,
+                    "held_out": f"{sum(map(len, material.held_out.values()))} images",
+                    "chosen_on": f"{len(material.chosen)} other images: the best weights and the way to decode",
+                    "seed": 0,
+                    "steps": trained.spec.training["step"],
+                    "command": "scripts/train_models.py, then scripts/ship_models.py",
+                    **({"started_from": args.started_from} if args.started_from else {}),
+                },
+                intended_use=material.intended_use,
+            )
+        )
+        model.load_weights(weights)
+        decode = choose_decode(model, material.chosen, diameter)
+        model.spec = model.spec.model_copy(update={"decode": decode})
+        print(model.spec.name, decode, flush=True)
+        scores = tuple(score(model, group, pairs, diameter) for group, pairs in material.held_out.items())
+        for found in scores:
+            values = " ".join(f"{value:.3f}" for value in found.ap.values())
+            print(f"{found.data}: AP {values} mean {found.mean_ap:.3f} SBD {found.sbd:.3f}", flush=True)
+        model.spec = model.spec.model_copy(update={"scores": scores})
+        model.save(args.out / model.spec.name)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("material", choices=sorted(MATERIALS))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--trained", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--methods", nargs="*", choices=sorted(OPTIONS), help="of a joint trunk; all by default")
+    parser.add_argument("--started-from", default="", help="what the weights began with, for the card")
+    ship(parser.parse_args())

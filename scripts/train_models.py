@@ -1,0 +1,108 @@
+"""Train a shipped model, or the trunk of several at once (method `joint`), on one of the `materials`.
+
+Run as `python scripts/train_models.py nuclei --data DSB2018 --out OUT`; with `--resume` it goes on where it was stopped.
+The best weights are chosen on images that are neither learnt from nor held out. `ship_models.py` makes models of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from joint.joint import HEADS
+from materials import MATERIALS, Material
+
+import napari_instseg.methods
+from napari_instseg.core.events import Message, Metric
+from napari_instseg.inference.model import load_model
+from napari_instseg.methods import get_method
+from napari_instseg.training.loop import train
+from napari_instseg.training.params import TrainParams
+from napari_instseg.training.recipe import Recipe
+
+napari_instseg.methods.__path__.append(str(Path(__file__).parent / "joint"))
+JOINT_LOSS = {"halo_weight": 2, "reach": 40, "dice": 0.3, "foreground_weight": 1.5}
+
+
+def make_recipe(method: str, material: Material, steps: int, learning_rate: float) -> Recipe:
+    """Give what is trained, and how."""
+    values: dict[str, dict[str, Any]] = {"loss": {}, "network": {}, "decode": {"min_size": 30}}
+    if method == "joint":
+        values["loss"] = {**JOINT_LOSS, "margin": material.margin}
+    if method != "semiconv_rcnn":
+        values["network"] = {"coordinates": "periodic"}
+    found = get_method(method)
+    return Recipe(
+        method=found,
+        **{name: getattr(found, name)(**given) for name, given in values.items()},
+        training=TrainParams(
+            steps=steps,
+            learning_rate=learning_rate,
+            weight_decay=0.01,
+            clip_norm=5.0,
+            ema_decay=0.997,
+            validate_every=600,
+            diameter=material.diameter,
+        ),
+        augmentation=material.augmentation,
+    )
+
+
+def start_from(names: Sequence[str], fresh: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Take over the trunk of earlier models, and the heads that they bring, one below the other.
+
+    Some methods wrap the network and name its weights ``network.*``; both names are given. Heads that are to be
+    learnt anew, of a joint trunk, are `fresh`.
+    """
+    own = [
+        {key.removeprefix("network."): value for key, value in load_model(name).network.state_dict().items()}
+        for name in names
+    ]
+    heads = {key: torch.cat([weights[key] for weights in own]) for key in ("head.weight", "head.bias")}
+    rows = [channels * 4 for channels in HEADS.values()]
+    for name in fresh:
+        block = heads["head.weight"].split(rows)[list(HEADS).index(name)]
+        block.normal_(0, 0.1, generator=torch.Generator().manual_seed(0))
+    weights = {**own[0], **heads}
+    return {**weights, **{f"network.{key}": value for key, value in weights.items()}}
+
+
+def main(args: argparse.Namespace) -> None:
+    """Train, printing the mean of every loss term every 50 steps."""
+    material = MATERIALS[args.material](args.data)
+    recipe = make_recipe(args.method, material, args.steps, args.learning_rate)
+    start = start_from(args.start, args.fresh) if args.start else None
+    began, sums, seen = time.monotonic(), {}, 0
+    for event in train(recipe, material.learnt, material.chosen, args.out, resume=args.resume, start=start):
+        if isinstance(event, Message):
+            print(event.text, flush=True)
+        elif isinstance(event, Metric) and "mean_ap" in event.values:
+            print(f"step {event.step}", {name: round(value, 3) for name, value in event.values.items()}, flush=True)
+        elif isinstance(event, Metric):
+            seen += 1
+            sums = {name: sums.get(name, 0.0) + value for name, value in event.values.items()}
+            if event.step % 50 == 0:
+                told = " ".join(f"{name} {value / seen:.4f}" for name, value in sums.items())
+                print(f"{(time.monotonic() - began) / 60:.1f} min step {event.step} {told}", flush=True)
+                sums, seen = {}, 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("material", choices=sorted(MATERIALS))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--method", default="joint")
+    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument(
+        "--start", nargs="*", default=(), help="models, or folders of models, of one trunk to go on from"
+    )
+    parser.add_argument("--fresh", nargs="*", default=(), choices=sorted(HEADS), help="heads of a joint trunk to forget")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--tag", default="", help="ignored; names the process")
+    main(parser.parse_args())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,7 +79,7 @@ class Explorer(QObject):
         self._projection: Projection = "main"
         self._listed: Listed | None = None
         self._labels_layer: Any = None
-        self._marked: Results | None = None
+        self._seen: Results | None = None
         self.inspector = Inspector(self._show_view, controller.fail, post)
         self.lens = LensTool(section.lens, controller, layers, image, post)
         reasons = Reasons()
@@ -88,7 +89,7 @@ class Explorer(QObject):
             controller.fail,
             post,
         )
-        self._plots = Answers(lambda question, _: iter([make_plot(*question)]), self._show_plot, controller.fail, post)
+        self._plots = Answers(_draw_plot, lambda answer: self._show_plot(*answer), controller.fail, post)
         self._pointer = Pointer(viewer, self)
         self._later = QTimer(self, singleShot=True, interval=SETTLED_MS)
         self._later.timeout.connect(self._follow_objects)
@@ -146,8 +147,9 @@ class Explorer(QObject):
 
     def _show_ready(self) -> None:
         results, index = self._controller.results, self._controller.workspace.index
-        if self._marked is not None and (results is None or results.source is not self._marked.source):
-            self._forget()
+        if self._seen is not None and (results is None or results.source is not self._seen.source):
+            self._forget(self._seen)
+        self._seen = results
         self._section.views.show_state(
             lambda view: why_not(results, index, view, self.selected),
             lambda view: results is not None and self._layers.shows(results, view),
@@ -184,14 +186,13 @@ class Explorer(QObject):
             self._outline()
             self._ask_why()
         if self._section.plot_section.opened:
-            self._plots.ask((results, index, self._projection, self._plot))
+            self._plots.ask((results, index, self._projection, self._plot, self._palette(results)))
 
-    def _forget(self) -> None:
+    def _forget(self, results: Results) -> None:
         """Remove the marks of another image's results, which stay where they are."""
-        if self._marked is not None:
-            for mark in (SELECTED, LASSO):
-                self._layers.hide_view(self._marked, mark)
-        self._marked, self._listed, self._plot, self.selected = None, None, None, 0
+        for mark in (SELECTED, LASSO):
+            self._layers.hide_view(results, mark)
+        self._listed, self._plot, self.selected = None, None, 0
         self._section.why.show_reason(None)
         self._section.plot.canvas.show_picture(None, None)
 
@@ -248,8 +249,8 @@ class Explorer(QObject):
 
     def _take_label(self, event: Any = None) -> None:
         results = self._controller.results
-        layer: Any = self._labels_layer
-        if layer is not None and self._looking and results and self._layers.labels_layer(results) is layer:
+        layer = self._layers.labels_layer(results) if results is not None else None
+        if layer is not None and layer is self._labels_layer and self._looking:
             self.select(int(layer.selected_label))
 
     @property
@@ -297,7 +298,6 @@ class Explorer(QObject):
 
     def _mark(self, results: Results, mark: Mark, mask: Any, index: Index, start: Any = ()) -> None:
         self._layers.show_view(results, mark, mask.astype(np.uint8), index, start)
-        self._marked = results
 
     def _ask_why(self) -> None:
         results = self._controller.results
@@ -319,19 +319,20 @@ class Explorer(QObject):
         self._show_lasso(None)
         self._follow_objects()
 
-    def _show_plot(self, plot: Plot | None) -> None:
+    def _show_plot(self, plot: Plot | None, picture: Any) -> None:
         canvas, results = self._section.plot.canvas, self._controller.results
         self._plot = plot
         if plot is None or results is None:
             canvas.show_picture(None, None)
             self._section.plot.say("This model gives neither an embedding nor colours.", "warning")
             return
-        canvas.show_picture(plot.picture(self._palette(int(plot.labels.max(initial=0)))), plot.bar)
+        canvas.show_picture(picture, plot.bar)
         self._section.plot.say("")
         self._light()
 
-    def _palette(self, highest: int) -> Any:
+    def _palette(self, results: Results) -> Any:
         """Give the colours of the objects as the layer shows them, those of no object grey; uint8 (n + 1, 3)."""
+        highest = max(int(plane.ids.max(initial=0)) for plane in results.planes.values())
         palette = np.full((highest + 1, 3), 128, np.uint8)
         if self._labels_layer is not None and highest:
             mapped = self._labels_layer.colormap.map(np.arange(1, highest + 1))
@@ -373,3 +374,9 @@ class Explorer(QObject):
         mask = plot.pixels_in(corners)
         self._mark(results, LASSO, mask, index)
         self._section.plot.say(plot.describe(mask))
+
+
+def _draw_plot(question: Any, is_stale: Callable[[], bool]) -> Iterator[tuple[Plot | None, Any]]:
+    *what, palette = question
+    plot = make_plot(*what)
+    yield plot, None if plot is None else plot.picture(palette)

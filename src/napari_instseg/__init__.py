@@ -27,12 +27,16 @@ if TYPE_CHECKING:
     from napari_instseg.io.pairs import open_pairs, pairs_from_arrays
     from napari_instseg.methods import get_method, methods
     from napari_instseg.metrics import evaluate_labels
+    from napari_instseg.training.finetune import finetune
+    from napari_instseg.training.finetune_params import FinetuneParams
     from napari_instseg.training.loop import train
+    from napari_instseg.training.material import open_examples
     from napari_instseg.training.recipe import Recipe
     from napari_instseg.zoo import shipped
 
 # Where each public name lives. Modules are imported when a name is first used, so that opening the window stays quick.
 _HOMES = {
+    "FinetuneParams": "training.finetune_params",
     "InstsegError": "core.errors",
     "Known": "inference.fit",
     "Method": "core.method",
@@ -46,12 +50,14 @@ _HOMES = {
     "View": "core.method",
     "choice": "core.params",
     "evaluate_labels": "metrics",
+    "finetune": "training.finetune",
     "fit": "inference.fit",
     "flag": "core.params",
     "get_method": "methods",
     "load_model": "inference.model",
     "load_sample": "data.samples",
     "methods": "methods",
+    "open_examples": "training.material",
     "open_pairs": "io.pairs",
     "pairs_from_arrays": "io.pairs",
     "read_image": "io.images",
@@ -64,6 +70,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "FinetuneParams",
     "InstsegError",
     "Known",
     "Method",
@@ -78,12 +85,14 @@ __all__ = [
     "__version__",
     "choice",
     "evaluate_labels",
+    "finetune",
     "fit",
     "flag",
     "get_method",
     "load_model",
     "load_sample",
     "methods",
+    "open_examples",
     "open_pairs",
     "pairs_from_arrays",
     "read_image",

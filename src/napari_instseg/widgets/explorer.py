@@ -132,7 +132,7 @@ class Explorer(QObject):
         self._pointer.clicked.connect(self._pick)
         events.spec.connect(self._show_model)
         events.index.connect(self._later_follow)
-        events.window.connect(self._light)
+        events.window.connect(self._light_view)
         controller.found.connect(self._show_found)
         controller.ready.connect(self._show_ready)
         self._show_model()
@@ -358,6 +358,10 @@ class Explorer(QObject):
             mask = plot.labels == self.selected
             cells = plot.cells_of(mask) if mask.any() else None
         self._section.plot.canvas.light(cells)
+
+    def _light_view(self) -> None:
+        if self._section.plot.in_view:
+            self._light()
 
     def _mark_pixels(self, pixels: list[Pixel]) -> None:
         places = [self._plot.place(pixel) for pixel in pixels] if self._plot is not None else []

@@ -234,7 +234,7 @@ class OwnLayers:
             points = view.look if isinstance(view, Mark) else {"size": 5, "face_color": "yellow"}
             return viewer.add_points(data, name=name, **points, **how)
         if view.layer == "vectors":
-            return viewer.add_vectors(data, name=name, **how)
+            return viewer.add_vectors(data, name=name, edge_width=0.7, edge_color="yellow", **how)
         limits = view.limits if view.limits is not None or view.layer == "rgb" else _range(data)
         look = {} if view.layer == "rgb" else {"colormap": view.colormap, "contrast_limits": limits}
         # below the objects, so that these stay in sight

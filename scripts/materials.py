@@ -75,7 +75,7 @@ def cells(folder: Path) -> Material:
 
 
 def shapes(folder: Path) -> Material:
-    """Leaf rosettes, worms and bacteria: one folder each of what `instseg simulate` wrote; the last tenth is held out."""
+    """Leaf rosettes, worms and bacteria: a folder each that `instseg simulate` wrote; the last tenth is held out."""
     learnt, chosen, held_out = [], [], {}
     for kind in sorted(path for path in folder.iterdir() if path.is_dir()):
         pairs = sorted(open_pairs(kind), key=lambda pair: pair.name)

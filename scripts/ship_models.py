@@ -32,14 +32,14 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "semiconv": ("displacement", "foreground"),
 }
 """Methods that a joint trunk is split into, and the heads that each keeps, in its own order."""
-SIZES = (15, 30, 50)
+SIZES = (15, 30)
 OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
-    "coloring": {"min_size": SIZES, "merge_distance": (0, 2)},
-    "discriminative": {"min_size": SIZES, "bandwidth": (1.0, 1.5, 2.0, 2.5)},
-    "semiconv": {"min_size": SIZES, "bandwidth": (0.6, 0.8, 1.0, 1.3)},
-    "metric": {"min_size": SIZES},
+    "coloring": {"min_size": SIZES, "merge_alike": (0.0, 0.05, 0.1, 0.2, 0.3)},
+    "discriminative": {"min_size": SIZES, "bandwidth": (0.7, 1.0, 1.5), "merge_alike": (1.25, 1.5, 1.75, 2.0, 2.25)},
+    "semiconv": {"min_size": SIZES, "bandwidth": (0.7, 1.0), "merge_alike": (0.3, 0.4, 0.5, 0.6, 0.7)},
+    "metric": {"min_size": SIZES, "merge_alike": (0.0, 0.5, 1.0, 1.5)},
     "clusternet": {"min_size": SIZES},
-    "semiconv_rcnn": {"min_size": SIZES},
+    "semiconv_rcnn": {},
 }
 """Decode parameters that are tried on the images to choose by."""
 

@@ -1,7 +1,6 @@
 """Train a shipped model, or the trunk of several at once (method `joint`), on one of the `materials`.
 
-Run as `python scripts/train_models.py nuclei --data DSB2018 --out OUT`; with `--resume` it goes on where it was stopped.
-The best weights are chosen on images that are neither learnt from nor held out. `ship_models.py` makes models of them.
+Run as `python scripts/train_models.py nuclei --data DSB2018 --out OUT`; `--resume` goes on where it was stopped. The best weights are chosen on images that are neither learnt from nor held out. `ship_models.py` makes models of them.
 """
 
 from __future__ import annotations
@@ -30,9 +29,10 @@ JOINT_LOSS = {"halo_weight": 2, "reach": 40, "dice": 0.3, "foreground_weight": 1
 
 def make_recipe(method: str, material: Material, steps: int, learning_rate: float) -> Recipe:
     """Give what is trained, and how."""
-    values: dict[str, dict[str, Any]] = {"loss": {}, "network": {}, "decode": {"min_size": 30}}
+    values: dict[str, dict[str, Any]] = {"loss": {}, "network": {}, "decode": {}}
     if method == "joint":
         values["loss"] = {**JOINT_LOSS, "margin": material.margin}
+        values["decode"] = {"bandwidth": 1.0, "merge_alike": 1.5}
     if method != "semiconv_rcnn":
         values["network"] = {"coordinates": "periodic"}
     found = get_method(method)
@@ -102,7 +102,9 @@ if __name__ == "__main__":
     parser.add_argument(
         "--start", nargs="*", default=(), help="models, or folders of models, of one trunk to go on from"
     )
-    parser.add_argument("--fresh", nargs="*", default=(), choices=sorted(HEADS), help="heads of a joint trunk to forget")
+    parser.add_argument(
+        "--fresh", nargs="*", default=(), choices=sorted(HEADS), help="heads of a joint trunk to forget"
+    )
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--tag", default="", help="ignored; names the process")
     main(parser.parse_args())

@@ -1,6 +1,7 @@
 """Train a shipped model, or the trunk of several at once (method `joint`), on one of the `materials`.
 
-Run as `python scripts/train_models.py nuclei --data DSB2018 --out OUT`; `--resume` goes on where it was stopped. The best weights are chosen on images that are neither learnt from nor held out. `ship_models.py` makes models of them.
+Run as `python scripts/train_models.py nuclei --data DSB2018 --out OUT`; `--resume` goes on where it was stopped. The
+best weights are chosen on images that are neither learnt from nor held out. `ship_models.py` makes models of them.
 """
 
 from __future__ import annotations

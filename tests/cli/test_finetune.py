@@ -7,7 +7,7 @@ import torch
 
 from napari_instseg.io.models import read_spec, read_weights
 
-FAST = ("--batch-size", 2, "--patch-size", 64, "--validate-every", 2, "--augmentation", "none", "--device", "cpu")
+FAST = ("--batch-size", 2, "--patch-size", 64, "--validate-every", 1, "--augmentation", "none", "--device", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +32,10 @@ def test_a_folder_of_pairs_teaches(instseg, start, dots, tmp_path, capsys):
     assert "held-out objects" in said.err
     verdict = json.loads(report.read_text())
     assert verdict["after"]["objects"] == verdict["before"]["objects"] > 0
-    assert read_spec(out).training["fine_tuning_steps"] in (2, 3)
+    assert read_spec(out).training["fine_tuning_steps"] in (1, 2, 3)
     # resumed for longer, it is what it would have been from the start; and the same as from Python
     assert instseg("finetune", start, dots, "--out", out, "--steps", 5, "--resume", *FAST) == 0
-    params = FinetuneParams(batch_size=2, patch_size=64, validate_every=2, augmentation="none")
+    params = FinetuneParams(batch_size=2, patch_size=64, validate_every=1, augmentation="none")
     list(finetune(start, open_examples(dots), tmp_path / "own", steps=5, params=params, device="cpu"))
     mine, own = read_weights(out), read_weights(tmp_path / "own")
     assert all(torch.equal(mine[name], own[name]) for name in own)

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication
 from napari_instseg.io.projects import read_project
 from napari_instseg.workspace.retrain import Length
 
-LONG_S = 280
+LONG_S = 800
 
 
 class Hand:
@@ -73,12 +73,15 @@ def work(window, disks):
     window.viewer.add_image(image, name="cells")
     window.viewer.window.resize(1300, 900)
     window.viewer.window.show()
-    window.run()
+    window.dock.segment._run.click()
+    window.wait(LONG_S)
     window.viewer.reset_view()
     window.qtbot.wait(50)
     window.count = count
     window.section = window.dock.retrain
     window.retraining = window.dock.retrainer.retraining
+    for name, value in (("batch_size", 1), ("patch_size", 48), ("augmentation", "gentle")):
+        window.section.form.changed.emit(name, value)
     return window
 
 
@@ -88,7 +91,7 @@ def correct_three(work):
     hand.accept(15, 15)
     hand.draw(15, 45, 6)
     hand.draw(75, 105, 6)
-    work.qtbot.waitUntil(lambda: work.dock.retrainer.idle, timeout=20_000)
+    work.qtbot.waitUntil(lambda: work.dock.retrainer.idle and work.section._start.isEnabled(), timeout=LONG_S * 1000)
 
 
 def wait_for(work, state):
@@ -96,7 +99,7 @@ def wait_for(work, state):
     work.qtbot.wait(50)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2000)
 def test_the_whole_loop(work, project, brightness):
     section = work.section
     assert not section._start.isEnabled()
@@ -106,7 +109,6 @@ def test_the_whole_loop(work, project, brightness):
     correct_three(work)
     corrections = work.dock.corrector.correcting.corrections
     assert len(corrections.accepted) == 3
-    assert section._start.isEnabled()
     section.set_length(Length(20, None))
     section._start.click()
     assert not section._start.isVisibleTo(section)
@@ -122,7 +124,7 @@ def test_the_whole_loop(work, project, brightness):
     better = version.after["mean_ap"] > version.before["mean_ap"] + 0.005
     assert section._keep.isDefault() == better
     section._keep.click()
-    work.wait()
+    work.wait(LONG_S)
     folder = project / "versions" / "bright-v2"
     models = work.dock.segment.model._choice
     assert "bright-v2" in [models.itemText(row) for row in range(models.count())]
@@ -135,7 +137,7 @@ def test_the_whole_loop(work, project, brightness):
     assert [v.state for v in read_project(project).versions] == ["kept"]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2000)
 def test_paused_rolled_back_and_the_window_stays_usable(work, project, gaps):
     section = work.section
     section.project.made.emit(project)
@@ -160,6 +162,7 @@ def test_paused_rolled_back_and_the_window_stays_usable(work, project, gaps):
     assert not (project / "versions" / "bright-v2").exists()
 
 
+@pytest.mark.timeout(2000)
 def test_reopened_with_one_click(work, project, make_napari_viewer_proxy, qtbot, tmp_path, brightness):
     work.section.project.made.emit(project)
     correct_three(work)
@@ -182,7 +185,7 @@ def test_reopened_with_one_click(work, project, make_napari_viewer_proxy, qtbot,
     work.section.project.opened.emit(recent[0])
     assert work.section.project._list.count() == 1
     work.section.project.example_opened.emit("cells")
-    work.wait()
+    work.wait(LONG_S)
     again = work.dock.corrector.correcting.corrections
     assert again.accepted == accepted
     np.testing.assert_array_equal(work.labels("cells").data, labels)

@@ -74,6 +74,17 @@ def test_reopened_it_is_as_it_was(tmp_path, loop):
     again.close()
 
 
+def test_other_corrections_of_an_image_overwrite_nothing(opened):
+    image, first, second = source(), corrected(), corrected()
+    first.accept(1)
+    second.accept(2)
+    name = follow(opened, image, first).name
+    other = follow(opened, image, second, anew=True).name
+    assert other != name
+    assert opened.corrections(name).accepted == {1}
+    assert opened.corrections(other).accepted == {2}
+
+
 def test_an_image_file_is_referred_to_and_what_a_file_does_not_hold_is_copied(tmp_path, opened):
     image = source()
     np.save(tmp_path / "cells.npy", image.array)

@@ -183,13 +183,14 @@ def finetune(
 
     names = model or list(shipped())[: 1 if quick else None]
     learn, held_out = _simulated_bacteria(seed) if data is None else open_split(data)
+    learn, held_out = learn[: 8 if quick else images], held_out[: 2 if quick else None]
     old = None if remember is None else take(*open_split(remember), read_spec(find_model(names[0])).ndim)
     with Follower() as follower, keeping(lambda: "Nothing was written."):
         rows = follower.run(
             benchmark_finetune(
                 names,
-                learn[: 8 if quick else images],
-                held_out[: 2 if quick else None],
+                learn,
+                held_out,
                 objects=objects or ((10, 100) if quick else (10, 30, 100, 300)),
                 minutes=minutes or ((1.0,) if quick else (2.0, 5.0, 10.0)),
                 diameter=diameter,

@@ -46,6 +46,8 @@ MINUTES = 5.0
 FOREVER = 1_000_000
 """Steps of the recipe: the course of a fine-tuning does not depend on when it will end."""
 SAVE_EVERY = 20
+NEAR = 4
+"""Pixels from an object: known background that is nearer may be no more than a ring around what was accepted."""
 OTHER_SIZE = 1.5
 """Objects that differ from the model's by more than this factor make the new model one of their size."""
 
@@ -344,9 +346,12 @@ def _channels(plane: Plane, wanted: int) -> Any:
 
 def _background_is_known(samples: Sequence[Sample]) -> bool:
     """Tell whether more background is known than rings around objects."""
-    background = sum(int((sample.labels == 0).sum()) for sample in samples)
-    objects = sum(int((sample.labels > 0).sum()) for sample in samples)
-    return background > 0.5 * objects
+    from scipy import ndimage
+
+    objects = [sample.labels > 0 for sample in samples]
+    near = [ndimage.binary_dilation(inside, np.ones((3,) * inside.ndim), iterations=NEAR) for inside in objects]
+    far = sum(int(((s.labels == 0) & ~close).sum()) for s, close in zip(samples, near, strict=True))
+    return far > 0.5 * sum(int(inside.sum()) for inside in objects)
 
 
 def _recipe(model: Model, params: FinetuneParams, plan: Plan) -> Recipe:

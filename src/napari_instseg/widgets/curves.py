@@ -42,7 +42,7 @@ class Curves(QWidget):
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Add what was measured at a step: loss terms, or scores."""
         if "loss" in values:
-            terms = {name: value for name, value in values.items() if name != "loss" or len(values) < 3}
+            terms = {name: value for name, value in values.items() if name != "loss"}
             kind = self.losses
         else:
             terms = {title: values[name] for name, title in SCORES.items() if name in values}
@@ -90,8 +90,10 @@ class Curves(QWidget):
         words = [(title, ink)]
         for number, (name, curve) in enumerate(curves.items()):
             color = QColor(COLORS[number % len(COLORS)])
+            if not curve:
+                continue
             shown = f"{curve[-1][1]:.2f}" if limits else f"{math.exp(curve[-1][1]):.3g}"
-            words.append((f"{name} {shown}" if curve else name, color))
+            words.append((f"{name} {shown}", color))
             points = [
                 QPointF(
                     plot.left() + plot.width() * step / max(last, 1),

@@ -86,11 +86,17 @@ class Retrainer(QObject):
         corrections, results, project = self._correcting.corrections, self._controller.results, self.project
         if project is None or results is None or corrections is None or corrections is self._followed:
             return
+        workspace = self._controller.workspace
+        saved = project.find(results.source, results.reading, workspace.channel) is not None
         if not corrections.says_something and not self._restore():
             return
-        workspace, kept = self._controller.workspace, self._correcting.of(results)
-        project.follow(results.source, results.reading, kept, channel=workspace.channel, diameter=workspace.diameter)
+        anew = saved and corrections.says_something
+        kept = self._correcting.of(results)
+        how = {"channel": workspace.channel, "diameter": workspace.diameter}
+        name = project.follow(results.source, results.reading, kept, anew=anew, **how)
         self._followed = kept
+        if anew:
+            self._tell(f"The project has other corrections of this image; these are kept beside them as '{name}'.")
 
     def _restore(self) -> bool:
         """Take up the corrections that the project has of the open image; tell whether it has any."""

@@ -56,7 +56,7 @@ class Project:
     """So many examples wait to be saved, and the problem in words, if there was one."""
 
     def __init__(self, folder: str | Path, post: Post, *, create: bool = False) -> None:
-        self.folder, self._post = Path(folder), post
+        self.folder, self._post = Path(folder).resolve(), post
         self._writing = Lock()
         self._held = ExitStack()
         if create:
@@ -99,10 +99,22 @@ class Project:
         *,
         channel: int | None = None,
         diameter: float | None = None,
+        anew: bool = False,
     ) -> str:
         """Take an image as an example, and save its corrections now and after each of their changes.
 
         Saving is done behind the window; see `saved`, and `flush` to wait for it.
+
+        Parameters
+        ----------
+        source, reading, corrections
+            The image, and what is known of it.
+        channel : int, optional
+            The only channel that is looked at.
+        diameter : float, optional
+            Typical object diameter that the user gave, in pixels.
+        anew : bool
+            Make another example of an image that has one, instead of overwriting what is known by that one.
 
         Returns
         -------
@@ -115,7 +127,7 @@ class Project:
             If the image cannot be one.
         """
         axes_of(reading, channel)
-        known = self.find(source, reading, channel)
+        known = None if anew else self.find(source, reading, channel)
         name = known.name if known is not None else self._free_name(source.name)
         self._stop_following(name)
 

@@ -188,9 +188,9 @@ class Retraining:
 
     def compare_again(self, order: CompareOrder) -> None:
         """Compare on another image, or after a restart."""
-        folder, version = self.folder, self._version
-        if self.state == "to judge" and folder is not None and version is not None:
-            self._run(_compare(order, version.start, str(folder)), order)
+        folder = self.folder
+        if self.state == "to judge" and folder is not None:
+            self._run(_compare(order, str(folder / "training" / "start"), str(folder)), order)
 
     def close(self) -> None:
         """End the thread; what was learnt is kept, and can go on."""

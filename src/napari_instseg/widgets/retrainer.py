@@ -92,8 +92,14 @@ class Retrainer(QObject):
             return
         anew = saved and corrections.says_something
         kept = self._correcting.of(results)
-        how = {"channel": workspace.channel, "diameter": workspace.diameter}
-        name = project.follow(results.source, results.reading, kept, anew=anew, **how)
+        name = project.follow(
+            results.source,
+            results.reading,
+            kept,
+            channel=workspace.channel,
+            diameter=workspace.diameter,
+            anew=anew,
+        )
         self._followed = kept
         if anew:
             self._tell(f"The project has other corrections of this image; these are kept beside them as '{name}'.")

@@ -6,7 +6,7 @@ Needs a display, or `sh scripts/with_display.sh .venv/bin/python scripts/inspect
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def save(viewer: napari.Viewer, path: Path) -> Path:
     return path
 
 
-def layers(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Iterator[Path]:
+def layers(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Path:
     """Show each view by itself, one after the other, as tiles of one sheet."""
     from PIL import ImageDraw
 
@@ -115,10 +115,17 @@ def layers(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) ->
         sheet.paste(tile, (place % columns * TILE, place // columns * TILE))
     path = folder / f"inspect-layers-{name}.png"
     sheet.quantize(256).save(path, optimize=True)
-    yield path
+    return path
 
 
-def lens(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Iterator[Path]:
+def colors(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Path:
+    """Show each view of a colouring, with an object selected, so that its halo is there too."""
+    dock.explorer.select(neighbours(dock)[0])
+    work(dock)
+    return layers(viewer, dock, folder, name)
+
+
+def lens(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Path:
     """Hold one pixel, then click one in a neighbouring object."""
     dock.look.lens.toggle()
     near, far = neighbours(dock)
@@ -128,7 +135,7 @@ def lens(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> I
     point_at(viewer, middle_of(dock, near), click=True)
     point_at(viewer, middle_of(dock, far), click=True)
     work(dock)
-    yield save(viewer, folder / f"inspect-lens-{name}.png")
+    return save(viewer, folder / f"inspect-lens-{name}.png")
 
 
 def neighbours(dock: SegmentDock) -> tuple[int, int]:
@@ -144,17 +151,17 @@ def neighbours(dock: SegmentDock) -> tuple[int, int]:
     return int(lower[best]), int(higher[best])
 
 
-def why(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Iterator[Path]:
+def why(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Path:
     """Go to the fourth of the least certain objects."""
     dock.look.why_section.open()
     work(dock)
     for _ in range(4):
         dock.explorer._step(1)
         work(dock)
-    yield save(viewer, folder / f"inspect-why-{name}.png")
+    return save(viewer, folder / f"inspect-why-{name}.png")
 
 
-def plot(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Iterator[Path]:
+def plot(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Path:
     """Draw a lasso around the densest heap."""
     dock.look.plot_section.open()
     work(dock)
@@ -167,7 +174,7 @@ def plot(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> I
     points = [canvas._from_cell(place) for place in ring]
     drag(canvas, points)
     work(dock)
-    yield save(viewer, folder / f"inspect-plot-{name}.png")
+    return save(viewer, folder / f"inspect-plot-{name}.png")
 
 
 def drag(widget: Any, points: list[QPointF]) -> None:
@@ -180,13 +187,25 @@ def drag(widget: Any, points: list[QPointF]) -> None:
     QTest.mouseRelease(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, places[-1])
 
 
-Steps = Callable[[napari.Viewer, SegmentDock, Path, str], Iterator[Path]]
+Steps = Callable[[napari.Viewer, SegmentDock, Path, str], Path]
 SCENES: dict[str, tuple[str, str, dict[str, Any], tuple[Steps, ...]]] = {
-    "embedding": ("nuclei-crowded", "discriminative-nuclei", {}, (layers, why, plot, lens)),
-    "seeds": ("nuclei-crowded", "discriminative-nuclei", {"clusterer": "seeded growth"}, (layers,)),
-    "colors": ("nuclei-crowded", "coloring-nuclei", {}, (why, layers, plot, lens)),
+    "embedding": ("nuclei-crowded", "discriminative-nuclei", {}, (lens, why, plot, layers)),
+    "colors": ("nuclei-crowded", "coloring-nuclei", {}, (lens, colors)),
 }
 """For each name: sample, model, changes under Tune, and what is done."""
+
+
+def tidy(viewer: napari.Viewer, dock: SegmentDock) -> None:
+    """Fold what a step unfolded, and remove what it added."""
+    look = dock.look
+    if look.lens.on:
+        look.lens.toggle()
+    look.plot.canvas.lassoed.emit(None)
+    dock.explorer.select(0)
+    for section in (look.why_section, look.plot_section):
+        section._button.setChecked(False)
+    viewer.reset_view()
+    work(dock)
 
 
 def main() -> None:
@@ -199,11 +218,12 @@ def main() -> None:
     for name, (sample, model, changes, steps) in SCENES.items():
         if options.names and name not in options.names:
             continue
+        viewer, dock = open_and_run(sample, model, **changes)
         for step in steps:
-            viewer, dock = open_and_run(sample, model, **changes)
-            for path in step(viewer, dock, options.out, name):
-                print(f"{path.name}: {path.stat().st_size // 1024} kB", flush=True)
-            viewer.close()
+            path = step(viewer, dock, options.out, name)
+            print(f"{path.name}: {path.stat().st_size // 1024} kB", flush=True)
+            tidy(viewer, dock)
+        viewer.close()
 
 
 if __name__ == "__main__":

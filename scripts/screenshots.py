@@ -22,7 +22,7 @@ from napari_instseg.widgets.dock import WIDTH, SegmentDock
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 PLUGIN, DOCK = "napari-instseg", "Segment"
-PATIENCE_S = 300
+PATIENCE_S = 1800
 
 
 @dataclass(frozen=True)

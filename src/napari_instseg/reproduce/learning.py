@@ -84,6 +84,7 @@ class Course:
         *,
         steps: int | None = None,
         zoom: float = 1.0,
+        start: Model | None = None,
         **values: Mapping[str, Any],
     ) -> Generator[Event, None, Model]:
         """Train one model.
@@ -96,6 +97,8 @@ class Course:
             Those of the budget if not given.
         zoom : float
             The network sees the images enlarged by this; `Model.predict` then needs their object diameter.
+        start : Model, optional
+            The network is like its network and begins with its weights, as far as they fit.
         **values
             Parameters by group, as `Recipe.make` takes them, where they are not those of the budget.
 
@@ -116,25 +119,28 @@ class Course:
             "patch_size": budget.side,
             "diameter": diameter(pictures) * zoom if zoom != 1 else 0.0,
             "learning_rate": 2e-3,
+            "clip_norm": 5.0,
             "ema_decay": 0.99,
             "validate_every": steps,
             "save_every": steps,
             "seed": self.seed,
             **values.get("training", {}),
         }
-        recipe = Recipe.make(method, {"augmentation": FLIPS, **values, "training": training})
+        network = {**(start.spec.network if start else {}), **values.get("network", {})}
+        recipe = Recipe.make(method, {"augmentation": FLIPS, **values, "network": network, "training": training})
+        weights = start.network.state_dict() if start else None
         pairs = [picture.pair for picture in pictures]
-        start = time.perf_counter()
+        began = time.perf_counter()
         with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             # an image is "validated" on, once at the end, only because that writes the model; no choice is made by it
-            for event in train(recipe, pairs, pairs[:1], Path(folder) / "model"):
+            for event in train(recipe, pairs, pairs[:1], Path(folder) / "model", start=weights):
                 if isinstance(event, Progress) and event.what == "steps":
                     yield Progress(self.done + event.done, self.total, "steps")
                 elif isinstance(event, Message) and event.warning:
                     yield event
             model = load_model(Path(folder) / "model")
         self.done += steps
-        self.seconds.append(time.perf_counter() - start)
+        self.seconds.append(time.perf_counter() - began)
         return model
 
 

@@ -189,13 +189,8 @@ def test_reopened_with_one_click(work, project, make_napari_viewer_proxy, qtbot,
     again = work.dock.corrector.correcting.corrections
     assert again.accepted == accepted
     np.testing.assert_array_equal(work.labels("cells").data, labels)
-    second.retrainer.release()
-    second.corrector.release()
-    second.controller.close()
-    second.explorer.release()
-    second.tuner.release()
-    second.segment.image.release()
     second.deleteLater()
+    qtbot.wait(100)
 
 
 def test_a_newer_project_is_told_and_not_touched(work, project):

@@ -19,9 +19,10 @@ from napari_instseg.workspace.controller import Controller
 from napari_instseg.workspace.correcting import Correcting
 from napari_instseg.workspace.corrections import Corrections
 from napari_instseg.workspace.jobs import Post
-from napari_instseg.workspace.project import Project, look_of
+from napari_instseg.workspace.project import Project
 from napari_instseg.workspace.recent import Recent
 from napari_instseg.workspace.retrain import Retraining, version_models
+from napari_instseg.workspace.source import readings
 from napari_instseg.workspace.status import Tone
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ class Retrainer(QObject):
         if self.retraining.running:
             self._tell("Pause or stop the retraining first.", "warning")
             return
+        if folder is not None and self.project is not None and folder.resolve() == self.project.folder:
+            return
         try:
             project = Project(folder, self._post, create=create) if folder is not None else None
         except InstsegError as error:
@@ -189,7 +192,8 @@ class Retrainer(QObject):
             return
         example = next(e for e in project.spec.examples if e.name == name)
         for layer in images_in(self._viewer):
-            if look_of(source_of(layer).array) == example.look:
+            source = source_of(layer)
+            if any(project.find(source, reading) is example for reading in readings(source)):
                 self._viewer.layers.selection.active = layer
                 return
         image = read_example_image(project.folder, example)
@@ -201,6 +205,7 @@ class Retrainer(QObject):
     def _remove(self, name: str) -> None:
         if self.project is not None:
             self.project.remove(name)
+            self._followed = None  # if it is edited again, it is an example again
 
     def _import(self, image: Path, labels: Path) -> None:
         if self.project is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -154,7 +154,8 @@ class Project:
         known = next((e for e in self.spec.examples if e.name == name), None)
         if known is None:
             image = self._keep_image(name, source, reading, channel)
-            known = ExampleSpec(name=name, image=image, diameter=diameter, look=look_of(source.array))
+            look = look_of(take_of(source, reading, channel))
+            known = ExampleSpec(name=name, image=image, diameter=diameter, look=look)
             projects.write_edits(self.folder, name, training, arrays)
             self._write(lambda spec: {"examples": (*spec.examples, known)})
             return
@@ -170,7 +171,7 @@ class Project:
 
     def find(self, source: Source, reading: Reading, channel: int | None = None) -> ExampleSpec | None:
         """Give the example that was made of an image, wherever its file is now; None if there is none."""
-        look, axes = look_of(source.array), axes_of(reading, channel)
+        look, axes = look_of(take_of(source, reading, channel)), axes_of(reading, channel)
         return next((e for e in self.spec.examples if e.look == look and e.image.axes == axes), None)
 
     def corrections(self, name: str) -> Corrections:
@@ -302,21 +303,19 @@ class Project:
 
     def _keep_image(self, name: str, source: Source, reading: Reading, channel: int | None) -> ImageRef:
         """Refer to the image's file where it holds just this image, else copy the image."""
-        axes = axes_of(reading, channel)
-        take: list[int | None] = [None] * source.array.ndim
+        axes, taken = axes_of(reading, channel), take_of(source, reading, channel)
+        take: list[int | None] = [None] * len(source.array.shape)
         if channel is not None and reading.channel_axis is not None:
             take[reading.channel_axis] = channel
         if source.path:
             try:
                 found = read_image(source.path).array
-                if found.shape == source.array.shape and look_of(found) == look_of(source.array):
+                same = found.ndim == len(take) and look_of(found[where_of(take)]) == look_of(taken)
+                if same:
                     return projects.refer_to_image(self.folder, source.path, tuple(take), axes)
-            except InputError:
-                pass  # a format that only the viewer reads
-        taken = np.asarray(source.array[tuple(slice(None) if i is None else i for i in take)])
-        if reading.roles[-1] == "color":
-            taken = taken[..., :3]  # transparency is no intensity
-        return projects.copy_image(self.folder, name, taken, axes)
+            except (InputError, IndexError):
+                pass  # a format that only the viewer reads, or reads otherwise
+        return projects.copy_image(self.folder, name, np.asarray(taken), axes)
 
     def _write(self, change: Callable[[ProjectSpec], dict[str, Any]]) -> None:
         """Change `project.json`, on disk first, so that what is here is never more than what is there."""
@@ -359,6 +358,20 @@ def axes_of(reading: Reading, channel: int | None) -> str:
     letters = {"channel": "C", "color": "C", "volume": "Z"}
     roles = [role for role in reading.roles if not (role == "channel" and channel is not None)]
     return "".join(next(along) if role == "stack" else letters.get(role) or next(spatial) for role in roles)
+
+
+def take_of(source: Source, reading: Reading, channel: int | None) -> Any:
+    """Give what an example is of an image: the channel that is looked at, without transparency."""
+    take: list[int | None] = [None] * len(source.array.shape)
+    if channel is not None and reading.channel_axis is not None:
+        take[reading.channel_axis] = channel
+    taken = source.array[where_of(take)]
+    return taken[..., :3] if reading.roles[-1] == "color" else taken
+
+
+def where_of(take: Sequence[int | None]) -> tuple[Any, ...]:
+    """Give an index that takes whole axes where `take` is None."""
+    return tuple(slice(None) if i is None else i for i in take)
 
 
 def look_of(array: Any) -> str:

@@ -119,7 +119,6 @@ class Course:
             "patch_size": budget.side,
             "diameter": diameter(pictures) * zoom if zoom != 1 else 0.0,
             "learning_rate": 2e-3,
-            "clip_norm": 5.0,
             "ema_decay": 0.99,
             "validate_every": steps,
             "save_every": steps,

@@ -63,7 +63,14 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
     course = Course(budget, budget.steps, seed)
     dimensions = QUICK_DIMENSIONS if quick else DIMENSIONS
     colour = [_in_colour(picture) for picture in learnt]
-    model = yield from course.learn("metric", colour, start=load_model(START), network={"dimensions": dimensions})
+    model = yield from course.learn(
+        "metric",
+        colour,
+        start=load_model(START),
+        network={"dimensions": dimensions},
+        # the similarity's gradient is long at first, and clipped hard it would leave nothing of the foreground's
+        training={"clip_norm": 5.0},
+    )
     predictions = yield from predict(model, tests)
     keep = slice(None, None, 3 if scale < TINY else None)
     settings: list[tuple[str, float, int, tuple[float, float | str]]]

@@ -269,6 +269,12 @@ class ParameterForm(QWidget):
         if isinstance(made, NumberRow):
             made.strip.show_strip(strip)
 
+    def fade_strips(self) -> None:
+        """Show that the strips are of another slice or other true objects, until new ones come."""
+        for made in self.rows.values():
+            if isinstance(made, NumberRow):
+                made.strip.show_valid(False)
+
     def clear_strips(self) -> None:
         """Show no strips, as for another image."""
         for made in self.rows.values():

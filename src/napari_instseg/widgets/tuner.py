@@ -126,7 +126,7 @@ class Tuner(QObject):
         """Other objects are true, or another prediction is looked at: strips begin anew."""
         self._known = None
         if self._section.form is not None:
-            self._section.form.clear_strips()
+            self._section.form.fade_strips()
         self._show_ready()
         self._later.start()
 

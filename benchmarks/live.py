@@ -32,6 +32,7 @@ from napari_instseg.widgets.parameters import NumberRow
 from napari_instseg.workspace.results import Results
 from napari_instseg.workspace.source import readings
 
+WINDOW = (1200, 800)
 MOVES = 50
 MOVE_MS = 40
 OBJECTS = 480  # in 1024 x 1024
@@ -69,7 +70,7 @@ def detections(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def window(image: np.ndarray[Any, Any], prediction: Prediction) -> Iterator[SegmentDock]:
     """Open a viewer with the dock, as if a network had just given this prediction."""
     viewer = napari.Viewer()
-    viewer.window.resize(1600, 1000)
+    viewer.window.resize(*WINDOW)
     dock = SegmentDock(viewer)
     viewer.window.add_dock_widget(dock, name="Segment")
     viewer.add_image(image, name="scene")

@@ -1,9 +1,12 @@
 """Objects keep their ids, slice by slice; parameters go back and forth; presets last."""
 
+import time
+
 import numpy as np
 import pytest
 
 from napari_instseg.core.errors import InputError, InstsegError, ParameterError
+from napari_instseg.decoding.pipeline import DecodingStopped
 from napari_instseg.io.models import ModelSpec
 from napari_instseg.workspace.decoder import WINDOW_FIRST, Decoder, Request
 from napari_instseg.workspace.explain import advise_size, explain_empty
@@ -88,6 +91,59 @@ def test_answers_that_were_not_taken_are_replaced(scene, loop):
     assert loop.calls.qsize() <= 1, "a queue of answers has grown"
     loop.run_waiting()
     assert shown[-1].parameters == last
+    assert len(shown) == 1
+    decoder.close()
+
+
+def slowed(monkeypatch, prediction, seconds):
+    """Let each decode of a prediction take so long."""
+    run = prediction.pipeline.run
+
+    def slow(parameters, window=None, should_stop=None):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if should_stop():
+                raise DecodingStopped("stopped")
+            time.sleep(0.002)
+        return run(parameters, window, should_stop)
+
+    monkeypatch.setattr(prediction.pipeline, "run", slow)
+
+
+def test_a_drag_that_is_faster_than_decoding_is_seen_on_its_way(scene, loop, monkeypatch):
+    prediction, _ = scene
+    slowed(monkeypatch, prediction, 0.03)
+    results = results_of(prediction)
+    shown = []
+    decoder = Decoder(lambda _, plane: shown.append(plane), pytest.fail, loop)
+    for size in range(60):
+        last = ask(decoder, results, loop, min_size=size)
+        time.sleep(0.01)
+        loop.run_waiting()
+    loop.run_until(lambda: decoder.idle)
+    assert 2 < len(shown) < 50
+    assert shown[-1].parameters == last
+    sizes = [plane.parameters.min_size for plane in shown]
+    assert sizes == sorted(sizes)
+    decoder.close()
+
+
+def test_a_long_decode_is_given_up_for_a_newer_one_and_a_dropped_one_at_once(scene, loop, monkeypatch):
+    prediction, _ = scene
+    monkeypatch.setattr("napari_instseg.workspace.decoder.PATIENCE_S", 0.05)
+    slowed(monkeypatch, prediction, 0.5)
+    results = results_of(prediction)
+    shown = []
+    decoder = Decoder(lambda _, plane: shown.append(plane), pytest.fail, loop)
+    ask(decoder, results, loop, min_size=1)
+    time.sleep(0.1)
+    last = ask(decoder, results, loop, min_size=2)
+    loop.run_until(lambda: decoder.idle)
+    assert [plane.parameters for plane in shown] == [last]
+    ask(decoder, results, loop, min_size=3)
+    time.sleep(0.02)
+    decoder.drop()
+    loop.run_until(lambda: decoder.idle)
     assert len(shown) == 1
     decoder.close()
 

@@ -17,6 +17,9 @@ from napari_instseg.workspace.source import Index
 
 WINDOW_FIRST = 3 << 19
 """Slices with more pixels are decoded in view first, then as a whole (about 1250 x 1250)."""
+PATIENCE_S = 0.3
+"""A decode that takes longer is given up for a newer one. Others are finished and shown: else nothing would be seen
+while a slider is dragged faster than decoding follows."""
 SMALL_PART = 0.5
 """Part of a slice's pixels up to which decoding what is in view first is worth it."""
 
@@ -36,7 +39,7 @@ class Request:
 
 
 class Decoder:
-    """Serves the latest request in a thread, and hands over each slice in the workspace's thread.
+    """Serves one request after the other in a thread, the latest first, and hands over in the workspace's thread.
 
     Where the workspace's thread is slower than decoding, answers are replaced by newer ones of the same slice, so
     that no queue grows.
@@ -56,14 +59,34 @@ class Decoder:
         self._latest = Latest(self._decode)
         self._lock = Lock()
         self._ready: dict[Index, tuple[Results, Plane]] = {}
-        self.ask, self.drop, self.close = self._latest.ask, self._latest.drop, self._latest.close
+        self._drops = 0
+
+    def ask(self, request: Request) -> None:
+        """Decode this next, instead of what waits."""
+        self._latest.ask((request, self._drops))
+
+    def drop(self) -> None:
+        """Give up whatever is waiting or worked on."""
+        self._drops += 1
+        self._latest.drop()
+
+    def close(self) -> None:
+        """Give up everything, and end the thread."""
+        self._drops += 1
+        self._latest.close()
 
     @property
     def idle(self) -> bool:
         """Whether nothing is asked for, worked on, or waiting to be handed over."""
         return self._latest.idle and not self._ready
 
-    def _decode(self, request: Request, is_stale: Callable[[], bool]) -> None:
+    def _decode(self, asked: tuple[Request, int], is_replaced: Callable[[], bool]) -> None:
+        request, drops = asked
+        start = time.perf_counter()
+
+        def is_stale() -> bool:
+            return drops != self._drops or (is_replaced() and time.perf_counter() - start > PATIENCE_S)
+
         try:
             for index in request.indices:
                 prediction = request.results.predictions.get(index)

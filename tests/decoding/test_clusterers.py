@@ -173,7 +173,7 @@ def test_a_sample_is_even_and_drawn_from_the_foreground():
     assert mask.ravel()[sample.pixels].all()
     assert len(np.unique(sample.pixels)) == len(sample.pixels)
     assert sample.share == pytest.approx(len(sample.pixels) / mask.sum())
-    assert 400 <= len(sample.pixels) <= 900
+    assert len(sample.pixels) == 500
     np.testing.assert_array_equal(sample.points, embedding.reshape(8, -1)[:, sample.pixels].T)
     everything = draw_sample(embedding, mask, mask.sum())
     np.testing.assert_array_equal(everything.pixels, np.flatnonzero(mask))
@@ -192,6 +192,31 @@ def test_a_cut_tree_equals_hdbscan_fitted_anew(min_cluster_size):
     np.testing.assert_array_equal(found == 0, fitted.labels_ == -1)
     assert adjusted_rand_score(found, fitted.labels_) == 1
     assert len(np.unique(fitted.labels_)) > 3
+
+
+def test_a_tree_with_equal_points_is_cut_as_by_hdbscan():
+    from hdbscan import HDBSCAN
+
+    rng = np.random.default_rng(3)
+    points = np.concatenate([np.repeat(rng.integers(0, 9, (12, 2)), 7, axis=0), rng.normal(4, 3, (60, 2))])
+    points = points.astype(np.float32)
+    fitted = HDBSCAN(min_cluster_size=5, min_samples=3, algorithm="prims_kdtree", core_dist_n_jobs=1).fit(points)
+    found = cut_tree(single_linkage_tree(points, 3), 5)
+    np.testing.assert_array_equal(found == 0, fitted.labels_ == -1)
+    assert adjusted_rand_score(found, fitted.labels_) == 1
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_sample_has_a_pixel_of_every_full_cell(shape):
+    embedding, mask = np.zeros((1, *shape), np.float32), np.ones(shape, bool)
+    pixels = np.zeros(shape, bool)
+    sample = draw_sample(embedding, mask, mask.size // 40, seed=3)
+    pixels.ravel()[sample.pixels] = True
+    # no window of three cells' side is left out
+    side = int(np.ceil(3 * 40 ** (1 / mask.ndim)))
+    assert ndimage.maximum_filter(pixels, side, mode="nearest").all()
+    other = draw_sample(embedding, mask, mask.size // 40, seed=4)
+    assert len(np.intersect1d(sample.pixels, other.pixels)) < len(sample.pixels) / 4
 
 
 def test_clusters_of_a_sample_are_carried_over_to_all_pixels():

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from napari_instseg.decoding.assign import assign_blocks, assign_points, assign_rest, gather_points
 from napari_instseg.decoding.blocks import Blocks
 from napari_instseg.decoding.clusters import Clusters
+from napari_instseg.decoding.parallel import as_volume
 
 Embedding = npt.NDArray[np.float32]
 
@@ -37,7 +39,7 @@ class Sample:
 
 
 def draw_sample(embedding: Embedding, mask: npt.NDArray[Any], size: int, seed: int = 0) -> Sample:
-    """Draw about `size` foreground pixels, evenly over the image; all of them if there are no more.
+    """Draw at most `size` foreground pixels, evenly over the image; all of them if there are no more.
 
     Parameters
     ----------
@@ -46,18 +48,45 @@ def draw_sample(embedding: Embedding, mask: npt.NDArray[Any], size: int, seed: i
     size : int
     seed : int
     """
-    pixels = np.flatnonzero(mask)
-    n = len(pixels)
-    if n > size:
-        side = (n / size) ** (1 / mask.ndim)
-        cells = np.zeros(n, np.int64)
-        for axis in np.unravel_index(pixels, mask.shape):
-            cells = cells * (1 << 20) + (axis / side).astype(np.int64)
-        # the first of each cell after shuffling is a fair draw from it
-        shuffled = np.random.default_rng(seed).permutation(n)
-        _, first = np.unique(cells[shuffled], return_index=True)
-        pixels = np.sort(pixels[shuffled[first]])
+    rng = np.random.default_rng(seed)
+    n = int(np.count_nonzero(mask))
+    pixels = np.flatnonzero(mask) if n <= size else _one_of_each_cell(mask, (n / size) ** (1 / mask.ndim), rng)
+    if len(pixels) > size:
+        # cells that the foreground fills in part only are counted whole, so there are more of them than asked for
+        pixels = np.sort(rng.choice(pixels, size, replace=False))
     return Sample(pixels, gather_points(embedding, pixels), len(pixels) / max(n, 1))
+
+
+def _one_of_each_cell(mask: npt.NDArray[Any], side: float, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Draw a foreground pixel of each cell of this side that has any; flat indices, in order."""
+    volume = as_volume(mask).view(np.uint8)
+    # a flat image is one cell deep
+    cells = [(np.arange(length) / side).astype(np.int64) for length in volume.shape]
+    shape = [int(axis[-1]) + 1 for axis in cells]
+    cells[0] *= shape[1] * shape[2]
+    cells[1] *= shape[2]
+    count = np.zeros(int(np.prod(shape)), np.int64)
+    _visit(volume, *cells, count, np.full_like(count, -1), count)
+    # that many of the cell's pixels come before the one that is drawn
+    wanted = (rng.random(len(count)) * count).astype(np.int64)
+    drawn = np.full_like(count, -1)
+    _visit(volume, *cells, np.zeros_like(count), wanted, drawn)
+    return np.sort(drawn[count > 0])
+
+
+@njit(nogil=True, cache=True)
+def _visit(mask, cell_z, cell_y, cell_x, seen, wanted, drawn):  # type: ignore[no-untyped-def]
+    """Count the foreground pixels of each cell; note the index of the one of the wanted number."""
+    depth, height, width = mask.shape
+    for z in range(depth):
+        for y in range(height):
+            base = cell_z[z] + cell_y[y]
+            for x in range(width):
+                if mask[z, y, x] != 0:
+                    cell = base + cell_x[x]
+                    if seen[cell] == wanted[cell]:
+                        drawn[cell] = (z * height + y) * width + x
+                    seen[cell] += 1
 
 
 def spread_labels(
@@ -93,11 +122,14 @@ def _centres(points: Embedding, labels: npt.NDArray[np.int32]) -> tuple[Embeddin
     k = int(labels.max(initial=0))
     member = labels > 0
     own = labels[member] - 1
-    centres = np.zeros((k, points.shape[1]))
-    np.add.at(centres, own, points[member])
-    centres /= np.maximum(np.bincount(own, minlength=k), 1)[:, None]
-    radius = np.zeros(k)
-    np.maximum.at(radius, own, np.linalg.norm(points[member] - centres[own], axis=1))
+    if k == 0:
+        return np.empty((0, points.shape[1]), np.float32), np.empty(0, np.float32)
+    # points of one cluster side by side; each cluster has some
+    order = np.argsort(own, kind="stable")
+    members, own = points[member][order].astype(np.float64), own[order]
+    first = np.searchsorted(own, np.arange(k))
+    centres = np.add.reduceat(members, first) / np.bincount(own)[:, None]
+    radius = np.maximum.reduceat(np.linalg.norm(members - centres[own], axis=1), first)
     if k > 1:
         radius = np.maximum(radius, cKDTree(centres).query(centres, k=2)[0][:, 1] / 2)
     # a centre must reach its own farthest member in spite of rounding

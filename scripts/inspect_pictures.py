@@ -156,7 +156,7 @@ def why(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Pa
     dock.look.why_section.open()
     work(dock)
     for _ in range(4):
-        dock.explorer._step(1)
+        dock.explorer.step(1)
         work(dock)
     return save(viewer, folder / f"inspect-why-{name}.png")
 

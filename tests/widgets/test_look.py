@@ -190,7 +190,7 @@ def test_a_clicked_object_is_outlined_and_explained(looked):
 def test_the_list_goes_from_the_least_certain_object_on_and_moves_the_view(looked):
     window = looked(slices=3)
     why = window.dock.look.why
-    window.dock.explorer._step(1)
+    window.dock.explorer.step(1)
     window.wait()
     table = why.table
     assert table.rowCount() == 9

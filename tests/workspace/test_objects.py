@@ -78,6 +78,26 @@ def test_what_breaks_an_object_is_found():
     assert "(now 1)" in str(broken)
 
 
+def test_values_are_tried_up_to_the_ends_of_the_range_and_not_beyond():
+    from napari_instseg.methods import methods
+    from napari_instseg.workspace.turning import _ladders
+
+    tried = 0
+    for method in methods().values():
+        own = method.decode()
+        for parameter in own.parameters():
+            if parameter.kind not in ("int", "float"):
+                continue
+            for ladder in _ladders(parameter, getattr(own, parameter.name)):
+                assert ladder[0] == getattr(own, parameter.name)
+                steps = np.abs(np.diff(ladder))
+                assert (np.diff(steps) > 0).all(), "the nearest values are closest together"
+                for value in ladder:
+                    own.changed(**{parameter.name: round(value) if parameter.kind == "int" else value})
+                tried += 1
+    assert tried > 40
+
+
 def test_the_search_ends_when_another_object_is_selected():
     prediction = two_halves(2.0)
     plane = results_of(prediction, bandwidth=0.6, min_size=10).planes[()]

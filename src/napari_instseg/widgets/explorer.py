@@ -112,8 +112,8 @@ class Explorer(QObject):
         """Bind the keys of the section."""
         section = self._section
         keys.bind(LENS_KEY, "Lens on or off", section.lens.toggle)
-        keys.bind(PREVIOUS_KEY, "Previous object in the list", lambda: self._step(-1))
-        keys.bind(NEXT_KEY, "Next object in the list, the least certain first", lambda: self._step(1))
+        keys.bind(PREVIOUS_KEY, "Previous object in the list", lambda: self.step(-1))
+        keys.bind(NEXT_KEY, "Next object in the list, the least certain first", lambda: self.step(1))
 
     def _connect(self) -> None:
         section, controller = self._section, self._controller
@@ -266,7 +266,8 @@ class Explorer(QObject):
         if found is not None and found[0] == index:
             self.select(int(results.planes[index].labels[found[1]]))
 
-    def _step(self, by: int) -> None:
+    def step(self, by: int) -> None:
+        """Go to the next object of the list, or with -1 to the previous one."""
         self._section.why_section.open()
         self._section.why.step(by)
 

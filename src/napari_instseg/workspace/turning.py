@@ -124,7 +124,8 @@ def _ladders(parameter: Parameter, value: float) -> Iterator[list[float]]:
     far = min(high, max(10 * value, value + 50 * step))
     for end in (low, far):
         if abs(end - value) >= step:
-            yield [value + (end - value) * (rung / LADDER) ** 2 for rung in range(LADDER + 1)]
+            # the last one is the end itself, not what rounding makes of it
+            yield [*(value + (end - value) * (rung / LADDER) ** 2 for rung in range(LADDER)), end]
 
 
 class _Follower:

@@ -23,8 +23,11 @@ CANDIDATES = 1 << 15
 CHUNK = 1 << 14
 """Pixels whose distances to all seeds are worked out in one matrix product."""
 
-TAKEN = np.float32(-1)
-"""In place of a distance: the pixel is a seed already."""
+SAFE = np.float32(0.249)
+"""Part of the squared distance of two seeds below which a point surely stays with the one that it has."""
+
+TINY = float(np.finfo(np.float32).tiny)
+"""Least squared distance, so that its logarithm is finite."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def find_seeds(
     goodness = np.ones(mask.shape, np.float32) if seediness is None else seediness.astype(np.float32)
     candidates = pixels if len(pixels) <= CANDIDATES else _best_of_blocks(goodness, mask, pixels)
     points = gather_points(embedding, candidates)
-    log_goodness = np.log(np.maximum(goodness.ravel()[candidates], np.finfo(np.float32).tiny))
+    log_goodness = np.log(np.maximum(goodness.ravel()[candidates], TINY))
     chosen = _choose(points, log_goodness, min(n_seeds, len(candidates)), np.float32(diversity))
     nearest, squared = _nearest_seed(embedding, mask, points[chosen])
     return Seeds(candidates[chosen], points[chosen], nearest, squared)
@@ -202,32 +205,41 @@ def _grow(nearest, squared, grown, cluster_of, limit, first, last):  # type: ign
 
 def _choose(points: Embedding, log_goodness: Floats, n_seeds: int, diversity: np.float32) -> npt.NDArray[np.int64]:
     chosen = np.zeros(n_seeds, np.int64)
-    nearest = np.full(len(points), np.inf, np.float32)
+    nearest, which = np.full(len(points), np.inf, np.float32), np.zeros(len(points), np.int32)
+    value = log_goodness.copy()
     best = int(np.argmax(log_goodness)) if n_seeds else 0
     for k in range(n_seeds):
         chosen[k] = best
-        nearest[best] = TAKEN
-        found = in_bands(_next_seed, len(points), points, log_goodness, diversity, points[best], nearest)
+        value[best] = -np.inf
+        # a point is nearer to its seed than to a new one that is twice as far from that seed
+        safe = np.square(points[chosen[:k]] - points[best]).sum(axis=1) * SAFE
+        found = in_bands(
+            _next_seed, len(points), points, log_goodness, diversity, points[best], k, safe, nearest, which, value
+        )
         best = max(found, key=lambda pair: (pair[0], -pair[1]))[1]
     return chosen
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _next_seed(points, log_goodness, diversity, seed, nearest, first, last):  # type: ignore[no-untyped-def]
-    """Bring distances to the seeds up to date with the new one; give the best value and its point."""
-    best_value, best = -np.inf, first
-    tiny = np.finfo(np.float32).tiny
+def _next_seed(  # type: ignore[no-untyped-def]
+    points, log_goodness, diversity, seed, k, safe, nearest, which, value, first, last
+):
+    """Bring distances to the seeds up to date with the new one, number k; give the best value and its point."""
+    best_value, best = np.float32(-np.inf), first
+    tiny = np.float32(TINY)
     for i in range(first, last):
-        if nearest[i] == TAKEN:
-            continue
-        squared = np.float32(0)
-        for d in range(points.shape[1]):
-            difference = points[i, d] - seed[d]
-            squared += difference * difference
-        nearest[i] = min(nearest[i], squared)
-        value = log_goodness[i] + diversity * np.log(max(nearest[i], tiny))
-        if value > best_value:
-            best_value, best = value, i
+        if k == 0 or nearest[i] > safe[which[i]]:
+            squared = np.float32(0)
+            for d in range(points.shape[1]):
+                difference = points[i, d] - seed[d]
+                squared += difference * difference
+            if squared < nearest[i]:
+                nearest[i], which[i] = squared, k
+                # a seed itself keeps the value that nothing falls below
+                if value[i] > -np.inf:
+                    value[i] = log_goodness[i] + diversity * np.log(max(squared, tiny))
+        if value[i] > best_value:
+            best_value, best = value[i], i
     return best_value, best
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -142,7 +143,8 @@ def _try_growing(
         tallies[WHEELED].right.append(max(scores.values()) > RIGHT)
         if found[THRESHOLD] is not None:
             start = time.perf_counter()
-            grow(blank, wide, point, 1)
+            with suppress(InstsegError):  # beside a copy, what is around a click at the border is another
+                grow(blank, wide, point, 1)
             tallies[GROWN].seconds.append(time.perf_counter() - start)
 
 

@@ -46,8 +46,8 @@ class Shot:
 
 
 SHOTS = (
-    Shot("window-nuclei", "nuclei", "coloring-nuclei", changes={"min_size": 60}),
-    Shot("window-tissue", "nuclei-stained", "coloring-nuclei", views=("foreground",), sections=("Segment", "Look")),
+    Shot("window-nuclei", "nuclei", "discriminative-nuclei", changes={"min_size": 60}),
+    Shot("window-tissue", "nuclei-stained", "discriminative-nuclei", views=("foreground",), sections=("Segment", "Look")),
     Shot(
         "window-embedding",
         "nuclei-crowded",
@@ -56,9 +56,9 @@ SHOTS = (
         views=("pca",),
         sections=("Segment", "Look"),
     ),
-    Shot("sample-coins", "coins", "coloring-nuclei", (1000, 760), diameter=38),
-    Shot("sample-ihc", "ihc", "coloring-nuclei", (1000, 760), diameter=10),
-    Shot("sample-nuclei-crowded", "nuclei-crowded", "coloring-nuclei", (1000, 760), theme="light"),
+    Shot("sample-coins", "coins", "discriminative-nuclei", (1000, 760), diameter=38),
+    Shot("sample-ihc", "ihc", "discriminative-nuclei", (1000, 760), diameter=10),
+    Shot("sample-nuclei-crowded", "nuclei-crowded", "discriminative-nuclei", (1000, 760), theme="light"),
 )
 SEEN_THROUGH = 0.4
 """Opacity of a view's layer."""

@@ -13,7 +13,7 @@ from napari_instseg.data.samples import SAMPLES
 def shipped(model, tmp_path, monkeypatch):
     """Two models that pass for shipped ones."""
     folder = tmp_path / "zoo"
-    for name in ("coloring-nuclei", "other-worms"):
+    for name in ("discriminative-nuclei", "other-worms"):
         shutil.copytree(model, folder / name)
     monkeypatch.setattr(zoo, "FOLDER", folder)
     return folder
@@ -25,10 +25,10 @@ def test_the_demo_segments_every_sample_that_a_model_was_made_for(instseg, shipp
     rows = json.loads((tmp_path / "demo.json").read_text())
     assert [row["image"] for row in rows] == [name for name, sample in SAMPLES.items() if sample.model]
     assert {"nuclei", "ihc", "coins"} <= {row["image"] for row in rows}
-    assert {row["model"] for row in rows} == {"coloring-nuclei"}
+    assert {row["model"] for row in rows} == {"discriminative-nuclei"}
     for row in rows:
         for kind, suffix in (("labels", "tif"), ("overlays", "png"), ("tables", "csv")):
-            assert (out / kind / f"{row['image']}_coloring-nuclei.{suffix}").stat().st_size > 0
+            assert (out / kind / f"{row['image']}_discriminative-nuclei.{suffix}").stat().st_size > 0
     shown = capsys.readouterr()
     assert "Stained colon tissue" in shown.out
     assert "napari" in shown.err.splitlines()[-1]

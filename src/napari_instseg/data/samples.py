@@ -65,19 +65,19 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
     {
         sample.name: sample
         for sample in (
-            Sample("nuclei", "Nuclei", "fluorescence", "coloring-nuclei", Recipe("nuclei", 1)),
+            Sample("nuclei", "Nuclei", "fluorescence", "discriminative-nuclei", Recipe("nuclei", 1)),
             Sample(
                 "nuclei-crowded",
                 "Crowded nuclei",
                 "fluorescence",
-                "coloring-nuclei",
+                "discriminative-nuclei",
                 Recipe("nuclei", 2, {"count": 110, "clustering": 0.85, "photons": 60.0}),
             ),
             Sample(
                 "nuclei-stained",
                 "Stained nuclei in tissue",
                 "stained tissue",
-                "coloring-nuclei",
+                "discriminative-nuclei",
                 Recipe("nuclei", 3, {"look": "histology", "height": 320, "width": 320}),
             ),
             Sample("bacteria", "Dividing bacteria", "bright field", recipe=Recipe("bacteria", 4, {"count": 220})),
@@ -108,8 +108,8 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
                 recipe=Recipe("sticks", 10, {"height": 320, "width": 320}),
             ),
             Sample("dots", "Identical dots", "drawing", recipe=Recipe("dots", 11, {"height": 256, "width": 256})),
-            Sample("ihc", "Stained colon tissue", "stained tissue", "coloring-nuclei", source="immunohistochemistry"),
-            Sample("coins", "Greek coins", "grey photograph", "coloring-nuclei", source="coins"),
+            Sample("ihc", "Stained colon tissue", "stained tissue", "discriminative-nuclei", source="immunohistochemistry"),
+            Sample("coins", "Greek coins", "grey photograph", "discriminative-nuclei", source="coins"),
         )
     }
 )

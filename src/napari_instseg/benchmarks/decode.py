@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy.typing as npt
 
 from napari_instseg.benchmarks import baselines
 from napari_instseg.benchmarks.scenes import Scene, simulate_scene
+from napari_instseg.core.errors import InputError
 from napari_instseg.core.events import Event, Progress, Result
 from napari_instseg.core.method import Stage
 from napari_instseg.core.params import Params
@@ -55,10 +58,28 @@ class Row:
     """Adjusted Rand index with the decoder named by the subject, over the foreground."""
     found: int | None = None
     """Objects, or clusters of a baseline."""
+    cpu: float | None = None
+    """Median seconds that the process's threads worked, all together: what is left to compare on a busy machine."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give the row as JSON-ready values."""
         return asdict(self)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read rows that were written as JSON.
+
+    Raises
+    ------
+    InputError
+        If the file holds something else.
+    """
+    try:
+        return [Row(**row) for row in json.loads(path.read_text("utf-8"))]
+    except (ValueError, TypeError):
+        raise InputError(
+            f"'{path}' does not hold rows of `instseg benchmark decode`. Name another file, or leave --resume out."
+        ) from None
 
 
 def subjects(n_objects: int) -> tuple[Subject, ...]:
@@ -95,6 +116,7 @@ def benchmark_decode(
     only: Sequence[str] = (),
     with_baselines: bool = True,
     seed: int = 0,
+    rows: list[Row] | None = None,
 ) -> Iterator[Event]:
     """Measure decoding on simulated predictions.
 
@@ -110,25 +132,40 @@ def benchmark_decode(
     with_baselines : bool
         Also measure what one would use otherwise, on images up to 512 x 512, in this process.
     seed : int
+    rows : list of Row, optional
+        Rows of an earlier run: what they tell of is not measured again, and new ones are appended as they come.
 
     Yields
     ------
     Progress
+        After each subject.
     Result
         A list of `Row`.
     """
     cases = [(size, max(n * size**2 // 1024**2, 1), d) for size in sizes for n in objects for d in dims]
-    rows: list[Row] = []
-    for done, (size, n, d) in enumerate(cases):
-        yield Progress(done, len(cases), "simulated predictions")
-        scene = simulate_scene((size, size), n, d, seed=seed, n_colors=9 if d == min(dims) else 0)
-        for subject in subjects(n):
-            if (only and subject.name not in only) or not set(subject.outputs) <= set(scene.outputs):
-                continue
-            rows += _measure(subject, scene, (size, n, d), changes)
-            if with_baselines and size <= baselines.LARGEST:
-                rows += _measure_baselines(subject, scene, (size, n, d))
-    yield Progress(len(cases), len(cases), "simulated predictions")
+    rows = [] if rows is None else rows
+    todo = [
+        (case, subject)
+        for case in cases
+        for subject in subjects(case[1])
+        if (not only or subject.name in only)
+        # colours have no dimensions: once is enough
+        and ("embedding" in subject.outputs or case[2] == min(dims))
+    ]
+    known = {(row.subject, row.size, row.objects, row.dims) for row in rows}
+    scene: tuple[Any, Scene] | None = None
+    for done, (case, subject) in enumerate(todo):
+        yield Progress(done, len(todo), "decoders on simulated predictions")
+        if (subject.name, *case) in known:
+            continue
+        if scene is None or scene[0] != case:
+            size, n, d = case
+            scene = case, simulate_scene((size, size), n, d, seed=seed, n_colors=9 if d == min(dims) else 0)
+        measured = list(_measure(subject, scene[1], case, changes))
+        if with_baselines and case[0] <= baselines.LARGEST:
+            measured += _measure_baselines(subject, scene[1], case)
+        rows += measured
+    yield Progress(len(todo), len(todo), "decoders on simulated predictions")
     yield Result(rows)
 
 
@@ -141,24 +178,25 @@ def _measure(subject: Subject, scene: Scene, case: tuple[int, int, int], changes
     pipeline = new()
     found = pipeline.run(subject.params)  # compiles what is not compiled yet
     cold = [_seconds(lambda: new().run(subject.params)) for _ in range(COLD_RUNS)]
-    yield Row(subject.name, "cold", *case, *_summary(cold), _peak_mebibytes(new, subject.params), None, found.n_objects)
+    peak = _peak_mebibytes(new, subject.params)
+    yield Row(subject.name, "cold", *case, **_summary(cold), mebibytes=peak, found=found.n_objects)
     if case[0] > VIEW:
         corner = (case[0] - VIEW) // 2
         window = (slice(corner, corner + VIEW),) * 2
         view = [_seconds(lambda: new().run(subject.params, window=window)) for _ in range(COLD_RUNS)]
-        yield Row(subject.name, "in view, cold", *case, *_summary(view))
+        yield Row(subject.name, "in view, cold", *case, **_summary(view))
     for name, (low, high) in subject.sliders.items():
         kind = type(getattr(subject.params, name))
         steps = [subject.params.changed(**{name: kind(value)}) for value in np.linspace(low, high, changes)]
-        yield Row(subject.name, name, *case, *_summary([_slide(pipeline, params) for params in steps]))
+        yield Row(subject.name, name, *case, **_summary([_slide(pipeline, params) for params in steps]))
 
 
 def _measure_baselines(subject: Subject, scene: Scene, case: tuple[int, int, int]) -> Iterator[Row]:
     """Compare clusters with clusters: no smallest size, nothing split or absorbed."""
     for name, run in baselines.BASELINES.get(subject.name, {}).items():
-        start = time.perf_counter()
-        labels, pixels = run(scene.outputs)
-        seconds = time.perf_counter() - start
+        kept: list[Any] = []
+        seconds = _summary([_seconds(lambda: kept.append(run(scene.outputs)))])  # noqa: B023  called at once
+        labels, pixels = kept[0]
         plain: dict[str, Any] = {"min_size": 0, "absorb": False}
         if "connected" in type(subject.params).model_fields:
             plain["connected"] = False
@@ -168,26 +206,26 @@ def _measure_baselines(subject: Subject, scene: Scene, case: tuple[int, int, int
             subject.name,
             f"baseline: {name}",
             *case,
-            seconds,
-            seconds,
-            None,
-            baselines.agreement(own.ravel()[pixels], labels),
-            len(np.unique(labels)),
+            **seconds,
+            agreement=baselines.agreement(own.ravel()[pixels], labels),
+            found=len(np.unique(labels)),
         )
 
 
-def _seconds(run: Callable[[], Any]) -> float:
-    start = time.perf_counter()
+def _seconds(run: Callable[[], Any]) -> tuple[float, float]:
+    """Give the seconds on the clock, and those that the process's threads worked."""
+    start, worked = time.perf_counter(), time.process_time()
     run()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - worked
 
 
-def _slide(pipeline: Pipeline, params: Params) -> float:
+def _slide(pipeline: Pipeline, params: Params) -> tuple[float, float]:
     return _seconds(lambda: pipeline.run(params))
 
 
-def _summary(seconds: Sequence[float]) -> tuple[float, float]:
-    return float(np.median(seconds)), float(np.percentile(seconds, 95))
+def _summary(seconds: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    clock, cpu = np.transpose(seconds)
+    return {"median": float(np.median(clock)), "p95": float(np.percentile(clock, 95)), "cpu": float(np.median(cpu))}
 
 
 def _peak_mebibytes(new: Callable[[], Pipeline], params: Params) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 from napari_instseg.cli.console import Follower, in_words, keeping, show_table, write_json
 from napari_instseg.cli.options import DiameterOption, JsonOption
 from napari_instseg.core.errors import ModelError, ParameterError
+from napari_instseg.core.events import Event
 
 if TYPE_CHECKING:
     from napari_instseg.data.pairs import Pair
@@ -101,27 +102,40 @@ def decode(
         bool, typer.Option("--baselines/--no-baselines", help="Also what one would use otherwise, on small images.")
     ] = True,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same scenes.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Measure only what the file of --json does not have yet.")
+    ] = False,
     json: JsonOption = None,
 ) -> None:
     """Seconds of decoding, at first and after each parameter's change, on simulated predictions."""
-    from napari_instseg.benchmarks.decode import benchmark_decode
+    from napari_instseg.benchmarks.decode import benchmark_decode, read_rows
 
-    with Follower() as follower, keeping(lambda: "Nothing was written."):
-        rows = follower.run(
-            benchmark_decode(
-                size or (1024,),
-                objects or (480,),
-                dims or (8,),
-                changes=changes,
-                only=only or (),
-                with_baselines=baselines,
-                seed=seed,
-            )
-        )
+    rows = read_rows(json) if resume and json is not None and json.exists() else []
+
+    def measure() -> Iterator[Event]:
+        for event in benchmark_decode(
+            size or (1024,),
+            objects or (480,),
+            dims or (8,),
+            changes=changes,
+            only=only or (),
+            with_baselines=baselines,
+            seed=seed,
+            rows=rows,
+        ):
+            if json is not None and str(json) != "-":
+                write_json(json, [row.to_dict() for row in rows])
+            yield event
+
+    with Follower() as follower, keeping(lambda: f"{len(rows)} rows were measured; --resume goes on from --json."):
+        follower.run(measure())
     if not rows:
         raise ParameterError(f"There is no decoder named {', '.join(only or ())}; leave --only out to see them all.")
     show_table(
-        ("decoder", "what", "size", "objects", "dims", "median ms", "95 % ms", "memory MiB", "found", "agreement"),
+        (
+            *("decoder", "what", "size", "objects", "dims", "median ms", "95 % ms", "CPU ms"),
+            *("memory MiB", "found", "agreement"),
+        ),
         [
             (
                 row.subject,
@@ -131,6 +145,7 @@ def decode(
                 row.dims,
                 row.median * 1000,
                 row.p95 * 1000,
+                "" if row.cpu is None else row.cpu * 1000,
                 *("" if value is None else f"{value:.3g}" for value in (row.mebibytes, row.found, row.agreement)),
             )
             for row in rows

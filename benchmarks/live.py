@@ -35,6 +35,7 @@ from napari_instseg.workspace.source import readings
 WINDOW = (1200, 800)
 MOVES = 50
 MOVE_MS = 40
+PULSE_MS = 5
 OBJECTS = 480  # in 1024 x 1024
 COLORS = 9
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -42,7 +43,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "clusternet": {"refinement": "none"},
 }
 """Decode parameters that differ from the method's own."""
-COLUMNS = ("updates", "median", "p95", "window", "gap_p95", "gap_max")
+COLUMNS = ("updates", "median", "p95", "decode", "window", "gap_p95", "gap_max")
+"""Objects shown while dragging; milliseconds from the slider's move to the drawing, of decoding alone, of
+the window's processor time per update, and between two turns of the event loop."""
 
 
 def outputs_of(method: str, scene: Scene) -> dict[str, Any]:
@@ -94,9 +97,15 @@ def window(image: np.ndarray[Any, Any], prediction: Prediction) -> Iterator[Segm
 def wait_idle(dock: SegmentDock) -> None:
     """Let the event loop turn until nothing is decoded or waits to be shown."""
     while not (dock.controller.idle and dock.layers.idle):
-        QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 5)
-        time.sleep(0.001)
-    QTest.qWait(100)
+        turn(10)
+    turn(100)
+
+
+def turn(milliseconds: int) -> None:
+    """Let the event loop turn for a while, asleep while there is nothing to do; QTest.qWait would take a processor."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
 
 
 class Watch:
@@ -104,9 +113,10 @@ class Watch:
 
     def __init__(self, dock: SegmentDock) -> None:
         self.latencies: list[float] = []
+        self.decoding: list[float] = []
         self._asked: list[float] = []
         self._controller = dock.controller
-        self._canvas = dock.segment.image._viewer.window._qt_viewer.canvas._scene_canvas
+        self._canvas = canvas_of(dock)
         self._stamps: list[float] = []
         self._pulse = QTimer()
         self._pulse.timeout.connect(lambda: self._stamps.append(time.perf_counter()))
@@ -116,7 +126,7 @@ class Watch:
         # after the canvas's own handler
         self._canvas.events.draw.connect(self._drawn, position="last")
         self._stamps.append(time.perf_counter())
-        self._pulse.start(1)
+        self._pulse.start(PULSE_MS)
         self._busy = time.thread_time()
         return self
 
@@ -134,6 +144,7 @@ class Watch:
     def _found(self, _: object, plane: Any) -> None:
         if plane.asked:
             self._asked.append(plane.asked)
+            self.decoding.append(plane.decoding)
 
     def _drawn(self, event: object = None) -> None:
         now = time.perf_counter()
@@ -155,7 +166,7 @@ def drag(dock: SegmentDock, row: NumberRow) -> dict[str, float]:
         QTest.mousePress(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
         for share in np.clip(way, 0.02, 0.98):
             QTest.mouseMove(slider, QPoint(int(share * slider.width()), at.y()))
-            QTest.qWait(MOVE_MS)
+            turn(MOVE_MS)
         QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
         wait_idle(dock)
     dock.controller.tuning.reset()
@@ -167,11 +178,35 @@ def drag(dock: SegmentDock, row: NumberRow) -> dict[str, float]:
         len(late),
         np.median(late),
         np.percentile(late, 95),
+        1000 * np.median(watch.decoding),
         1000 * watch.busy / len(late),
         np.percentile(watch.gaps, 95),
         watch.gaps.max(),
     )
     return {name: float(number) for name, number in zip(COLUMNS, numbers, strict=True)}
+
+
+def napari_alone(dock: SegmentDock) -> dict[str, float]:
+    """Refresh the layer of objects as it is, and wait for the drawing: what napari and the display take themselves."""
+    layer = dock.layers.labels_layer(dock.controller.results)
+    canvas = canvas_of(dock)
+    drawn: list[float] = []
+    watch = canvas.events.draw.connect(lambda event: drawn.append(time.perf_counter()), position="last")
+    late = []
+    for _ in range(MOVES):
+        drawn.clear()
+        start = time.perf_counter()
+        layer.refresh(extent=False, thumbnail=False, highlight=False)
+        while not drawn:
+            QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 5)
+        late.append(1000 * (drawn[0] - start))
+    canvas.events.draw.disconnect(watch)
+    return {"updates": MOVES, "median": float(np.median(late)), "p95": float(np.percentile(late, 95))}
+
+
+def canvas_of(dock: SegmentDock) -> Any:
+    """Give what draws the viewer's layers."""
+    return dock.segment.image._viewer.window._qt_viewer.canvas._scene_canvas
 
 
 def measure(names: Sequence[str], size: int) -> dict[str, dict[str, float]]:
@@ -186,10 +221,15 @@ def measure(names: Sequence[str], size: int) -> dict[str, dict[str, float]]:
             for name, row in dock.tune.form.rows.items():
                 if not isinstance(row, NumberRow) or not row.isVisible():
                     continue
-                found = table[f"{method}.{name}"] = drag(dock, row)
-                if found:
-                    print(f"{method:16}{name:22}" + "".join(f"{found[key]:9.0f}" for key in COLUMNS), flush=True)
+                table[f"{method}.{name}"] = show(method, name, drag(dock, row))
+            table[f"{method}: napari alone"] = show(method, "(napari alone)", napari_alone(dock))
     return table
+
+
+def show(method: str, name: str, found: dict[str, float]) -> dict[str, float]:
+    """Print a line of the table."""
+    print(f"{method:16}{name:22}" + "".join(f"{found[key]:9.0f}" for key in COLUMNS if key in found), flush=True)
+    return found
 
 
 def first_run(model: str, size: int) -> dict[str, float]:
@@ -201,17 +241,17 @@ def first_run(model: str, size: int) -> dict[str, float]:
     viewer.window.add_dock_widget(dock, name="Segment")
     viewer.add_image(image, name="scene")
     dock.controller.choose_model(model)
-    QTest.qWait(300)
+    turn(300)
     found = {}
-    for turn in ("first", "second"):
+    for number in ("first", "second"):
         with Watch(dock) as watch:
             start = time.perf_counter()
             dock.controller.run()
             wait_idle(dock)
-            found[f"{turn}_seconds"] = time.perf_counter() - start
-        found[f"{turn}_gap_max"] = float(watch.gaps.max())
+            found[f"{number}_seconds"] = time.perf_counter() - start
+        found[f"{number}_gap_max"] = float(watch.gaps.max())
         print(
-            f"{model}, {turn} run: {found[f'{turn}_seconds']:.1f} s, longest gap of the event loop "
+            f"{model}, {number} run: {found[f'{number}_seconds']:.1f} s, longest gap of the event loop "
             f"{watch.gaps.max():.0f} ms, 95 % below {np.percentile(watch.gaps, 95):.0f} ms",
             flush=True,
         )

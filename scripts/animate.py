@@ -17,20 +17,21 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from screenshots import DOCK, IMAGES, PLUGIN, wait
 
+from napari_instseg.core.scale import share_of
 from napari_instseg.widgets.dock import SegmentDock
 from napari_instseg.widgets.parameters import NumberRow
 
 SAMPLE, MODEL = "nuclei", "discriminative-nuclei"
 SIZE = (1060, 700)
 """Of the window, in pixels."""
-WIDTH = 760
+WIDTH = 660
 """Of the picture, in pixels."""
-COLORS = 96
-FRAME_MS, PAUSE_MS = 130, 1200
+COLORS = 160
+FRAME_MS, PAUSE_MS = 200, 1400
 LIMIT_BYTES = 1_500_000
 DRAGS = (
-    ("bandwidth", (0.5, 0.45, 0.4, 0.33, 0.26, 0.19, 0.12, 0.19, 0.26, 0.33, 0.4, 0.5, 0.6, 0.7, 0.8, 0.7, 0.6, 0.5)),
-    ("min_size", (0.3, 0.36, 0.42, 0.48, 0.54, 0.48, 0.42, 0.36, 0.3)),
+    ("bandwidth", (0.6, 0.4, 0.22, 0.15, 0.1, 0.22, 0.4, 0.6, 0.8, 1.0, 0.9)),
+    ("min_size", (0.36, 0.42, 0.48, 0.54, 0.48, 0.42, 0.36)),
 )
 """Sliders, and the shares of their way that they are dragged to."""
 
@@ -70,7 +71,8 @@ def film(viewer: napari.Viewer, dock: SegmentDock) -> tuple[list[Any], list[int]
             durations.append(FRAME_MS)
         row.slider.setSliderDown(False)
         wait(lambda: dock.controller.idle and dock.layers.idle and dock.tuner.idle)
-        first, last = row.strip.strip.stable or (0.5, 0.5)
+        own = share_of(row.parameter, getattr(dock.controller.tuning.own, name))
+        first, last = row.strip.strip.stable or (own, own)
         place = QPoint(round(row.strip.x_at((first + last) / 2)), row.strip.height() // 2)
         QTest.mouseClick(row.strip, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
         wait(lambda: dock.controller.idle and dock.layers.idle and dock.tuner.idle)
@@ -87,8 +89,8 @@ def picture(viewer: napari.Viewer) -> Image.Image:
 
 def write(frames: Sequence[Any], durations: Sequence[int], path: Path) -> None:
     """Write the film with one palette for all frames, so that what does not move takes no room."""
-    sheet = Image.new("RGB", (frames[0].width, frames[0].height * 3))
-    for place, frame in enumerate((frames[0], frames[len(frames) // 2], frames[-1])):
+    sheet = Image.new("RGB", (frames[0].width, frames[0].height * len(frames)))
+    for place, frame in enumerate(frames):
         sheet.paste(frame, (0, place * frame.height))
     palette = sheet.quantize(COLORS, method=Image.Quantize.MEDIANCUT)
     flat = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]

@@ -90,6 +90,7 @@ class Tuner(QObject):
     def _show_parameters(self) -> None:
         parameters = self._controller.workspace.parameters
         if parameters is not None:
+            self.sensitivity.rest()  # at once, while the next question waits for the slider to pause
             self._section.show_values(parameters)
             self._section.say_fit("")  # what it says was of other values
             self._later.start()

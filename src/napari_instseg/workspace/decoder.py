@@ -104,8 +104,6 @@ class Decoder:
                         index, segmentation, request.parameters, window=part, asked=request.asked, decoding=seconds
                     )
                     self._hand_over(request.results, plane)
-                if not is_stale():
-                    _ = plane.segmentation.table  # measured here, rather than in the window's thread
         except DecodingStopped:
             return
         except Exception as problem:

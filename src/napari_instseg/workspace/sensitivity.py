@@ -242,6 +242,10 @@ class Sensitivity:
         """Whether nothing is asked for or worked on."""
         return self._latest.idle
 
+    def rest(self) -> None:
+        """Give up what was asked for, at the next stage; what was found is remembered."""
+        self._latest.drop()
+
     def drop(self) -> None:
         """Forget what was asked for, and the prediction."""
         self._latest.drop()

@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image
 from screenshots import DOCK, IMAGES, PLUGIN, _horizontal, wait, work
 
-from napari_instseg.widgets.camera import look_at
+from napari_instseg.data.samples import load_sample
 from napari_instseg.widgets.dock import WIDTH, SegmentDock
 
 SAMPLE, MODEL = "nuclei-crowded", "discriminative-nuclei"
 SIZE = 1250, 820
-SEEN_PX = 18
-"""Side of what is taken for an object when the view moves, in pixels."""
+ZOOM = 4.5
+"""Pixels of the screen for a pixel of the sample."""
 
 
 class Studio:
@@ -46,20 +46,33 @@ class Studio:
         self.correcting, self.tools = dock.corrector.correcting, dock.corrector.tools
         self.layer = dock.layers.labels_layer(dock.controller.results)
         viewer.layers.selection.active = self.layer
+        self.truth = load_sample(SAMPLE)[1]
+        self.camera = getattr(viewer, "scene", viewer).camera
 
-    def by_size(self) -> list[tuple[int, np.ndarray]]:
-        """Give ids and middles of the objects, the largest first, those at the border left out."""
-        table = self.dock.controller.results.table()
-        height, width = self.layer.data.shape
-        inside = table[
-            (table.y_min > 40) & (table.x_min > 40) & (table.y_max < height - 40) & (table.x_max < width - 40)
-        ]
-        rows = inside.sort_values("area", ascending=False)
-        return [(int(row.label), np.array([row.centroid_y, row.centroid_x])) for row in rows.itertuples()]
+    def joined(self) -> list[np.ndarray]:
+        """Give the middles of two true nuclei that make up one object, the first such object of the image."""
+        found = self.layer.data
+        for label in np.unique(found[found > 0]):
+            under, counts = np.unique(self.truth[found == label], return_counts=True)
+            whole = [t for t, n in zip(under, counts, strict=True) if t and n > 0.7 * (self.truth == t).sum()]
+            if len(whole) == 2 and counts[under > 0].sum() > 0.9 * counts.sum() and len(under) <= 3:
+                return [np.argwhere(self.truth == t).mean(axis=0) for t in whole]
+        raise LookupError("the model joined no two nuclei of the sample")
 
-    def look_at(self, place: np.ndarray, side: float = SEEN_PX) -> None:
+    def right(self, near: np.ndarray) -> list[np.ndarray]:
+        """Give the middles of objects that agree with the truth, the nearest to a place first."""
+        found, middles = self.layer.data, []
+        for label in np.unique(found[found > 0]):
+            own = found == label
+            true = self.truth == np.bincount(self.truth[own]).argmax()
+            if (own & true).sum() > 0.8 * (own | true).sum():
+                middles.append(np.argwhere(own).mean(axis=0))
+        return sorted(middles, key=lambda middle: float(np.hypot(*(middle - near))))
+
+    def look_at(self, place: np.ndarray) -> None:
         """Move the view to a place."""
-        look_at(self.viewer, self.layer, place, side)
+        self.camera.zoom = ZOOM
+        self.camera.center = tuple(place)
         wait(lambda: self.dock.controller.idle)
 
     def take(self, name: str) -> None:
@@ -72,40 +85,35 @@ class Studio:
 
 
 def grow(studio: Studio) -> None:
-    """What would grow from the pointer, in an object that two nuclei make up."""
-    _, middle = studio.by_size()[0]
-    studio.look_at(middle)
+    """What would grow from the pointer, in one of two nuclei that were taken for one."""
+    first, second = studio.joined()
+    studio.look_at((first + second) / 2)
     studio.tools.take("grow")
-    studio.tools._show_growth((middle[0], middle[1] + 6))
+    studio.tools._show_growth(tuple(first))
     studio.take("correct-grow")
     studio.tools.put_down()
 
 
 def split(studio: Studio) -> None:
-    """A line across the largest object, and the two that it makes."""
-    label, middle = studio.by_size()[0]
-    studio.look_at(middle)
-    inside = np.argwhere(studio.layer.data == label)
-    along = np.linalg.svd(inside - inside.mean(axis=0), full_matrices=False)[2][0]
-    reach = np.abs((inside - middle) @ along).max() / 2
-    ends = [tuple(middle - along * reach), tuple(middle + along * reach)]
+    """A line from one nucleus to the other, and the two objects that it makes."""
+    ends = studio.joined()
+    studio.look_at((ends[0] + ends[1]) / 2)
     studio.tools.take("split")
-    studio.tools._show_stroke(ends)
+    studio.tools._show_stroke([tuple(end) for end in ends])
     studio.take("correct-split-line")
-    studio.tools._stroke(ends)
+    studio.tools._stroke([tuple(end) for end in ends])
     studio.tools.put_down()
     studio.take("correct-split")
 
 
 def accept(studio: Studio) -> None:
     """Accepted objects, and a region in which every object is right."""
-    objects = studio.by_size()
     center = np.array(studio.layer.data.shape) / 2
-    studio.look_at(center, 40)
-    near = sorted(objects, key=lambda each: float(np.abs(each[1] - center).max()))[:12]
-    for _label, middle in near[::2]:
+    studio.look_at(center)
+    objects = studio.right(center)
+    for middle in objects[:6]:
         studio.correcting.accept(tuple(middle))
-    low, high = center - np.array([60, 120]), center + np.array([20, -40])
+    low, high = objects[0] - 30, objects[0] + 30
     studio.correcting.mark([tuple(low), (low[0], high[1]), tuple(high), (high[0], low[1])])
     studio.take("correct-known")
 

@@ -362,7 +362,7 @@ def test_accepted_objects_are_outlined_and_stay_while_sliders_move_the_others(wo
     hands.move(80, 120)
     hands.press(Qt.Key_A)
     label = work.data()[80, 120]
-    marks = work.viewer.layers["cells known to be right"]
+    marks = work.viewer.layers["cells accepted"]
     assert set(np.unique(marks.data)) == {0, 1}
     assert not (marks.data[work.data() != label]).any()
     hands.move(80, 50)
@@ -399,9 +399,9 @@ def test_a_region_is_marked_as_complete_by_a_shape_and_taken_back(work, kind):
     assert complete[80, 120]
     known = work.correcting.corrections.training_labels()
     np.testing.assert_array_equal(known[complete], work.data()[complete])
-    assert [layer.name for layer in work.viewer.layers] == ["cells", "cells objects", "cells known to be right"]
+    assert [layer.name for layer in work.viewer.layers] == ["cells", "cells objects", "cells accepted"]
     assert work.viewer.layers.selection.active is work.labels("cells")
-    assert 2 in work.viewer.layers["cells known to be right"].data
+    assert 2 in work.viewer.layers["cells accepted"].data
     work.correct.buttons["unmark"].click()
     hands.drag((50, 90), (118, 170))
     assert not complete.any()

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from napari_instseg.widgets.keys import Keys
 
 MARKS = Mark(
-    "known",
-    "Known to be right",
+    "accepted",
+    "Accepted",
     "labels",
     look={
         "colormap": DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: "#39ff14", 2: "#26c6da"}),

@@ -32,7 +32,7 @@ PREVIEW = Mark(
     "labels",
     look={
         "colormap": DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: "#ffd54f"}),
-        "opacity": 0.75,
+        "opacity": 0.5,
     },
 )
 

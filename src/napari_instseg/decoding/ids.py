@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from napari_instseg.core.errors import InputError
+from napari_instseg.decoding.components import look_up
 from napari_instseg.decoding.parallel import in_bands
 
 Ids = npt.NDArray[np.int32]
@@ -51,7 +52,7 @@ def keep_ids(previous: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Ids,
     ids = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
     fresh = int(previous.max(initial=0)) + 1
     _match_greedily(pairs[order] >> 32, pairs[order] & 0xFFFFFFFF, ids, fresh)
-    return ids[labels], ids
+    return look_up(ids, labels), ids
 
 
 @njit(nogil=True, cache=True)

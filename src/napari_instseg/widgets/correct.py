@@ -22,7 +22,7 @@ class Action:
     name : str
         Of what is called.
     title, key, help : str
-        On the button, the key as napari writes it, and what it does.
+        On the button, the key in Qt's portable words, and what it does.
     kind : {"tool", "object", "region", "step"}
         A tool is chosen and then used with the mouse. An object's action is done to the object under the pointer by
         the key, or by clicks once its button is pressed. A region is drawn as a shape. A step is done at once.
@@ -93,7 +93,7 @@ ACTIONS = (
     Action(
         "polygon",
         "Polygon",
-        "Shift-R",
+        "Shift+R",
         "Mark a polygon in which every object is right and nothing is missing.",
         "region",
         "Click the corners of a polygon in which every object is right; double-click ends it.",
@@ -101,8 +101,8 @@ ACTIONS = (
     Action("unmark", "Take back", "", "Take back that a region is complete: draw a rectangle over it.", "region"),
     Action("next", "Next", "N", "Go to the most doubtful object.", "step"),
     Action("accept_next", "Right, next", "Y", "Accept the object, and go to the next doubtful one.", "step"),
-    Action("undo", "Undo", "Control-Z", "Undo the last edit, a brush stroke too.", "step"),
-    Action("redo", "Redo", "Control-Shift-Z", "Redo the edit that was undone.", "step"),
+    Action("undo", "Undo", "Ctrl+Z", "Undo the last edit, a brush stroke too.", "step"),
+    Action("redo", "Redo", "Ctrl+Shift+Z", "Redo the edit that was undone.", "step"),
     Action("put_down", "", "Escape", "Put the tool down.", "step"),
 )
 KEYS = {action.key: action.help for action in ACTIONS if action.key}
@@ -176,7 +176,7 @@ class CorrectSection(QWidget):
         for action in ACTIONS:
             if action.name not in self.buttons:
                 continue
-            tip = f"{action.help}\nKey: {action.key.replace('Control-', 'Ctrl+').replace('-', '+')}"
+            tip = f"{action.help}\nKey: {action.key}"
             why = obstacle
             if action.name in ("undo", "redo"):
                 what = undo if action.name == "undo" else redo

@@ -85,7 +85,7 @@ class Corrector(QObject):
     def list_keys(self, keys: Keys) -> None:
         """List the keys, which napari calls while the layer of objects is selected."""
         for key, does in KEYS.items():
-            keys.tell(key.replace("Control-", "Ctrl+").replace("-", "+"), does)
+            keys.tell(key, does)
 
     @property
     def idle(self) -> bool:

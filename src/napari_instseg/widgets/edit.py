@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -89,7 +90,7 @@ class EditTools(QObject):
         layer.events.mode.connect(self._other_mode)
         for action in ACTIONS:
             if action.key and action.name != "put_down":
-                layer.bind_key(action.key, lambda _layer, action=action: self._key(action), overwrite=True)
+                layer.bind_key(_binding(action.key), lambda _layer, action=action: self._key(action), overwrite=True)
 
     def _detach(self) -> None:
         """Leave the layer as napari makes it; it may be the user's from now on."""
@@ -103,7 +104,7 @@ class EditTools(QObject):
         layer.events.mode.disconnect(self._other_mode)
         for action in ACTIONS:
             if action.key and action.name != "put_down":
-                layer.bind_key(action.key, None)
+                layer.bind_key(_binding(action.key), None)
 
     def _callbacks(self, layer: Labels) -> tuple[tuple[list[Any], Any], ...]:
         return (
@@ -332,3 +333,8 @@ class EditTools(QObject):
         else:
             self._layers.hide_view(self._previewed, PREVIEW)
             self._previewed = None
+
+
+def _binding(key: str) -> str:
+    """Give a key as napari writes it: on macOS the command key, as with napari's own undo."""
+    return key.replace("Ctrl+", "Meta+") if sys.platform == "darwin" else key

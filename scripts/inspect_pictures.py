@@ -109,7 +109,7 @@ def layers(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) ->
         tiles.append(tile)
         box.click()
         work(dock)
-    columns = 4
+    columns = 3
     sheet = Image.new("RGB", (columns * TILE, -(-len(tiles) // columns) * TILE))
     for place, tile in enumerate(tiles):
         sheet.paste(tile, (place % columns * TILE, place // columns * TILE))

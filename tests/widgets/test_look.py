@@ -349,8 +349,10 @@ def test_deleting_layers_while_looking_is_harmless(looked):
     click(window, A)
     for layer in list(window.viewer.layers)[1:]:
         window.viewer.layers.remove(layer)
-    hover(window, C)
-    assert window.viewer.layers["cells lens"].data[C] == 100
+    assert "cells lens" not in window.viewer.layers
+    click(window, C)  # the pixel that is held since the first click is shown again
+    assert window.viewer.layers["cells lens"].data[A] == 100
+    assert len(window.viewer.layers["cells lens points"].data) == 2
     window.viewer.layers.clear()
     window.wait()
     assert window.dock.explorer.selected == 0

@@ -8,7 +8,7 @@ from napari_instseg.io.models import ModelSpec
 from napari_instseg.workspace.objects import Reasons, embed_objects, list_objects
 from napari_instseg.workspace.results import Results
 from napari_instseg.workspace.source import Source, readings
-from napari_instseg.workspace.turning import turning_points
+from napari_instseg.workspace.turning import CannotFollow, turning_points
 
 NEVER = bool  # bool() is False
 
@@ -136,6 +136,7 @@ def test_objects_drawn_by_hand_are_measured_too(scene):
     reasons = list(Reasons().explain(results, (), 777, NEVER))
     assert reasons[0].facts[0].startswith("Object 777: 5 px")
     assert reasons[-1].turns == ()
+    assert "drawn by hand" in reasons[-1].facts[-1]
 
 
 def test_the_list_has_every_object_of_every_slice(scene):
@@ -154,3 +155,22 @@ def test_the_list_has_every_object_of_every_slice(scene):
         assert labels[tuple(np.round(centre).astype(int))] == label
         assert area == np.count_nonzero(labels == label)
     assert listed.row_of[int(listed.label[5])] == 5
+
+
+def test_where_the_surroundings_do_not_tell_all_of_the_image_is_decoded():
+    labels = np.zeros((400, 40), np.int32)
+    foreground = np.zeros((400, 40), np.float32)
+    foreground[10:30, 10:30] = 0.9
+    foreground[350:380, 5:35] = 0.9
+    embedding = np.zeros((2, 400, 40), np.float32)
+    prediction = Prediction("discriminative", {"embedding": embedding, "foreground": foreground})
+    # one object in two places far from each other: beside the one there is nothing of the other
+    params = prediction.parameters(connected=False, min_size=600, fill_holes=False, absorb=False)
+    labels = prediction.decode(**params.model_dump()).labels
+    assert labels[20, 20] == labels[360, 20] > 0
+    with pytest.raises(CannotFollow):
+        list(turning_points(prediction, params, np.where(labels > 0, 0, 1).astype(np.int32), 1))
+    small = np.zeros_like(labels)
+    small[10:30, 10:30] = 1
+    turns = list(turning_points(prediction, params, small, 1))
+    assert any(turn.parameter.name == "foreground_threshold" for turn in turns)

@@ -43,7 +43,7 @@ def _one_color(color: str) -> DirectLabelColormap:
 
 
 SELECTED = Mark(
-    "selected", "Selected object", "labels", look={"colormap": _one_color("white"), "contour": 2, "opacity": 1.0}
+    "selected", "Selected object", "labels", look={"colormap": _one_color("white"), "contour": 1, "opacity": 1.0}
 )
 LASSO = Mark("lasso", "Lasso", "labels", look={"colormap": _one_color("#ffd54f"), "opacity": 0.7})
 

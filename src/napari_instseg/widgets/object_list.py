@@ -157,8 +157,6 @@ class WhyPart(QWidget):
         lines = [*reason.facts, *(f"{turn}." for turn in reason.turns)]
         if not reason.complete:
             lines.append("Trying the sliders on it …")
-        elif not reason.turns:
-            lines.append("No slider by itself changes it.")
         self._reason.say("\n".join(lines))
 
     def step(self, by: int) -> None:

@@ -17,12 +17,14 @@ from napari_instseg.decoding.color_views import color_of_objects
 from napari_instseg.workspace.inspector import looked_at, own_id
 from napari_instseg.workspace.results import Plane, Results
 from napari_instseg.workspace.source import Index
-from napari_instseg.workspace.turning import Turn, turning_points
+from napari_instseg.workspace.turning import CannotFollow, Turn, turning_points
 
 Floats = npt.NDArray[np.float64]
 
 CHUNK = 512
 """Objects whose distances to all others are worked out at a time."""
+
+UNCHANGED = "No slider by itself merges, breaks or loses it."
 
 NEARBY = 100
 """Pixels around an object in which its nearest neighbour of the same colour is looked for."""
@@ -156,10 +158,13 @@ class Reasons:
         reason = Reason(label, tuple(facts))
         yield reason
         turns: list[Turn] = []
-        for turn in turning_points(results.predictions[index], plane.parameters, plane.labels, label, is_stale):
-            turns.append(turn)
-            yield Reason(label, reason.facts, tuple(turns))
-        yield Reason(label, reason.facts, tuple(turns), complete=True)
+        try:
+            for turn in turning_points(results.predictions[index], plane.parameters, plane.labels, label, is_stale):
+                turns.append(turn)
+                yield Reason(label, reason.facts, tuple(turns))
+            yield Reason(label, (*facts, *([] if turns else [UNCHANGED])), tuple(turns), complete=True)
+        except CannotFollow as error:
+            yield Reason(label, (*facts, str(error)), (), complete=True)
 
     def _in_embedding(self, plane: Plane, data: dict[str, Any], own: int) -> str:
         if self._embedded is None or self._embedded[0] is not plane:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.params import Parameter, Params
 from napari_instseg.decoding.pipeline import DecodingStopped
 from napari_instseg.inference.prediction import Prediction
@@ -22,6 +23,9 @@ HALVINGS = 4
 AROUND = 8
 """Pixels around the object that are looked at; the decoder sees a further margin."""
 
+LARGEST_WHOLE = 1 << 22
+"""Pixels of an image up to which all of it is decoded where the object's surroundings alone give another object."""
+
 PART = 0.15
 """Part of the object that a piece must have for the object to count as broken into it."""
 
@@ -30,6 +34,10 @@ LEFT_OUT = ("n_clusters", "n_seeds", "min_size", "min_score")
 size or score that is told of each object anyway."""
 
 Labels = npt.NDArray[np.int32]
+
+
+class CannotFollow(InstsegError):
+    """The object is not what the decoder gives."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +89,17 @@ def turning_points(
     Yields
     ------
     Turn
-        At most two for each parameter. None at all where the object is not found again in a part of the image even
-        with the present values, as with clusterers that look at the whole.
+        At most two for each parameter.
+
+    Raises
+    ------
+    CannotFollow
+        If the object is not found again even with the present values, such as one that was drawn by hand.
     """
     follow = _Follower(prediction, labels, label, is_stale)
     try:
-        if follow.fate(parameters):
-            return
+        if follow.fate(parameters) and (labels.size > LARGEST_WHOLE or follow.look_at_all().fate(parameters)):
+            raise CannotFollow("It was drawn by hand, or hangs on all of the image: what would change it is not known.")
         for parameter in parameters.visible():
             if parameter.kind not in ("int", "float") or parameter.advanced or parameter.name in LEFT_OUT:
                 continue
@@ -137,15 +149,22 @@ class _Follower:
             slice(max(side.start - AROUND, 0), min(side.stop + AROUND, length))
             for side, length in zip(box, labels.shape, strict=True)
         )
+        self._part: tuple[slice, ...] | None = self._window
         before = labels[self._window]
         self._label, self._before, self._mask = label, before, before == label
         self._sizes = np.bincount(before.ravel())
         self._pipeline = replace(prediction).pipeline  # one with a memory of its own
         self._is_stale = is_stale
 
+    def look_at_all(self) -> _Follower:
+        """Decode all of the image from now on: slower, and the same as what the user sees."""
+        self._part = None
+        return self
+
     def fate(self, parameters: Params) -> str:
         """Say what these parameters make of the object; empty if it stays what it is."""
-        found = self._pipeline.run(parameters, self._window, self._is_stale).labels
+        found = self._pipeline.run(parameters, self._part, self._is_stale).labels
+        found = found if self._part is not None else found[self._window]
         if self._is_stale():
             raise DecodingStopped("Another object was selected.")
         pieces = np.bincount(found[self._mask])

@@ -26,9 +26,8 @@ QUICK = {"batch_size": 2, "patch_size": 48, "validate_every": 3, "augmentation":
 def start(tmp_path_factory, disks, recipe):
     """A small model that finds bright disks."""
     out = tmp_path_factory.mktemp("models") / "disks"
-    made = recipe(steps=40, batch_size=4, validate_every=40, learning_rate=1e-2, ema_decay=0.9)
-    # the disks are farther from each other than this, so they may all have one colour
-    list(train(made.changed({"loss": {"margin": 10}}), *disks, out, device="cpu"))
+    made = recipe(steps=60, batch_size=4, validate_every=60, learning_rate=1e-2, ema_decay=0.9)
+    list(train(made, *disks, out, device="cpu"))
     return out
 
 
@@ -168,8 +167,9 @@ def test_only_objects_known_does_not_make_all_one_object(start, tmp_path, disks)
         run(start, examples, tmp_path / f"hold {hold:g}", steps=30, params=params)
         found = load_model(tmp_path / f"hold {hold:g}").segment(example.image).labels
         right[hold] = ((found > 0) == (example.labels > 0)).mean()
-    assert right[1.0] > 0.9
-    assert right[0.0] < right[1.0]
+    # with nothing found it would be .83
+    assert right[1.0] > 0.85
+    assert right[0.0] < 0.5
 
 
 def test_a_model_that_got_worse_is_not_better_and_says_why(start, tmp_path, disks):

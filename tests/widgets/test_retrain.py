@@ -142,14 +142,17 @@ def test_paused_rolled_back_and_the_window_stays_usable(work, project, gaps):
     section = work.section
     section.project.made.emit(project)
     correct_three(work)
+    idle = gaps()
+    work.qtbot.wait(1000)
+    before = np.percentile(np.diff(idle), 90)
     section.set_length(Length(100_000, None))
     section._start.click()
     work.qtbot.waitUntil(lambda: work.retraining.step >= 3, timeout=LONG_S * 1000)
     stamps = gaps()
     reached = work.retraining.step
     work.qtbot.waitUntil(lambda: work.retraining.step >= reached + 10, timeout=LONG_S * 1000)
-    # most of the time; the longest one depends on what else the machine does
-    assert np.percentile(np.diff(stamps), 90) < 0.1
+    # most of the time, and as far as the machine gave the window its turn before
+    assert np.percentile(np.diff(stamps), 90) < max(0.1, 4 * before)
     section._pause.click()
     wait_for(work, "paused")
     assert section._resume.isVisibleTo(section)

@@ -59,15 +59,29 @@ class Studio:
                 return [np.argwhere(self.truth == t).mean(axis=0) for t in whole]
         raise LookupError("the model joined no two nuclei of the sample")
 
-    def right(self, near: np.ndarray) -> list[np.ndarray]:
-        """Give the middles of objects that agree with the truth, the nearest to a place first."""
-        found, middles = self.layer.data, []
+    def right(self, near: np.ndarray) -> dict[int, np.ndarray]:
+        """Give ids and middles of objects that agree with the truth, the nearest to a place first."""
+        found, middles = self.layer.data, {}
         for label in np.unique(found[found > 0]):
             own = found == label
             true = self.truth == np.bincount(self.truth[own]).argmax()
             if (own & true).sum() > 0.8 * (own | true).sum():
-                middles.append(np.argwhere(own).mean(axis=0))
-        return sorted(middles, key=lambda middle: float(np.hypot(*(middle - near))))
+                middles[int(label)] = np.argwhere(own).mean(axis=0)
+        return dict(sorted(middles.items(), key=lambda item: float(np.hypot(*(item[1] - near)))))
+
+    def faultless(self, right: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Give two corners of a region around a right object in which every object is right."""
+        found = self.layer.data
+        for reach in (45, 38, 32, 26, 20):
+            for middle in right.values():
+                low, high = np.round(middle - reach).astype(int), np.round(middle + reach).astype(int)
+                if (low < 0).any() or (high > found.shape).any():
+                    continue
+                box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+                missed = (self.truth[box] > 0) & ~np.isin(found[box], list(right))
+                if set(np.unique(found[box]).tolist()) - {0} <= set(right) and missed.sum() < 0.02 * missed.size:
+                    return low, high
+        raise LookupError("there is no region of the sample in which every object is right")
 
     def look_at(self, place: np.ndarray) -> None:
         """Move the view to a place."""
@@ -80,7 +94,7 @@ class Studio:
         wait(lambda: self.dock.layers.idle and self.dock.corrector.idle)
         picture = np.asarray(self.viewer.screenshot(canvas_only=False, flash=False))[..., :3]
         path = self.folder / f"{name}.png"
-        Image.fromarray(picture).quantize(128).save(path, optimize=True)
+        Image.fromarray(picture).save(path, optimize=True)
         print(f"{path.name}: {path.stat().st_size // 1024} kB", flush=True)
 
 
@@ -108,12 +122,11 @@ def split(studio: Studio) -> None:
 
 def accept(studio: Studio) -> None:
     """Accepted objects, and a region in which every object is right."""
-    center = np.array(studio.layer.data.shape) / 2
-    studio.look_at(center)
-    objects = studio.right(center)
-    for middle in objects[:6]:
+    right = studio.right(np.array(studio.layer.data.shape) / 2)
+    low, high = studio.faultless(right)
+    studio.look_at((low + high) / 2)
+    for middle in list(studio.right((low + high) / 2).values())[:6]:
         studio.correcting.accept(tuple(middle))
-    low, high = objects[0] - 30, objects[0] + 30
     studio.correcting.mark([tuple(low), (low[0], high[1]), tuple(high), (high[0], low[1])])
     studio.take("correct-known")
 

@@ -124,6 +124,8 @@ class Corrector(QObject):
 
     def _changed(self) -> None:
         results = self._controller.results
+        if not self.tools.tool:
+            self.tools.hide_preview()
         if results is not None:
             self._show(results)
         self._show_marks()
@@ -207,6 +209,7 @@ class Corrector(QObject):
             self._here = doubt
             look_at(self._viewer, layer, (*doubt.index, *doubt.place), doubt.side)
             layer.selected_label = doubt.label
+            self.tools.outline(doubt.index, inside)
             self._controller.say(f"{doubt.words} {len(self._doubts)} more.")
             return
         self._here, self._doubts_of = None, (None, None)

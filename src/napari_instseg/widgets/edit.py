@@ -11,12 +11,14 @@ import numpy as np
 from napari.utils import DirectLabelColormap
 from qtpy.QtCore import QObject, Signal
 
+from napari_instseg.editing.change import Mask, box_of
 from napari_instseg.editing.split import stroke
 from napari_instseg.widgets.correct import ACTIONS, Action
 from napari_instseg.widgets.layers import MARK, Mark, OwnLayers
 from napari_instseg.widgets.pointer import STILL
 from napari_instseg.workspace.correcting import Correcting, Position
 from napari_instseg.workspace.results import Results
+from napari_instseg.workspace.source import Index
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -27,13 +29,15 @@ STROKES = ("split", "merge", "draw")
 """Tools that are drawn with, so that dragging does not pan."""
 LINE_PX = 3.0
 """Width of a stroke on the screen."""
+AREA, LINE = 1, 2
+"""What a preview shows: an area that one sees through, and lines."""
 PREVIEW = Mark(
     "preview",
     "Preview",
     "labels",
     look={
-        "colormap": DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: "#ffd54f"}),
-        "opacity": 0.5,
+        "colormap": DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: "#ffd54f80", 2: "white"}),
+        "opacity": 1.0,
     },
 )
 
@@ -282,7 +286,7 @@ class EditTools(QObject):
             self.hide_preview()
             return
         index, box, inside = found
-        self._show(inside.astype(np.uint8), index, [part.start for part in box])
+        self._show(inside * np.uint8(AREA), index, [part.start for part in box])
 
     def _show_stroke(self, line: list[Position], closed: bool = False) -> None:
         corrections = self._correcting.corrections
@@ -299,12 +303,21 @@ class EditTools(QObject):
         low = np.maximum(track.min(axis=0) - width, 0)
         high = np.minimum(track.max(axis=0) + width + 1, shape)
         drawn = np.zeros(tuple(high - low), np.uint8)
-        drawn[tuple((track - low).T)] = 1
+        drawn[tuple((track - low).T)] = LINE
         if width > 1:
             from scipy import ndimage
 
             drawn = ndimage.maximum_filter(drawn, (*(1,) * (drawn.ndim - 2), width, width))
         self._show(drawn, tuple(round(at) for at in line[0][:stack]), low.tolist())
+
+    def outline(self, index: Index, inside: Mask) -> None:
+        """Draw a line around an object of a slice, until something else is shown."""
+        from scipy import ndimage
+
+        box = box_of(inside, 2)
+        flat = np.ones((*(1,) * (inside.ndim - 2), 3, 3), bool)
+        around = ndimage.binary_dilation(inside[box], flat) & ~inside[box]
+        self._show(around * np.uint8(LINE), index, [part.start for part in box])
 
     def _zoom(self) -> float:
         """Give the size of a pixel on the screen."""

@@ -11,7 +11,7 @@ from numba import njit
 
 from napari_instseg.decoding.assign import gather_points
 from napari_instseg.decoding.clusters import Clusters
-from napari_instseg.decoding.parallel import in_bands
+from napari_instseg.decoding.parallel import as_volume, in_bands
 
 Embedding = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float32]
@@ -88,11 +88,11 @@ def find_seeds(
     """
     pixels = np.flatnonzero(mask)
     goodness = np.ones(mask.shape, np.float32) if seediness is None else seediness.astype(np.float32)
-    candidates = pixels if len(pixels) <= CANDIDATES else _best_of_blocks(goodness, mask, pixels)
+    candidates = pixels if len(pixels) <= CANDIDATES else _best_of_blocks(goodness, mask, len(pixels))
     points = gather_points(embedding, candidates)
     log_goodness = np.log(np.maximum(goodness.ravel()[candidates], TINY))
     chosen = _choose(points, log_goodness, min(n_seeds, len(candidates)), np.float32(diversity))
-    nearest, squared = _nearest_seed(embedding, mask, points[chosen])
+    nearest, squared = _nearest_seed(embedding, mask.shape, pixels, points[chosen])
     return Seeds(candidates[chosen], points[chosen], nearest, squared)
 
 
@@ -146,53 +146,79 @@ def _squared_limit(threshold: Floats, kernel: Kernel, scale: float) -> Floats:
     return limit
 
 
-def _best_of_blocks(goodness: Floats, mask: npt.NDArray[Any], pixels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    side = (len(pixels) / CANDIDATES) ** (1 / mask.ndim)
-    blocks = np.zeros(len(pixels), np.int64)
-    for axis in np.unravel_index(pixels, mask.shape):
-        blocks = blocks * (1 << 20) + (axis / side).astype(np.int64)
-    order = np.lexsort((-goodness.ravel()[pixels], blocks))
-    _, first = np.unique(blocks[order], return_index=True)
-    return np.sort(pixels[order[first]])
+def _best_of_blocks(goodness: Floats, mask: npt.NDArray[Any], n_pixels: int) -> npt.NDArray[np.int64]:
+    """Give the best foreground pixel of each of about `CANDIDATES` blocks, the first of those that are alike."""
+    side = (n_pixels / CANDIDATES) ** (1 / mask.ndim)
+    volume, values = as_volume(mask).view(np.uint8), as_volume(goodness)
+    blocks = [(np.arange(length) / side).astype(np.int64) for length in volume.shape]
+    shape = [int(axis[-1]) + 1 for axis in blocks]
+    best = np.full(shape, -1, np.int64)
+    _find_best(volume, values, *blocks, best)
+    return np.sort(best[best >= 0])
+
+
+@njit(nogil=True, cache=True)
+def _find_best(mask, goodness, block_z, block_y, block_x, best):  # type: ignore[no-untyped-def]
+    flat = goodness.ravel()
+    depth, height, width = mask.shape
+    for z in range(depth):
+        for y in range(height):
+            row = best[block_z[z], block_y[y]]
+            for x in range(width):
+                if mask[z, y, x] != 0:
+                    pixel = (z * height + y) * width + x
+                    other = row[block_x[x]]
+                    if other < 0 or flat[pixel] > flat[other]:
+                        row[block_x[x]] = pixel
 
 
 def _nearest_seed(
-    embedding: Embedding, mask: npt.NDArray[Any], seeds: Embedding
+    embedding: Embedding, shape: tuple[int, ...], pixels: npt.NDArray[np.int64], seeds: Embedding
 ) -> tuple[npt.NDArray[np.int32], Floats]:
     """Find the nearest seed by ``|b|^2 - 2 a b``, one matrix product; its distance is then worked out directly.
 
     The product alone would be too coarse for embeddings far from 0, such as those that hold pixel positions.
     """
-    nearest, squared = np.zeros(mask.size, np.int32), np.zeros(mask.size, np.float32)
-    flat, foreground = embedding.reshape(len(embedding), -1), mask.ravel()
+    nearest, squared = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    flat = np.ascontiguousarray(embedding).reshape(len(embedding), -1)
     origin = seeds.mean(axis=0) if len(seeds) else 0
     centred = seeds - origin
     constant = (centred * (centred + 2 * origin)).sum(axis=1).astype(np.float32)
-    for start in range(0, mask.size if len(seeds) else 0, CHUNK):
-        part = slice(start, start + CHUNK)
-        if foreground[part].any():
-            columns = np.ascontiguousarray(flat[:, part])
-            product = (-2 * centred) @ columns
-            _column_minimum(product, constant, columns, seeds, foreground[part], nearest[part], squared[part])
-    return nearest.reshape(mask.shape), squared.reshape(mask.shape)
+    for start in range(0, len(pixels) if len(seeds) else 0, CHUNK):
+        part = pixels[start : start + CHUNK]
+        columns = np.empty((len(flat), len(part)), np.float32)
+        in_bands(_gather_columns, len(part), flat, part, columns)
+        product = (-2 * centred) @ columns
+        in_bands(_column_minimum, len(part), product, constant, columns, seeds, part, nearest.ravel(), squared.ravel())
+    return nearest, squared
 
 
 @njit(nogil=True, cache=True)
-def _column_minimum(product, constant, columns, seeds, foreground, nearest, squared):  # type: ignore[no-untyped-def]
-    least = np.full(nearest.size, np.inf, np.float32)
+def _gather_columns(flat, pixels, columns, first, last):  # type: ignore[no-untyped-def]
+    for d in range(len(flat)):
+        for i in range(first, last):
+            columns[d, i] = flat[d, pixels[i]]
+
+
+@njit(nogil=True, cache=True)
+def _column_minimum(product, constant, columns, seeds, pixels, nearest, squared, first, last):  # type: ignore[no-untyped-def]
+    n = last - first
+    least, which, apart = np.empty(n, np.float32), np.empty(n, np.int32), np.empty(n, np.float32)
+    for i in range(n):
+        least[i], which[i], apart[i] = np.inf, 0, 0
     for k in range(len(product)):
-        for i in range(nearest.size):
-            value = product[k, i] + constant[k]
+        for i in range(n):
+            value = product[k, first + i] + constant[k]
             better = value < least[i]
             least[i] = value if better else least[i]
-            nearest[i] = np.int32(k) if better else nearest[i]
+            which[i] = np.int32(k) if better else which[i]
     for d in range(len(columns)):
-        for i in range(nearest.size):
-            difference = columns[d, i] - seeds[nearest[i], d]
-            squared[i] += difference * difference
-    for i in range(nearest.size):
-        nearest[i] = nearest[i] + 1 if foreground[i] else 0
-        squared[i] = squared[i] if foreground[i] else 0
+        for i in range(n):
+            difference = columns[d, first + i] - seeds[which[i], d]
+            apart[i] += difference * difference
+    for i in range(n):
+        nearest[pixels[first + i]] = which[i] + 1
+        squared[pixels[first + i]] = apart[i]
 
 
 @njit(nogil=True, cache=True)

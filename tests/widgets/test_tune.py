@@ -276,7 +276,8 @@ def test_fit_raises_the_score_as_one_step_that_can_be_undone(tuned):
 
 def test_what_was_accepted_is_fitted_to(tuned):
     correcting = tuned.dock.corrector.correcting
-    correcting.corrections.accept(4, 7, 9)
+    for label in (4, 7, 9):
+        assert correcting.accept_object(label, ())
     assert tuned.dock.tune._fit.isEnabled()
     tuned.row("min_size")._box.setValue(3000)
     tuned.wait()

@@ -25,7 +25,7 @@ from napari_instseg.training.params import TrainParams
 from napari_instseg.training.recipe import Recipe
 
 napari_instseg.methods.__path__.append(str(Path(__file__).parent / "joint"))
-JOINT_LOSS = {"halo_weight": 2, "reach": 40, "dice": 0.3, "foreground_weight": 1.5}
+JOINT_LOSS = {"halo_weight": 2, "balance": 0.5, "reach": 40, "dice": 0.3, "foreground_weight": 1.5}
 
 
 def make_recipe(method: str, material: Material, steps: int, learning_rate: float) -> Recipe:

@@ -42,7 +42,7 @@ class ColoringLoss(Params):
         advanced=True,
     )
     balance: float = tunable(
-        0.5,
+        0.0,
         0.0,
         10.0,
         step=0.1,

@@ -8,9 +8,9 @@ from napari_instseg.core.method import Method, Output, Stage, Target, Tensors
 from napari_instseg.core.params import choice, tunable
 from napari_instseg.decoding.color_views import coloring_views
 from napari_instseg.decoding.coloring import ColoringDecode, coloring_stages
+from napari_instseg.decoding.merging import MergeParams, disagreement, merge_stages
 from napari_instseg.losses.params import ColoringLoss, ForegroundLoss
 from napari_instseg.networks.params import NetworkParams
-from napari_instseg.refining.merging import MergeParams, disagreement, merge_stages
 from napari_instseg.refining.outlines import OutlineParams, outline_stages
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from napari_instseg.core.method import Method, Output, Stage, Target, Tensors
 from napari_instseg.core.params import tunable
 from napari_instseg.decoding.embedding import EmbeddingDecode, embedding_stages
+from napari_instseg.decoding.merging import MergeParams, distance, merge_stages
 from napari_instseg.decoding.views import embedding_views
 from napari_instseg.losses.params import DiscriminativeLoss, ForegroundLoss
 from napari_instseg.networks.params import NetworkParams
-from napari_instseg.refining.merging import MergeParams, distance, merge_stages
 from napari_instseg.refining.outlines import OutlineParams, outline_stages
 
 if TYPE_CHECKING:

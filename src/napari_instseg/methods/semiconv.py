@@ -9,10 +9,10 @@ import numpy as np
 from napari_instseg.core.method import Array, Data, Method, Output, Stage, Target, Tensors, View
 from napari_instseg.core.params import tunable
 from napari_instseg.decoding.embedding import EmbeddingDecode, embedding_stages
+from napari_instseg.decoding.merging import MergeParams, distance_in_radii, merge_stages
 from napari_instseg.decoding.views import displacement_view, embedding_views
 from napari_instseg.losses.params import ForegroundLoss, SemiconvLoss
 from napari_instseg.networks.params import NetworkParams
-from napari_instseg.refining.merging import MergeParams, distance_in_radii, merge_stages
 from napari_instseg.refining.outlines import OutlineParams, outline_stages
 
 if TYPE_CHECKING:

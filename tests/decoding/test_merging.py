@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from napari_instseg.decoding.merging import disagreement, distance, distance_in_radii, merge_order
 from napari_instseg.decoding.scores import mean_channels
 from napari_instseg.inference.prediction import Prediction
-from napari_instseg.refining.merging import disagreement, distance, distance_in_radii, merge_order
 
 
 def tiles(seed, shape=(24, 30), side=5):

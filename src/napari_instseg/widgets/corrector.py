@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils import DirectLabelColormap
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_instseg.widgets.camera import look_at, show_slice
 from napari_instseg.widgets.correct import KEYS, CorrectSection
@@ -111,6 +111,8 @@ class Corrector(QObject):
     def _listen(self, source: Source, layer: Labels) -> None:
         self._listened = layer
         layer.events.paint.connect(lambda: self._painted(source, layer))
+        # where the layer tells of a change just before it is made, at the event loop's next turn
+        layer.events.paint.connect(lambda: QTimer.singleShot(0, lambda: self._painted(source, layer)))
 
     def _painted(self, source: Source, layer: Labels) -> None:
         results = self._controller.results

@@ -208,6 +208,7 @@ class Corrections:
         int32 array
             What is there now, a view of `labels`.
         """
+        self.painted("paint", index)  # nothing that was written into the labels is lost
         where: Any = (*index, *(window or (slice(None),) * self.ndim))
         view: Labels = self.labels[where]
         complete = self.complete[where]

@@ -47,7 +47,9 @@ class Shot:
 
 SHOTS = (
     Shot("window-nuclei", "nuclei", "discriminative-nuclei", changes={"min_size": 60}),
-    Shot("window-tissue", "nuclei-stained", "discriminative-nuclei", views=("foreground",), sections=("Segment", "Look")),
+    Shot(
+        "window-tissue", "nuclei-stained", "discriminative-nuclei", views=("foreground",), sections=("Segment", "Look")
+    ),
     Shot(
         "window-embedding",
         "nuclei-crowded",

@@ -41,7 +41,8 @@ OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "clusternet": {"min_size": SIZES},
     "semiconv_rcnn": {},
 }
-"""Decode parameters that are tried on the images to choose by."""
+THRESHOLDS = {"foreground_threshold": (0.5, 0.4, 0.45, 0.55)}
+"""Decode parameters that are tried on the images to choose by, all combinations; then the threshold."""
 
 
 def split(trained: Model, method: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -61,14 +62,17 @@ def choose_decode(model: Model, pairs: Sequence[Pair], diameter: float | None) -
     """Give the decode parameters that find the objects of these images best, by mean AP."""
     examples = [pair.read() for pair in pairs]
     predictions = [model.predict(example.image, axes=example.axes, diameter=diameter) for example in examples]
-    names, ranges = zip(*OPTIONS[model.spec.method].items(), strict=True)
 
     def mean_ap(decode: dict[str, Any]) -> float:
         found = (prediction.decode(**decode).labels for prediction in predictions)
         truth = (example.labels for example in examples)
         return float(evaluate_labels(zip(truth, found, strict=True))["mean_ap"])
 
-    return max((dict(zip(names, values, strict=True)) for values in product(*ranges)), key=mean_ap)
+    best: dict[str, Any] = {}
+    for options in (OPTIONS[model.spec.method], THRESHOLDS):
+        combined = product(*options.values())
+        best = max(({**best, **dict(zip(options, values, strict=True))} for values in combined), key=mean_ap)
+    return best
 
 
 def score(model: Model, group: str, pairs: Sequence[Pair], diameter: float | None) -> Score:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from napari_instseg.core.events import Event, Progress, Result
 from napari_instseg.core.method import Array
 from napari_instseg.data.samples import SAMPLES, load_sample
+from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.inference.model import load_model
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.metrics import evaluate_labels
@@ -22,6 +23,7 @@ from napari_instseg.reproduce.drawing import colored, shown
 from napari_instseg.reproduce.learning import predict
 from napari_instseg.reproduce.material import Picture, annotated
 from napari_instseg.reproduce.report import Report, command_line
+from napari_instseg.reproduce.timing import cpu_seconds
 
 FACTORS = (0.8, 1.0, 1.2)
 VALUES = 16
@@ -77,7 +79,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
         predictions.append((yield from predict(load_model(kind.model), tests)))
         sweep = yield from _sweep(kind, number, predictions[-1], tests)
         sweeps.append(sweep)
-        seconds = median(_seconds(_fresh(prediction).decode) for prediction in predictions[-1])
+        seconds = median(cpu_seconds(partial(_decode_anew, prediction)) for prediction in predictions[-1])
         for factor, paper in zip(FACTORS, kind.paper, strict=True):
             value = _allowed(kind, sweep.best * factor)
             score = _score(predictions[-1], tests, {kind.parameter: value})
@@ -147,19 +149,24 @@ def _row(
     }
 
 
+def _decode_anew(prediction: Prediction) -> Segmentation:
+    return _fresh(prediction).decode()
+
+
 def _oracle(predictions: Sequence[Prediction], tests: Sequence[Picture]) -> dict[str, Any]:
     """Cluster by k-means into the true number of objects."""
     pairs = []
     seconds = []
     for prediction, test in zip(predictions, tests, strict=True):
-        number = len(np.unique(test.labels[test.labels > 0]))
-        again = _fresh(prediction)
-        start = time.process_time()
-        found = again.decode(clusterer="k-means", n_clusters=max(number, 1), connected=False)
-        seconds.append(time.process_time() - start)
-        pairs.append((test.labels, found.labels))
+        number = max(len(np.unique(test.labels[test.labels > 0])), 1)
+        pairs.append((test.labels, _k_means(prediction, number).labels))
+        seconds.append(cpu_seconds(partial(_k_means, prediction, number)))
     row = _row("discriminative, k-means", "n_clusters", "true", "", float(evaluate_labels(pairs)["sbd"]), PAPER_KMEANS)
     return {**row, "decoding, CPU s": median(seconds), "paper: decoding s": ""}
+
+
+def _k_means(prediction: Prediction, number: int) -> Segmentation:
+    return _fresh(prediction).decode(clusterer="k-means", n_clusters=number, connected=False)
 
 
 def _scikit(predictions: Sequence[Prediction], bandwidth: float) -> dict[str, Any]:
@@ -170,7 +177,7 @@ def _scikit(predictions: Sequence[Prediction], bandwidth: float) -> dict[str, An
     chosen = np.argsort([mask.sum() for mask in inside])[len(inside) // 2]
     points = np.asarray(predictions[chosen].outputs["embedding"], np.float32)[:, inside[chosen]].T
     points = points[:: -(-len(points) // TIMED_POINTS) or 1]
-    seconds = _seconds(lambda: MeanShift(bandwidth=bandwidth).fit(points))
+    seconds = cpu_seconds(lambda: MeanShift(bandwidth=bandwidth).fit(points))
     row = _row(f"scikit-learn MeanShift, {len(points)} pixels", "bandwidth", bandwidth, 1.0, "", "")
     return {**row, "decoding, CPU s": seconds, "paper: decoding s": PAPER_SCIKIT_SECONDS}
 
@@ -178,13 +185,6 @@ def _scikit(predictions: Sequence[Prediction], bandwidth: float) -> dict[str, An
 def _fresh(prediction: Prediction) -> Prediction:
     """Give the prediction without what its decoder remembers."""
     return Prediction(prediction.method, prediction.outputs, prediction.defaults, prediction.helpers)
-
-
-def _seconds(call: Callable[[], Any]) -> float:
-    """Measure the processor's time, which is the same whatever else runs on the machine."""
-    start = time.process_time()
-    call()
-    return time.process_time() - start
 
 
 def _draw(sweeps: Sequence[Sweep], test: Picture, prediction: Prediction) -> Figure:

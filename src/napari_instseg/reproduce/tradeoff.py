@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, product
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,7 @@ from napari_instseg.reproduce.drawing import colored, shown
 from napari_instseg.reproduce.learning import TINY, Budget, Course, compare, diameter, predict
 from napari_instseg.reproduce.material import Picture, annotated, simulated
 from napari_instseg.reproduce.report import Report, command_line
+from napari_instseg.reproduce.timing import cpu_seconds
 
 if TYPE_CHECKING:
     import torch
@@ -117,7 +116,7 @@ def _ap(tests: Sequence[Picture], predictions: Sequence[Prediction]) -> float:
 
 
 def _cost(model: Model, shape: Sequence[int]) -> tuple[float, float]:
-    """Give the processor seconds of one image through the network (median of five), and the most bytes held at once."""
+    """Give the processor seconds of one image through the network, and the most bytes held at once."""
     import torch
 
     from napari_instseg.networks.build import fuse
@@ -125,14 +124,10 @@ def _cost(model: Model, shape: Sequence[int]) -> tuple[float, float]:
     network, image = fuse(model.network), torch.zeros(1, model.spec.in_channels, *shape)
     with torch.inference_mode():
         network(image)
-        seconds = []
-        for _ in range(5):
-            start = time.process_time()
-            network(image)
-            seconds.append(time.process_time() - start)
+        seconds = cpu_seconds(lambda: network(image))
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
             network(image)
-    return median(seconds), _most_bytes(profile)
+    return seconds, _most_bytes(profile)
 
 
 def _most_bytes(profile: torch.profiler.profile) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,24 +33,21 @@ class MergeParams(Params):
     )
 
 
-def merge_stages(params: MergeParams, output: str, unlikeness: Unlikeness) -> tuple[Stage, ...]:
-    """Give the steps, none if nothing is to be merged.
+def merge_stages(output: str, unlikeness: Unlikeness) -> tuple[Stage, ...]:
+    """Give the steps; they take no time where nothing is to be merged.
 
     Parameters
     ----------
-    params : MergeParams
     output : str
         The output or stage result, (C, *S), whose mean over an object is compared.
     unlikeness : callable
         What `merge_alike` is compared with.
     """
-    if not params.merge_alike:
-        return ()
 
-    def order(data: Data, params: Any) -> Data:
-        return {"merging": merge_order(data["labels"], data[output], unlikeness)}
+    def likeness(data: Data, params: Any) -> Data:
+        return {"likeness": Likeness(data["labels"], data[output], unlikeness)}
 
-    return (Stage("likeness", (), order), Stage("merging", ("merge_alike",), _merge))
+    return (Stage("likeness", (), likeness), Stage("merging", ("merge_alike",), _merge))
 
 
 def distance(mean: Array, other: Array, _size: float, _other_size: float) -> float:
@@ -108,6 +106,20 @@ class MergeOrder:
         return leader
 
 
+@dataclass(frozen=True)
+class Likeness:
+    """What tells which objects of a label image merge first; worked out when it is first asked for, then kept."""
+
+    labels: npt.NDArray[np.int32]
+    values: Array
+    unlikeness: Unlikeness
+
+    @cached_property
+    def order(self) -> MergeOrder:
+        """The order of merging."""
+        return merge_order(self.labels, self.values, self.unlikeness)
+
+
 def merge_order(labels: npt.NDArray[np.int32], values: Array, unlikeness: Unlikeness) -> MergeOrder:
     """Merge touching objects, always the two most alike, until none touch, and give the order.
 
@@ -161,8 +173,10 @@ def merge_order(labels: npt.NDArray[np.int32], values: Array, unlikeness: Unlike
 
 
 def _merge(data: Data, params: Any) -> Data:
+    if not params.merge_alike:
+        return {}
     labels, group = data["labels"], data["object_group"]
-    leader = data["merging"].leaders(len(group), params.merge_alike)
+    leader = data["likeness"].order.leaders(len(group), params.merge_alike)
     left = np.unique(leader)[1:]
     new_id = np.zeros(len(leader), np.int32)
     new_id[left] = np.arange(1, len(left) + 1)

@@ -94,7 +94,7 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
 
 def stages(params: Decode) -> tuple[Stage, ...]:
     """Winning colours, their connected pieces, merging and outlines."""
-    return coloring_stages(params, (*merge_stages(params, "colors", disagreement), *outline_stages(params)))
+    return coloring_stages(params, (*merge_stages("colors", disagreement), *outline_stages(params)))
 
 
 def _join_palettes(raw: Tensors) -> torch.Tensor:

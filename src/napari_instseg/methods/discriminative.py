@@ -65,7 +65,7 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
 
 def stages(params: Decode) -> tuple[Stage, ...]:
     """Foreground, clusters, their connected pieces and outlines."""
-    return embedding_stages(params, (*merge_stages(params, "embedding", distance), *outline_stages(params)))
+    return embedding_stages(params, (*merge_stages("embedding", distance), *outline_stages(params)))
 
 
 METHOD = Method(

@@ -99,7 +99,7 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
 
 def stages(params: Decode) -> tuple[Stage, ...]:
     """Measure the embedding in learnt kernel scales (equation 10), then cluster it."""
-    refine = (*merge_stages(params, "places", distance_in_radii), *outline_stages(params))
+    refine = (*merge_stages("places", distance_in_radii), *outline_stages(params))
     return (Stage("kernel scale", (), _in_kernel_scales), *embedding_stages(params, refine))
 
 

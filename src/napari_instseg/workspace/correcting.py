@@ -226,7 +226,8 @@ class Correcting:
         if not corrections.mark(box, inside.reshape(corrections.complete[box].shape), complete):
             return self._refuse("That region was marked so already.")
         count = len(set(np.unique(corrections.labels[where][inside]).tolist()) - {0})
-        words = f"Region with {count} object{'' if count == 1 else 's'} marked as {'complete' if complete else 'not complete'}."
+        what = "complete" if complete else "not complete"
+        words = f"Region with {count} object{'' if count == 1 else 's'} marked as {what}."
         return self._tell(corrections, index, words, "good")
 
     def painted(self, results: Results, index: Index, whole: bool = False) -> bool:

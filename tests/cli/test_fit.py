@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from napari_instseg.io.models import SPEC, read_spec, read_weights
+from napari_instseg.methods import get_method
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_a_detuned_model_is_fitted_and_written(instseg, detuned, dots, tmp_path,
     assert "min_size" in shown
     assert "held out" in shown
     spec, before = read_spec(out), read_spec(detuned)
-    assert spec.decode["min_size"] == report["decode"]["min_size"] == report["changed"]["min_size"][1]
+    assert get_method(spec.method).decode(**spec.decode).min_size == report["changed"]["min_size"][1]
     assert spec.scores == ()
     assert spec.training["decoding"] == "Fitted to 2 images of dots."
     assert spec.network == before.network

@@ -74,14 +74,14 @@ def test_zero_steps_give_the_same_model(start, tmp_path, dark_examples):
 def test_a_new_kind_of_image_is_learnt_and_the_old_is_kept(start, tmp_path, dark_examples, disks):
     params = FinetuneParams(**{**QUICK, "batch_size": 4, "validate_every": 100, "learning_rate": 5e-3})
     old = remember(*disks, 2)
-    events = run(start, dark_examples, tmp_path / "new", steps=60, params=params, remembered=old)
+    events = run(start, dark_examples, tmp_path / "new", steps=200, params=params, remembered=old)
     verdict = events[-1].value.verdict
     assert verdict.before["mean_ap"] < 0.3
     assert verdict.after["mean_ap"] > verdict.before["mean_ap"] + 0.3
     assert verdict.after["old_mean_ap"] > 0.8 * verdict.before["old_mean_ap"]
     spec = read_spec(tmp_path / "new")
     assert spec.training["fine_tuned_from"] == str(start)
-    assert spec.training["fine_tuning_steps"] == 60
+    assert spec.training["fine_tuning_steps"] == 200
     assert {score.data for score in spec.scores} == {"held-out corrections", "stored images of the old kind"}
     # what was learnt now is remembered by those who learn from this model next
     assert len(read_memory(tmp_path / "new")) == len(old) + len(dark_examples)
@@ -169,7 +169,7 @@ def test_only_objects_known_does_not_make_all_one_object(start, tmp_path, disks)
         right[hold] = ((found > 0) == (example.labels > 0)).mean()
     # with nothing found it would be .83
     assert right[1.0] > 0.85
-    assert right[0.0] < 0.5
+    assert right[0.0] < right[1.0] - 0.2
 
 
 def test_a_model_that_got_worse_is_not_better_and_says_why(start, tmp_path, disks):

@@ -108,7 +108,9 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
                 recipe=Recipe("sticks", 10, {"height": 320, "width": 320}),
             ),
             Sample("dots", "Identical dots", "drawing", recipe=Recipe("dots", 11, {"height": 256, "width": 256})),
-            Sample("ihc", "Stained colon tissue", "stained tissue", "discriminative-nuclei", source="immunohistochemistry"),
+            Sample(
+                "ihc", "Stained colon tissue", "stained tissue", "discriminative-nuclei", source="immunohistochemistry"
+            ),
             Sample("coins", "Greek coins", "grey photograph", "discriminative-nuclei", source="coins"),
         )
     }

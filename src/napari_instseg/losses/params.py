@@ -47,7 +47,7 @@ class ColoringLoss(Params):
         10.0,
         step=0.1,
         title="Balance",
-        help="How much objects that choose in turn prefer colours that few objects of the batch have taken, so that all "
+        help="How much objects that choose in turn prefer colours that few objects of the batch have, so that all "
         "colours come into use. 0: they do not care.",
         when=("turns", ("in turn",)),
         advanced=True,

@@ -230,7 +230,7 @@ def test_grow_shows_a_preview_that_the_wheel_changes_and_a_click_takes(work):
     assert int((data == data[30, 69]).sum()) == first
     assert data[30, 69] in work.correcting.corrections.accepted
     hands.press(Qt.Key_Escape)
-    assert "cells preview" not in work.viewer.layers
+    work.qtbot.waitUntil(lambda: "cells preview" not in work.viewer.layers)
     hands.wheel(1, 30, 69)
     assert work.hands.camera.zoom != zoom
 

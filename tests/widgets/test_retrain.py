@@ -70,9 +70,10 @@ def work(window, disks):
     for y, x in ((15, 45), (75, 105)):
         part = image[y - 8 : y + 9, x - 8 : x + 9]
         part[part > 0] = 40
-    window.viewer.add_image(image, name="cells")
     window.viewer.window.resize(1300, 900)
     window.viewer.window.show()
+    window.qtbot.wait(50)
+    window.viewer.add_image(image, name="cells")
     window.dock.segment._run.click()
     window.wait(LONG_S)
     window.viewer.reset_view()

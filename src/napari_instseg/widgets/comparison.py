@@ -34,21 +34,25 @@ class ComparisonLayers:
     def show(self, comparison: Comparison) -> None:
         """Show before and after as outlines, and fill what changed, in the place of the image."""
         self.clear()
-        for name, labels in zip(NAMES, (comparison.before, comparison.after, comparison.changed), strict=True):
+        # made with its own colours: napari then and now draws with a texture that is gone when they are changed later
+        looks: list[dict[str, Any]] = [
+            {"visible": False, "opacity": 1.0},
+            {"opacity": 1.0},
+            {"opacity": 0.5, "colormap": _changed_colormap()},
+        ]
+        shown = (comparison.before, comparison.after, comparison.changed)
+        for name, labels, look in zip(NAMES, shown, looks, strict=True):
             self._own.append(
                 self._viewer.add_labels(
                     _in_stack(comparison, labels),
                     name=f"{comparison.source.name} {name}",
                     metadata={MARK: f"comparison {name}"},
                     **_placed(comparison),
+                    **look,
                 )
             )
-        before, after, changed = self._own
+        before, after, _ = self._own
         before.contour = after.contour = 1
-        before.opacity = after.opacity = 1
-        before.visible = False
-        changed.colormap = _changed_colormap()
-        changed.opacity = 0.5
         self._viewer.layers.selection.active = after
 
     def clear(self) -> None:

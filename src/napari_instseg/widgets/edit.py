@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
 from napari.utils import DirectLabelColormap
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_instseg.editing.change import Mask, box_of
 from napari_instseg.editing.split import stroke
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 BY_NAME = {action.name: action for action in ACTIONS}
 STROKES = ("split", "merge", "draw")
 """Tools that are drawn with, so that dragging does not pan."""
+AFTER_DRAWING_MS = 100
+"""Until the canvas has drawn itself without a layer that was hidden."""
 LINE_PX = 3.0
 """Width of a stroke on the screen."""
 AREA, LINE = 1, 2
@@ -339,13 +342,19 @@ class EditTools(QObject):
         """Show no preview."""
         if self._previewed is None:
             return
-        if self.tool:
-            layer = self._layers.find(self._previewed, PREVIEW)
-            if layer is not None:
-                layer.visible = False
-        else:
-            self._layers.hide_view(self._previewed, PREVIEW)
+        layer = self._layers.find(self._previewed, PREVIEW)
+        if layer is not None:
+            layer.visible = False
+        if not self.tool:
+            # removed once a drawing that was asked for is done: it would miss the textures of a layer that is gone
+            QTimer.singleShot(AFTER_DRAWING_MS, partial(self._drop, self._previewed))
             self._previewed = None
+
+    def _drop(self, results: Results) -> None:
+        """Remove the layer of a preview, unless it shows something again."""
+        layer = self._layers.find(results, PREVIEW)
+        if layer is not None and not layer.visible:
+            self._layers.hide_view(results, PREVIEW)
 
 
 def _binding(key: str) -> str:

@@ -17,6 +17,7 @@ from napari_instseg.training.checkpoints import load
 from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import FinetuneParams
 from napari_instseg.training.loop import train
+from napari_instseg.training.material import read_planes
 from napari_instseg.training.memory import read_memory, remember
 
 QUICK = {"batch_size": 2, "patch_size": 48, "validate_every": 3, "augmentation": "gentle"}
@@ -227,3 +228,24 @@ def test_one_object_is_learnt_from_and_nothing_is_held_out(start, tmp_path, disk
     assert "nothing can be said for sure" in verdict.words
     assert not verdict.better
     json.dumps(verdict.to_dict())
+
+
+def test_one_id_in_places_far_apart_is_learnt_as_several_objects():
+    labels = np.full((40, 60), -1, np.int32)
+    labels[2:8, 2:8] = labels[30:36, 50:56] = labels[2:8, 40:46] = 1
+    labels[20:24, 20:24] = 2
+    image = np.random.default_rng(0).integers(0, 255, labels.shape).astype(np.uint8)
+    (plane,) = drain(read_planes([(Pair("a", lambda: Example(image, "YX", labels)), 6.0)], 2, 0))
+    found = plane.learn
+    assert len({found[5, 5], found[32, 52], found[5, 42], found[22, 22]}) == 4
+    np.testing.assert_array_equal(found > 0, labels > 0)
+    np.testing.assert_array_equal(found < 0, labels < 0)
+
+
+def drain(generator):
+    """Give what a generator returns."""
+    while True:
+        try:
+            next(generator)
+        except StopIteration as done:
+            return done.value

@@ -6,6 +6,10 @@ import time
 import numpy as np
 import pytest
 
+from napari_instseg.io.models import ModelSpec
+from napari_instseg.workspace.results import Results
+from napari_instseg.workspace.source import Source, readings
+
 
 class Loop:
     """Collects calls, as `Post`, and runs them in the thread that asks for it."""
@@ -54,3 +58,21 @@ def scene():
             colors[(slice(None), *part)] = 0.05
             colors[(1 + (row + column) % 3, *part)] = 0.85
     return Prediction("coloring", {"colors": colors}), number
+
+
+@pytest.fixture
+def results_of():
+    """Make the results of one image, as after a run, from a prediction and decode parameters."""
+
+    def make(prediction, **parameters):
+        source = Source(np.zeros(prediction.shape, np.float32), "image")
+        loss = {"margin": 7} if prediction.method == "coloring" else {}
+        results = Results(
+            source, readings(source)[0], ModelSpec(name="m", method=prediction.method, diameter=9, loss=loss)
+        )
+        params = prediction.parameters(**parameters)
+        results.remember((), prediction)
+        results.settle((), prediction.pipeline.run(params), params)
+        return results
+
+    return make

@@ -5,33 +5,16 @@ import pytest
 
 from napari_instseg.core.method import View
 from napari_instseg.inference.prediction import Prediction
-from napari_instseg.io.models import ModelSpec
 from napari_instseg.methods import get_method
 from napari_instseg.workspace.answers import Answers
 from napari_instseg.workspace.inspector import Inspector, looked_at, why_not
-from napari_instseg.workspace.results import Results
-from napari_instseg.workspace.source import Source, readings
-
-
-def results_of(prediction, **parameters):
-    """Results of one image, as after a run."""
-    source = Source(np.zeros(prediction.shape, np.float32), "image")
-    reading = readings(source)[0]
-    spec = ModelSpec(
-        name="m", method=prediction.method, diameter=9, loss={"margin": 7} if prediction.method == "coloring" else {}
-    )
-    results = Results(source, reading, spec)
-    params = prediction.parameters(**parameters)
-    results.remember((), prediction)
-    results.settle((), prediction.pipeline.run(params), params)
-    return results
 
 
 def view(results, name):
     return next(view for view in get_method(results.spec.method).inspect if view.name == name)
 
 
-def test_views_know_the_parameters_the_selection_and_the_margin(scene):
+def test_views_know_the_parameters_the_selection_and_the_margin(scene, results_of):
     results = results_of(scene[0])
     data = looked_at(results, (), 5)
     assert data["parameters"] == results.planes[()].parameters
@@ -40,7 +23,7 @@ def test_views_know_the_parameters_the_selection_and_the_margin(scene):
     assert looked_at(results, (), 9999)["selected"] is None
 
 
-def test_what_cannot_be_shown_says_why(scene):
+def test_what_cannot_be_shown_says_why(scene, results_of):
     results = results_of(scene[0])
     shown = view(results, "halo")
     assert "Run" in why_not(None, (), shown)
@@ -51,7 +34,7 @@ def test_what_cannot_be_shown_says_why(scene):
     assert "does not give: wings" in why_not(results, (), lacking)
 
 
-def test_views_are_fitted_once_and_anew_for_another_model(loop):
+def test_views_are_fitted_once_and_anew_for_another_model(loop, results_of):
     rng = np.random.default_rng(0)
     first, second = (
         Prediction(

@@ -5,24 +5,12 @@ import pytest
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.inference.prediction import Prediction
-from napari_instseg.io.models import ModelSpec
 from napari_instseg.workspace import lens as module
 from napari_instseg.workspace.lens import Glance, Lens, Lenses, why_no_lens
-from napari_instseg.workspace.results import Results
-from napari_instseg.workspace.source import Source, readings
-
-
-def results_of(prediction, **parameters):
-    source = Source(np.zeros(prediction.shape, np.float32), "image")
-    results = Results(source, readings(source)[0], ModelSpec(name="m", method=prediction.method, diameter=9))
-    params = prediction.parameters(**parameters)
-    results.remember((), prediction)
-    results.settle((), prediction.pipeline.run(params), params)
-    return results
 
 
 @pytest.fixture
-def embedded():
+def embedded(results_of):
     """Three squares: the first two 0.5 apart in the embedding, the third 4 from the first."""
     embedding = np.zeros((2, 20, 60), np.float32)
     foreground = np.zeros((20, 60), np.float32)
@@ -89,7 +77,7 @@ def test_the_lens_is_ground_anew_for_another_decode(embedded):
     assert other.judge.limit == 2
 
 
-def test_colours_are_compared_by_their_probabilities(scene):
+def test_colours_are_compared_by_their_probabilities(scene, results_of):
     results = results_of(scene[0])
     lens = Lens(results, ())
     same, other = (8, 8), (8, 8 + 18)

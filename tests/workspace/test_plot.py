@@ -4,23 +4,11 @@ import numpy as np
 import pytest
 
 from napari_instseg.inference.prediction import Prediction
-from napari_instseg.io.models import ModelSpec
 from napari_instseg.workspace.plot import PROJECTIONS, SIDE, make_plot
-from napari_instseg.workspace.results import Results
-from napari_instseg.workspace.source import Source, readings
-
-
-def results_of(prediction, **parameters):
-    source = Source(np.zeros(prediction.shape, np.float32), "image")
-    results = Results(source, readings(source)[0], ModelSpec(name="m", method=prediction.method, diameter=9))
-    params = prediction.parameters(**parameters)
-    results.remember((), prediction)
-    results.settle((), prediction.pipeline.run(params), params)
-    return results
 
 
 @pytest.fixture
-def heaps():
+def heaps(results_of):
     """Three rectangles, each a heap of its own in the embedding, 0, 4 and 10 from the first."""
     rng = np.random.default_rng(0)
     embedding = rng.normal(0, 0.1, (4, 40, 90)).astype(np.float32)
@@ -88,7 +76,7 @@ def test_after_a_new_decode_only_the_objects_are_replaced(heaps):
     assert make_plot(heaps, (), "further", plot).cell is not plot.cell
 
 
-def test_colours_are_plotted_too(scene):
+def test_colours_are_plotted_too(scene, results_of):
     results = results_of(scene[0])
     plot = make_plot(results, (), "main")
     labels = results.planes[()].labels
@@ -98,6 +86,6 @@ def test_colours_are_plotted_too(scene):
     assert plot.bar is None
 
 
-def test_without_objects_there_is_nothing_to_plot(scene):
+def test_without_objects_there_is_nothing_to_plot(scene, results_of):
     results = results_of(scene[0])
     assert make_plot(results, (4,), "main") is None

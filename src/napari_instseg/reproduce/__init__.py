@@ -116,7 +116,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "bandwidth",
                 "Mean-shift's bandwidth and coloring's size threshold off their best, and seconds",
                 "Kulikov et al. 2018, section 4.1",
-                "5 minutes on 66 images",
+                "about 5 minutes on 66 images (estimated)",
                 ANNOTATED,
             ),
             Experiment(

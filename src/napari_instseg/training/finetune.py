@@ -303,18 +303,6 @@ class _Run:
         return tuner.model.save(self.out)
 
 
-def read_outcome(out: str | Path) -> tuple[Scores, Scores]:
-    """Give the scores before and, so far, after, of the fine-tuning in a folder.
-
-    Raises
-    ------
-    TrainingError
-        If there is none.
-    """
-    values = _read_run(Path(out))
-    return values["before"], values.get("after", values["before"])
-
-
 def _forgets(before: Scores, after: Scores) -> bool:
     gained = {**after, "mean_ap": 1.0}
     return not is_better({**before, "mean_ap": 0.0}, gained)

@@ -16,6 +16,7 @@ from napari_instseg.core.events import Event, Progress
 from napari_instseg.core.method import Array
 from napari_instseg.data.axes import to_channels
 from napari_instseg.data.pairs import Pair
+from napari_instseg.editing.pieces import separate
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.checks import check_image
 from napari_instseg.io.pairs import open_split
@@ -124,6 +125,7 @@ def read_planes(
             if (labels != UNKNOWN).any():
                 name = pair.name if len(every) == 1 else f"{pair.name} {number}"
                 kinds = None if of is None else of.reshape(-1, *grid)[number]
+                labels = separate(labels)
                 planes.append(Plane(name, plane, labels, np.full_like(labels, UNKNOWN), diameter, kinds))
     yield Progress(len(pairs), len(pairs), "images")
     if not any((plane.learn > 0).any() for plane in planes):

@@ -82,7 +82,8 @@ def test_a_new_kind_of_image_is_learnt_and_the_old_is_kept(start, tmp_path, dark
     assert verdict.after["old_mean_ap"] > 0.8 * verdict.before["old_mean_ap"]
     spec = read_spec(tmp_path / "new")
     assert spec.training["fine_tuned_from"] == str(start)
-    assert spec.training["fine_tuning_steps"] == 200
+    # the better of the two looks is kept; which one that is depends on the processor's rounding
+    assert spec.training["fine_tuning_steps"] in {100, 200}
     assert {score.data for score in spec.scores} == {"held-out corrections", "stored images of the old kind"}
     # what was learnt now is remembered by those who learn from this model next
     assert len(read_memory(tmp_path / "new")) == len(old) + len(dark_examples)

@@ -27,6 +27,16 @@ from napari_instseg.training.recipe import Recipe
 napari_instseg.methods.__path__.append(str(Path(__file__).parent / "joint"))
 JOINT_LOSS = {"halo_weight": 2, "balance": 0.5, "reach": 40, "dice": 0.3, "foreground_weight": 1.5}
 
+TRUNK = {"coordinates": "periodic"}
+NETWORKS = {
+    "semiconv_rcnn": {"backbone": "resnet10", "width": 64, "anchor": 12},
+    "metric": {**TRUNK, "dimensions": 32},
+    "clusternet": {**TRUNK, "dimensions": 16},
+}
+"""Network parameters of methods other than the trunk's own."""
+BATCH = {"semiconv_rcnn": 4}
+"""Crops per step, where the usual number takes too long."""
+
 
 def make_recipe(method: str, material: Material, steps: int, learning_rate: float) -> Recipe:
     """Give what is trained, and how."""
@@ -34,14 +44,16 @@ def make_recipe(method: str, material: Material, steps: int, learning_rate: floa
     if method == "joint":
         values["loss"] = {**JOINT_LOSS, "margin": material.margin}
         values["decode"] = {"bandwidth": 1.0, "merge_alike": 1.5}
-    if method != "semiconv_rcnn":
-        values["network"] = {"coordinates": "periodic"}
+    if method == "metric":
+        values["loss"] = {"samples": 4}  # of its two losses, time is proportional to this
+    values["network"] = NETWORKS.get(method, TRUNK)
     found = get_method(method)
     return Recipe(
         method=found,
         **{name: getattr(found, name)(**given) for name, given in values.items()},
         training=TrainParams(
             steps=steps,
+            batch_size=BATCH.get(method, 8),
             learning_rate=learning_rate,
             weight_decay=0.01,
             clip_norm=5.0,

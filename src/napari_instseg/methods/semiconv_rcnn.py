@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 class Network(Params):
     """The region network and its embedding."""
 
-    backbone: Literal["resnet18", "resnet34", "resnet50"] = choice(
-        "resnet18", title="Backbone", help="How deep the network is that all else builds on; deeper is slower."
+    backbone: Literal["resnet10", "resnet18", "resnet34", "resnet50"] = choice(
+        "resnet18",
+        title="Backbone",
+        help="How deep the network is that all else builds on; deeper is slower, and needs more images.",
     )
     width: int = tunable(
         128,

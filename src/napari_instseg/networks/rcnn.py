@@ -31,6 +31,15 @@ LEVELS = ("0", "1", "2", "3")
 """The pyramid's levels, each with half the resolution of the one before."""
 
 
+BODIES = {
+    "resnet10": (resnet.BasicBlock, (1, 1, 1, 1)),
+    "resnet18": (resnet.BasicBlock, (2, 2, 2, 2)),
+    "resnet34": (resnet.BasicBlock, (3, 4, 6, 3)),
+    "resnet50": (resnet.Bottleneck, (3, 4, 6, 3)),
+}
+"""What the residual networks are built of (He et al. 2016, table 1; the first is the smallest of that scheme)."""
+
+
 def check_operators() -> None:
     """Raise RuntimeError where torchvision's compiled operators do not fit this torch."""
     nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
@@ -44,7 +53,7 @@ class SemiconvRCNN(nn.Module):
     in_channels, classes : int
         Image channels, and kinds of objects.
     backbone : str
-        ``"resnet18"``, ``"resnet34"`` or ``"resnet50"``.
+        A name of `BODIES`.
     width : int
         Channels of the pyramid and the heads.
     anchor : int
@@ -63,7 +72,8 @@ class SemiconvRCNN(nn.Module):
     ) -> None:
         super().__init__()
         self.stride = finest * 2 ** (len(LEVELS) - 1)
-        body = resnet.__dict__[backbone](weights=None)
+        blocks, repeats = BODIES[backbone]
+        body = resnet.ResNet(blocks, list(repeats))
         body.conv1 = nn.Conv2d(in_channels, 64, 7, stride=min(finest, 2), padding=3, bias=False)
         if finest < 4:
             body.maxpool = nn.Identity()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from napari_instseg.core.rows import MASK_SIDE, place_rows, rows_within
-from napari_instseg.decoding.detections import DetectionDecode, cut_out, detection_stages, overlap
+from napari_instseg.decoding.detections import DetectionDecode, detection_stages
+from napari_instseg.decoding.instances import cut_out
 from napari_instseg.decoding.pipeline import Pipeline
 
 SHAPE = (60, 80)
@@ -35,7 +36,7 @@ def test_a_mask_fills_its_box_and_is_cut_at_the_border():
 def test_a_mask_is_interpolated_linearly():
     """A ramp of logits over the box crosses zero in the middle of the box, whatever its size."""
     ramp = np.linspace(-5, 5, MASK_SIDE)[None, :]
-    window, probability = cut_out(row((3, 11, 9, 53), logits=ramp), SHAPE, None)
+    window, probability = cut_out(row((3, 11, 9, 53), logits=ramp)[None], SHAPE, None).mask(0)
     assert window == (slice(3, 9), slice(11, 53))
     logit = np.log(probability / (1 - probability))
     assert logit[0, 20] == pytest.approx(-logit[0, 21], abs=1e-4)
@@ -57,7 +58,7 @@ def test_affinity_cuts_two_objects_out_of_one_box():
 def test_affinity_adds_the_logarithm_of_the_kernel():
     embedding = np.zeros((2, *SHAPE), np.float32)
     embedding[0] = 3
-    _, probability = cut_out(row((0, 0, 28, 28), seed=(0, 4), sigma=2.5, logits=1.0), SHAPE, embedding)
+    _, probability = cut_out(row((0, 0, 28, 28), seed=(0, 4), sigma=2.5, logits=1.0)[None], SHAPE, embedding).mask(0)
     np.testing.assert_allclose(probability, 1 / (1 + np.exp(-(1 - 5 / 2.5))), rtol=1e-5)
 
 
@@ -100,10 +101,38 @@ def test_a_window_shows_the_same_objects():
     np.testing.assert_array_equal(part.labels > 0, whole.labels[window] > 0)
 
 
-def test_overlap_by_hand():
-    one, other = np.ones((4, 4), bool), np.ones((2, 8), bool)
-    assert overlap(one, (slice(0, 4), slice(0, 4)), other, (slice(2, 4), slice(0, 8))) == pytest.approx(8 / 24)
-    assert overlap(one, (slice(0, 4), slice(0, 4)), other, (slice(4, 6), slice(0, 8))) == 0
+def slow_decode(rows, min_score, mask_threshold, max_overlap):
+    """All masks on the whole grid, compared pair by pair."""
+    kept = []
+    for one in sorted(rows, key=lambda each: -each[4]):
+        window, probability = cut_out(one[None], SHAPE, None).mask(0)
+        mask = np.zeros(SHAPE, bool)
+        mask[window] = probability >= mask_threshold
+        ious = [(mask & other).sum() / (mask | other).sum() for other in kept] if mask.any() else [2]
+        if one[4] >= min_score and all(iou <= max_overlap for iou in ious):
+            kept.append(mask)
+    labels = np.zeros(SHAPE, int)
+    for number in range(len(kept), 0, -1):
+        labels[kept[number - 1]] = number
+    return labels
+
+
+@pytest.mark.parametrize("max_overlap", [0.0, 0.2, 0.6, 1.0])
+def test_masks_are_kept_as_when_all_are_laid_out_on_the_grid(max_overlap):
+    rng = np.random.default_rng(0)
+    for mask_threshold in (0.3, 0.5, 0.8):
+        low, size = rng.uniform(-10, 70, (40, 2)), rng.uniform(5, 40, (40, 2))
+        rows = [
+            row((*start, *(start + side)), rng.uniform(0.2, 1), logits=rng.normal(1, 3, (MASK_SIDE, MASK_SIDE)))
+            for start, side in zip(low, size, strict=True)
+            if (start < SHAPE).all()
+        ]
+        found, _ = decode(rows, min_score=0.4, mask_threshold=mask_threshold, max_overlap=max_overlap, min_size=0)
+        expected = slow_decode(rows, 0.4, mask_threshold, max_overlap)
+        seen = np.unique(expected[expected > 0])
+        np.testing.assert_array_equal(
+            found.labels, np.searchsorted(np.append(seen, 1 << 30), expected) + (expected > 0)
+        )
 
 
 def test_rows_move_scale_and_belong_to_the_window_of_their_centre():

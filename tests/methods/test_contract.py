@@ -77,6 +77,11 @@ def test_stages_read_declared_parameters_and_every_parameter_is_read(method):
     assert names - read <= steering, f"no stage reads {sorted(names - read - steering)}"
 
 
+def test_a_plan_made_anew_is_the_same_so_that_its_results_are_remembered(method):
+    """A stage made of a new function each time would be run again at every change, and all after it."""
+    assert method.stages(method.decode()) == method.stages(method.decode())
+
+
 @pytest.mark.parametrize("ndim", [2, 3])
 @pytest.mark.parametrize("scene", ["empty", "one object", "all one object", "two", "unknown"])
 def test_gradients_are_finite(method, ndim, scene):

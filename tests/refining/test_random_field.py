@@ -1,9 +1,36 @@
 import itertools
 
+import maxflow
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from napari_instseg.refining.random_field import smooth_mask, smooth_outlines
+from napari_instseg.refining.random_field import smooth_outlines
+
+
+def box_of(mask):
+    """Where a smooth object may lie."""
+    box = np.zeros(mask.shape, bool)
+    for part in ndimage.find_objects(mask.astype(int)):
+        box[part] = True
+    return box
+
+
+def one_graph_each(labels, strength):
+    """All pixels of the image as nodes, one object after the other."""
+    masks = []
+    for label in np.unique(labels[labels > 0]):
+        mask = labels == label
+        graph = maxflow.Graph[float](mask.size, mask.ndim * mask.size)
+        nodes = graph.add_grid_nodes(mask.shape)
+        graph.add_grid_edges(nodes, strength, symmetric=True)
+        graph.add_grid_tedges(nodes, mask.astype(float), np.where(box_of(mask), 1.0 - mask, 1e9))
+        graph.maxflow()
+        masks.append((label, ~graph.get_grid_segments(nodes)))
+    result = np.zeros_like(labels)
+    for label, mask in sorted(masks, key=lambda item: (item[1].sum(), item[0])):
+        result[mask] = label
+    return result
 
 
 def energy(given, mask, strength):
@@ -17,8 +44,9 @@ def test_no_mask_has_less_energy(shape, strength):
     every = [np.array(bits, bool).reshape(shape) for bits in itertools.product([0, 1], repeat=int(np.prod(shape)))]
     for seed in range(3):
         given = np.random.default_rng(seed).uniform(size=shape) < 0.6
-        least = min(energy(given, mask, strength) for mask in every)
-        assert energy(given, smooth_mask(given, strength), strength) == pytest.approx(least)
+        box = box_of(given)
+        least = min(energy(given, mask, strength) for mask in every if box[mask].all())
+        assert energy(given, smooth_outlines(given.astype(np.int32), strength) == 1, strength) == pytest.approx(least)
 
 
 def test_a_pixel_that_sticks_out_goes_and_a_notch_is_filled():
@@ -31,11 +59,17 @@ def test_a_pixel_that_sticks_out_goes_and_a_notch_is_filled():
     np.testing.assert_array_equal(smooth, expected)
 
 
-def test_an_objects_box_is_room_enough():
-    rng = np.random.default_rng(0)
-    labels = np.zeros((24, 26), np.int32)
-    labels[6:18, 7:20] = rng.uniform(size=(12, 13)) < 0.7
-    np.testing.assert_array_equal(smooth_outlines(labels, 0.8) == 1, smooth_mask(labels == 1, 0.8))
+@pytest.mark.parametrize("strength", [0.0625, 0.375, 0.625, 1.3125, 2.875])  # binary: no rounding decides
+@pytest.mark.parametrize("shape", [(36, 40), (9, 18, 20)])
+def test_few_pixels_in_one_graph_for_all_give_what_all_pixels_do(shape, strength):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        rough = ndimage.gaussian_filter(rng.normal(size=shape), 1.5) + rng.normal(scale=0.05, size=shape)
+        labels = ndimage.label(rough > 0)[0].astype(np.int32)
+        labels[rng.uniform(size=shape) < 0.04] = 1
+        smooth = smooth_outlines(labels, strength)
+        np.testing.assert_array_equal(smooth, one_graph_each(labels, strength))
+        assert strength < 0.3 or (smooth != labels).any()
 
 
 def test_where_two_objects_claim_a_pixel_the_larger_has_it():

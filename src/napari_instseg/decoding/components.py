@@ -190,6 +190,34 @@ def look_up(table: npt.NDArray[np.int32], index: npt.NDArray[Any]) -> IntArray:
     return out.reshape(index.shape)
 
 
+def present_ids(labels: IntArray, n: int) -> npt.NDArray[np.bool_]:
+    """Tell which of the ids 1 to n a label image holds, (n + 1,); the first, of the background, is never told of."""
+    rows = np.ascontiguousarray(labels).reshape(-1, labels.shape[-1])
+    present = np.zeros(n + 1, np.bool_)
+    # bands may write the same, true, at once
+    in_bands(_find_present, len(rows), rows, present)
+    present[0] = False
+    return present
+
+
+def renumber(labels: IntArray, n: int) -> tuple[IntArray, Counts]:
+    """Number the objects that are left of ids 1 to n from 1 on; give the labels and the former id of each, (m,)."""
+    left = np.flatnonzero(present_ids(labels, n))
+    new_id = np.zeros(n + 1, np.int32)
+    new_id[left] = np.arange(1, len(left) + 1)
+    return look_up(new_id, labels), left
+
+
+@njit(nogil=True, cache=True)
+def _find_present(rows, present, first, last):  # type: ignore[no-untyped-def]
+    for row in range(first, last):
+        before = 0
+        for x in range(rows.shape[1]):
+            if rows[row, x] != before:
+                before = rows[row, x]
+                present[before] = True
+
+
 @njit(nogil=True, cache=True)
 def _look_up(table, index, out, first, last):  # type: ignore[no-untyped-def]
     for row in range(first, last):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class MergeParams(Params):
     )
 
 
+@cache  # the same plan every time: what a stage gave is remembered by the function that gave it
 def merge_stages(output: str, unlikeness: Unlikeness) -> tuple[Stage, ...]:
     """Give the steps; they take no time where nothing is to be merged.
 
@@ -175,9 +176,11 @@ def merge_order(labels: npt.NDArray[np.int32], values: Array, unlikeness: Unlike
 def _merge(data: Data, params: Any) -> Data:
     if not params.merge_alike:
         return {}
+    from napari_instseg.decoding.components import look_up
+
     labels, group = data["labels"], data["object_group"]
     leader = data["likeness"].order.leaders(len(group), params.merge_alike)
     left = np.unique(leader)[1:]
     new_id = np.zeros(len(leader), np.int32)
     new_id[left] = np.arange(1, len(left) + 1)
-    return {"labels": new_id[leader][labels], "object_group": group[left - 1]}
+    return {"labels": look_up(new_id[leader], labels), "object_group": group[left - 1]}

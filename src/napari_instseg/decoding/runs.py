@@ -129,7 +129,8 @@ def _list(rows, first_run, start, stop, value, first, last):  # type: ignore[no-
 
 
 @njit(nogil=True, cache=True)
-def _root(parent, run):  # type: ignore[no-untyped-def]
+def find_root(parent, run):  # type: ignore[no-untyped-def]
+    """Give the first of the runs that one is joined with, and shorten the way to it."""
     while parent[run] != run:
         parent[run] = parent[parent[run]]
         run = parent[run]
@@ -139,7 +140,7 @@ def _root(parent, run):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _join(parent, value, a, b):  # type: ignore[no-untyped-def]
     if value[a] == value[b]:
-        a, b = _root(parent, a), _root(parent, b)
+        a, b = find_root(parent, a), find_root(parent, b)
         # the earlier run leads, so that no run comes before the one that it follows
         if a < b:
             parent[b] = a

@@ -64,14 +64,12 @@ class Segmentation:
 
     def crop(self, window: tuple[slice, ...]) -> Segmentation:
         """Give the objects in a part of the grid, numbered anew in their order."""
-        labels = self.labels[window]
-        present = np.zeros(self.n_objects + 1, bool)
-        present[labels.ravel()] = True
-        present[0] = False
-        new_id = np.cumsum(present, dtype=np.int32) * present
-        kept = np.flatnonzero(present) - 1
+        from napari_instseg.decoding.components import renumber
+
+        labels, left = renumber(self.labels[window], self.n_objects)
+        kept = left - 1
         return Segmentation(
-            labels=new_id[labels],
+            labels=labels,
             score=None if self.score is None else self.score[kept],
             class_id=None if self.class_id is None else self.class_id[kept],
             timings=self.timings,

@@ -59,8 +59,7 @@ def smooth_objects(data: Data, params: Any) -> Data:
 
 def renumbered(labels: npt.NDArray[np.int32], group: Array) -> Data:
     """Number the objects that are left from 1 on, with the clusters that they come from."""
-    left = np.unique(labels)
-    left = left[left > 0]
-    new_id = np.zeros(len(group) + 1, np.int32)
-    new_id[left] = np.arange(1, len(left) + 1)
-    return {"labels": new_id[labels], "object_group": group[left - 1]}
+    from napari_instseg.decoding.components import renumber
+
+    new, left = renumber(labels, len(group))
+    return {"labels": new, "object_group": group[left - 1]}

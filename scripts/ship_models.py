@@ -27,15 +27,17 @@ from napari_instseg.training.validate import evaluate
 
 napari_instseg.methods.__path__.append(str(Path(__file__).parent / "joint"))
 PARTS: Mapping[str, tuple[str, ...]] = {
-    "coloring": ("colors",),
+    "coloring": ("colors", "foreground"),
     "discriminative": ("embedding", "foreground"),
     "semiconv": ("displacement", "foreground"),
 }
 """Methods that a joint trunk is split into, and the heads that each keeps, in its own order."""
+OWN: Mapping[str, Mapping[str, Any]] = {"coloring": {"foreground_head": True}}
+"""Network parameters that say which heads these are."""
 SIZES = (15, 30)
 OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
-    "coloring": {"min_size": SIZES, "merge_alike": (0.0, 0.05, 0.1, 0.2, 0.3)},
-    "discriminative": {"min_size": SIZES, "bandwidth": (0.7, 1.0, 1.5), "merge_alike": (1.25, 1.5, 1.75, 2.0, 2.25)},
+    "coloring": {"min_size": SIZES, "foreground": ("threshold",), "merge_alike": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)},
+    "discriminative": {"min_size": SIZES, "bandwidth": (0.7, 1.0, 1.5), "merge_alike": (1.5, 1.75, 2.0, 2.25, 2.5)},
     "semiconv": {"min_size": SIZES, "bandwidth": (0.7, 1.0), "merge_alike": (0.3, 0.4, 0.5, 0.6, 0.7)},
     "metric": {"min_size": SIZES, "merge_alike": (0.0, 0.5, 1.0, 1.5)},
     "clusternet": {"min_size": SIZES},
@@ -51,6 +53,9 @@ def split(trained: Model, method: str) -> tuple[dict[str, torch.Tensor], dict[st
     rows = [channels * trained.network_params.stem**trained.spec.ndim for channels in HEADS.values()]  # type: ignore[attr-defined]
     for key in ("network.head.weight", "network.head.bias"):
         blocks = dict(zip(HEADS, weights[key].split(rows), strict=True))
+        if method == "coloring":
+            # the foreground's head says what is background
+            blocks["colors"] = blocks["colors"][rows[0] // HEADS["colors"] :]
         weights[key] = torch.cat([blocks[name] for name in PARTS[method]])
     if method != "semiconv":
         weights = {key.removeprefix("network."): value for key, value in weights.items() if key != "log_sigma"}
@@ -99,7 +104,7 @@ def ship(args: argparse.Namespace) -> None:
                 title=material.title,
                 in_channels=trained.spec.in_channels,
                 diameter=round(trained.spec.diameter, 1),
-                network=trained.spec.network,
+                network={**trained.spec.network, **OWN.get(method, {})},
                 loss=loss,
                 normalization=trained.spec.normalization,
                 training={

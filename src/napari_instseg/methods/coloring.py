@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from napari_instseg.core.method import Method, Output, Stage, Target, Tensors
-from napari_instseg.core.params import choice, tunable
+from napari_instseg.core.params import choice, flag, tunable
 from napari_instseg.decoding.color_views import coloring_views
 from napari_instseg.decoding.coloring import ColoringDecode, coloring_stages
 from napari_instseg.decoding.merging import MergeParams, disagreement, merge_stages
@@ -35,10 +35,17 @@ class Network(NetworkParams):
         "colours. Without classes it makes no difference.",
         advanced=True,
     )
+    foreground_head: bool = flag(
+        False,
+        title="Separate foreground",
+        help="A head of its own tells objects from background, the palette only tells them apart: sharper outlines. "
+        "With classes the semantic map does so anyway.",
+        advanced=True,
+    )
 
 
 class Loss(ColoringLoss, ForegroundLoss):
-    """The colouring's loss, and that of the semantic map where there are classes."""
+    """The colouring's loss, and that of the semantic map or of the foreground where these have heads of their own."""
 
 
 class Decode(OutlineParams, MergeParams, ColoringDecode):
@@ -64,17 +71,22 @@ def build(params: Network, in_channels: int, ndim: int, classes: int) -> torch.n
         heads = {"background": 1, **heads}
     elif classes:
         heads = {"colors": params.colors, "semantic": classes + 1}
+    elif params.foreground_head:
+        heads = {"colors": params.colors - 1, "foreground": 1}
     else:
         heads = {"colors": params.colors}
     return build_network(params, heads, in_channels, ndim)
 
 
 def compute_loss(raw: Tensors, target: Target, params: Loss) -> dict[str, torch.Tensor]:
-    """Equations 2 and 3 of the paper; with a semantic head also its loss (section 4.2)."""
-    from napari_instseg.losses import coloring_loss, semantic_loss
+    """Equations 2 and 3 of the paper; with a semantic head also its loss (section 4.2), so too for the foreground."""
+    from napari_instseg.losses import coloring_loss, foreground_loss, semantic_loss
 
     if "colors" not in raw:
         return coloring_loss(_join_palettes(raw), target.labels, params, target.classes)
+    if "foreground" in raw:
+        terms = coloring_loss(_join_foreground(raw), target.labels, params)
+        return {**terms, **foreground_loss(raw["foreground"], target.labels, params)}
     terms = coloring_loss(raw["colors"], target.labels, params)
     return {**terms, **semantic_loss(raw["semantic"], target.class_map, params)} if "semantic" in raw else terms
 
@@ -83,6 +95,8 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
     """Colour probabilities, and class probabilities where there are classes."""
     import torch
 
+    if "foreground" in raw:
+        return {"colors": _join_foreground(raw).exp()}
     if "colors" in raw:
         return {name: logits.softmax(dim=1) for name, logits in raw.items()}
     colors = _join_palettes(raw).softmax(dim=1)
@@ -101,6 +115,15 @@ def _join_palettes(raw: Tensors) -> torch.Tensor:
     import torch
 
     return torch.cat(list(raw.values()), dim=1)
+
+
+def _join_foreground(raw: Tensors) -> torch.Tensor:
+    """Give log-probabilities: of the background, and of each colour if it is foreground."""
+    import torch
+    from torch.nn.functional import logsigmoid
+
+    palette, where = raw["colors"].float(), raw["foreground"].float()
+    return torch.cat([logsigmoid(-where), logsigmoid(where) + palette.log_softmax(dim=1)], dim=1)
 
 
 METHOD = Method(

@@ -69,6 +69,20 @@ def test_the_same_labels_keep_all_ids_and_a_permutation_is_undone():
     np.testing.assert_array_equal(ids[order], np.arange(31))
 
 
+def test_new_ids_are_above_what_is_asked_for():
+    previous, new = np.array([[1, 0, 0]], np.int32), np.array([[1, 2, 3]], np.int32)
+    assert keep_ids(previous, new)[1].tolist() == [0, 1, 2, 3]
+    assert keep_ids(previous, new, above=7)[1].tolist() == [0, 1, 8, 9]
+
+
+def test_many_ids_are_matched_as_few_are(monkeypatch):
+    previous, new = random_labels((60, 70), 50, seed=4), random_labels((60, 70), 40, seed=5)
+    labels, ids = keep_ids(previous, new)
+    monkeypatch.setattr("napari_instseg.decoding.ids.DENSE", 0)
+    np.testing.assert_array_equal(keep_ids(previous, new)[1], ids)
+    np.testing.assert_array_equal(keep_ids(previous, new)[0], labels)
+
+
 def test_ids_of_other_shapes_cannot_be_kept():
     with pytest.raises(InputError, match="shape"):
         keep_ids(np.zeros((3, 4), np.int32), np.zeros((4, 3), np.int32))

@@ -14,12 +14,15 @@ from napari_instseg.decoding.parallel import in_bands
 
 Ids = npt.NDArray[np.int32]
 
+DENSE = 1 << 22
+"""Pairs of ids up to which overlaps are added up in a table of all of them, which is faster than sorting."""
 
-def keep_ids(previous: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Ids, Ids]:
+
+def keep_ids(previous: npt.NDArray[Any], labels: npt.NDArray[Any], above: int = 0) -> tuple[Ids, Ids]:
     """Give objects the ids of the earlier objects that they overlap most.
 
     Pairs of an earlier and a new object are taken by falling overlap, each object once; new objects that are left
-    get ids above all earlier ones.
+    get ids above all earlier ones and above `above`.
 
     Parameters
     ----------
@@ -27,6 +30,8 @@ def keep_ids(previous: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Ids,
         The earlier label image; any ids.
     labels : int array of the same shape
         The new one, ids 1 to n.
+    above : int
+        New objects get no id up to this one.
 
     Returns
     -------
@@ -46,19 +51,31 @@ def keep_ids(previous: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Ids,
     old_rows = np.ascontiguousarray(previous).reshape(-1, width)
     new_rows = np.ascontiguousarray(labels).reshape(-1, width)
     parts = in_bands(_overlap_runs, len(new_rows), old_rows, new_rows)
-    pairs, inverse = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
-    overlap = np.bincount(inverse, weights=np.concatenate([part[1] for part in parts]))
-    order = np.argsort(-overlap, kind="stable")
+    old, new, length = (np.concatenate([part[i] for part in parts]) for i in range(3))
     ids = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
-    fresh = int(previous.max(initial=0)) + 1
-    _match_greedily(pairs[order] >> 32, pairs[order] & 0xFFFFFFFF, ids, fresh)
+    highest = int(previous.max(initial=0))
+    pairs, overlap = _add_up(old * len(ids) + new, length, (highest + 1) * len(ids))
+    order = np.argsort(-overlap, kind="stable")
+    _match_greedily(*np.divmod(pairs[order], len(ids)), np.zeros(highest + 1, np.bool_), ids, max(highest, above) + 1)
     return look_up(ids, labels), ids
+
+
+def _add_up(
+    pairs: npt.NDArray[np.int64], length: npt.NDArray[np.int64], n: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Give the pairs, as numbers below n, that come up at all, and the sum of the lengths of each."""
+    if n <= DENSE:
+        overlap = np.bincount(pairs, length, n)
+        present = np.flatnonzero(overlap)
+        return present, overlap[present]
+    present, inverse = np.unique(pairs, return_inverse=True)
+    return present, np.bincount(inverse, weights=length)
 
 
 @njit(nogil=True, cache=True)
 def _overlap_runs(old, new, first, last):  # type: ignore[no-untyped-def]
-    """List the runs in which both label images hold one object each: the pair as one number, and the length."""
-    pairs, lengths = [], []
+    """List the runs in which both label images hold one object each: the earlier one, the new one, and the length."""
+    olds, news, lengths = [np.int64(0)], [np.int64(0)], [np.int64(0)]
     width = old.shape[1]
     for row in range(first, last):
         x = 0
@@ -68,14 +85,14 @@ def _overlap_runs(old, new, first, last):  # type: ignore[no-untyped-def]
             while x < width and old[row, x] == a and new[row, x] == b:
                 x += 1
             if a > 0 and b > 0:
-                pairs.append((np.int64(a) << 32) | np.int64(b))
-                lengths.append(x - begin)
-    return np.array(pairs, np.int64), np.array(lengths, np.int64)
+                olds.append(np.int64(a))
+                news.append(np.int64(b))
+                lengths.append(np.int64(x - begin))
+    return np.array(olds[1:], np.int64), np.array(news[1:], np.int64), np.array(lengths[1:], np.int64)
 
 
 @njit(nogil=True, cache=True)
-def _match_greedily(old, new, ids, fresh):  # type: ignore[no-untyped-def]
-    taken = np.zeros(fresh, np.bool_)
+def _match_greedily(old, new, taken, ids, fresh):  # type: ignore[no-untyped-def]
     for pair in range(old.size):
         if not taken[old[pair]] and ids[new[pair]] == 0:
             taken[old[pair]] = True

@@ -100,7 +100,7 @@ class Correcting:
         corrections = self.of(results)
         labels = corrections.take_decoded(plane.labels, plane.index, plane.window)
         results.reserved = max(results.reserved, corrections.highest)
-        if plane.window is not None or np.array_equal(labels, plane.labels):
+        if plane.window is not None or not corrections.says_something or np.array_equal(labels, plane.labels):
             return plane
         return results.amend(plane.index, corrections.labels[plane.index], corrections.accepted)
 

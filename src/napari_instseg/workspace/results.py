@@ -137,16 +137,9 @@ class Results:
     ) -> Plane:
         where = window or (...,)
         shown = self._shown.get(index)
-        if shown is None:
-            highest = 0
-            labels, ids = segmentation.labels, np.arange(segmentation.n_objects + 1, dtype=np.int32)
-        else:
-            highest = int(shown[where].max(initial=0))
-            labels, ids = keep_ids(shown[where], segmentation.labels)
-        shift = max([self.reserved, *self._highest.values()]) - highest
-        if shift > 0 and ids.max(initial=0) > highest:
-            ids = np.where(ids > highest, ids + shift, ids).astype(np.int32)
-            labels = ids[segmentation.labels]
+        above = max([self.reserved, *self._highest.values()])
+        earlier = np.zeros_like(segmentation.labels) if shown is None else shown[where]
+        labels, ids = keep_ids(earlier, segmentation.labels, above)
         plane = Plane(index, labels, ids, segmentation, parameters, window, **told)
         if window is None or shown is None:
             self.planes[index] = self._decoded[index] = plane

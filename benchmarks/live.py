@@ -23,10 +23,10 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QStyle, QStyleOptionSlider
 
 from napari_instseg import Prediction
-from napari_instseg.benchmarks.scenes import Scene, simulate_scene
-from napari_instseg.core.rows import MASK_SIDE
+from napari_instseg.benchmarks.scenes import simulate_scene
+from napari_instseg.benchmarks.subjects import SETTINGS, outputs_for
 from napari_instseg.io.models import ModelSpec
-from napari_instseg.methods import get_method, methods
+from napari_instseg.methods import methods
 from napari_instseg.widgets.dock import SegmentDock
 from napari_instseg.widgets.parameters import NumberRow
 from napari_instseg.workspace.results import Results
@@ -38,35 +38,9 @@ MOVE_MS = 40
 PULSE_MS = 5
 OBJECTS = 480  # in 1024 x 1024
 COLORS = 9
-SETTINGS: dict[str, dict[str, Any]] = {
-    # ClusterNet draws every object anew with a network, which takes seconds: that is not for a slider
-    "clusternet": {"refinement": "none"},
-}
-"""Decode parameters that differ from the method's own."""
 COLUMNS = ("updates", "median", "p95", "decode", "window", "gap_p95", "gap_max")
 """Objects shown while dragging; milliseconds from the slider's move to the drawing, of decoding alone, of
 the window's processor time per update, and between two turns of the event loop."""
-
-
-def outputs_of(method: str, scene: Scene) -> dict[str, Any]:
-    """Give what a good network of this method would say of a scene."""
-    if method != "semiconv_rcnn":
-        named = {output.name for output in get_method(method).outputs}
-        return {name: array for name, array in scene.outputs.items() if name in named}
-    return {"objectness": scene.outputs["foreground"], "detections": detections(scene.labels)}
-
-
-def detections(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Give a box, a score and a mask for each object, as a detector does."""
-    from skimage.measure import regionprops
-    from skimage.transform import resize
-
-    rng = np.random.default_rng(0)
-    rows = []
-    for region in regionprops(labels):
-        mask = resize(region.image.astype(np.float32), (MASK_SIDE, MASK_SIDE), order=1)
-        rows.append([*region.bbox, rng.uniform(0.3, 1.0), 1, 1.0, *(8 * mask - 4).ravel()])
-    return np.array(rows, np.float32)
 
 
 @contextmanager
@@ -217,7 +191,7 @@ def measure(names: Sequence[str], size: int) -> dict[str, dict[str, float]]:
     table = {}
     for method in names:
         settings = SETTINGS.get(method, {})
-        with window(image, Prediction(method, outputs_of(method, scene), settings)) as dock:
+        with window(image, Prediction(method, outputs_for(method, scene), settings)) as dock:
             for name, row in dock.tune.form.rows.items():
                 if not isinstance(row, NumberRow) or not row.isVisible():
                     continue

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from live import COLORS, OBJECTS, outputs_of, window
+from live import COLORS, OBJECTS, window
 from qtpy.QtWidgets import QApplication
 
 from napari_instseg import Prediction
 from napari_instseg.benchmarks.scenes import simulate_scene
+from napari_instseg.benchmarks.subjects import outputs_for
 from napari_instseg.widgets.dock import SegmentDock
 
 MOVES = 50
@@ -62,7 +63,7 @@ def measure(method: str, size: int) -> dict[str, float]:
     """Look inside one prediction."""
     scene = simulate_scene((size, size), OBJECTS * size**2 // 1024**2, n_colors=COLORS)
     image = (255 * np.clip(scene.outputs["foreground"], 0, 1)).astype(np.uint8)
-    with window(image, Prediction(method, outputs_of(method, scene))) as dock:
+    with window(image, Prediction(method, outputs_for(method, scene))) as dock:
         explorer, look = dock.explorer, dock.look
         found = {f"lens {name}": value for name, value in move(dock).items()}
         found["plot"] = once(look.plot_section.open, lambda: explorer._plot is not None and explorer.idle)

@@ -8,12 +8,15 @@ from napari_instseg.benchmarks.decode import benchmark_decode, read_rows
 from napari_instseg.benchmarks.scenes import SEPARATION, simulate_scene
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.events import Progress, Result
+from napari_instseg.methods import methods
 
 
 @pytest.fixture(scope="module")
 def rows():
     events = list(benchmark_decode((160,), (600,), (8,), changes=3, only=("mean-shift", "coloring")))
-    assert [type(event) for event in events] == [Progress, Progress, Progress, Result]
+    assert isinstance(events[-1], Result)
+    assert len(events) == len(events[-1].value) + 2, "one before each row, and the last two"
+    assert all(isinstance(event, Progress) for event in events[:-1])
     return {(row.subject, row.what): row for row in events[-1].value}
 
 
@@ -41,17 +44,40 @@ def test_an_interrupted_run_goes_on_from_the_rows_that_it_wrote(tmp_path):
     options = {"changes": 2, "only": ("coloring", "k-means"), "with_baselines": False}
     rows = []
     run = benchmark_decode((64, 96), (900,), (4,), **options, rows=rows)
-    for _ in range(3):
+    for _ in range(4):
         next(run)
     run.close()
-    assert {(row.subject, row.size) for row in rows} == {("k-means", 64), ("coloring", 64)}
+    assert [(row.subject, row.what) for row in rows] == [
+        ("k-means", what) for what in ("cold", "min_size", "min_score")
+    ]
     path = tmp_path / "rows.json"
     path.write_text(json.dumps([row.to_dict() for row in rows]), "utf-8")
     read = read_rows(path)
     assert read == rows
     *_, last = benchmark_decode((64, 96), (900,), (4,), **options, rows=read)
     assert last.value[: len(rows)] == rows
-    assert {(row.subject, row.size) for row in last.value[len(rows) :]} == {("k-means", 96), ("coloring", 96)}
+    rest = [(row.subject, row.what, row.size) for row in last.value[len(rows) :]]
+    assert len(rest) == len(set(rest)) == 13
+    assert rest[0] == ("k-means", "foreground_threshold", 64)
+
+
+def test_a_slice_of_time_begins_nothing_after_its_end():
+    *_, last = benchmark_decode((64,), (900,), (4,), only=("coloring",), seconds=0.0)
+    assert last.value == []
+
+
+def test_every_method_and_each_of_its_sliders_is_measured():
+    names = [f"{name}*" for name in methods()]
+    *_, last = benchmark_decode((64,), (900,), (4,), changes=2, only=names, with_baselines=False)
+    measured = {(row.subject, row.what) for row in last.value}
+    for name in methods():
+        assert {(f"{name}*", what) for what in ("cold", "min_size", "fill_holes")} <= measured
+    assert {
+        ("semiconv_rcnn*", "max_overlap"),
+        ("metric*", "similarity"),
+        ("clusternet*", "min_cluster_size"),
+    } <= measured
+    assert all(row.found > 0 for row in last.value if row.what == "cold")
 
 
 def test_a_file_of_other_things_is_not_taken_for_rows(tmp_path):

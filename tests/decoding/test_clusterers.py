@@ -19,6 +19,10 @@ twins = run_path(str(Path(__file__).parent / "slow_twins.py"))
 SHAPES = [(150, 131), (9, 48, 53)]
 
 
+def seeds_in(embedding, mask, seediness, n_seeds, diversity):
+    return find_seeds(embedding, mask, condense(embedding, mask), seediness, n_seeds, diversity)
+
+
 def scene(shape, n=25, **options):
     made = simulate_scene(shape, n, **options)
     return made.labels, made.outputs["embedding"], made.labels > 0
@@ -154,7 +158,7 @@ def test_weights_count_as_so_many_points():
 def test_nothing_in_the_foreground_gives_no_cluster():
     embedding, mask = np.ones((3, 20, 20), np.float32), np.zeros((20, 20), bool)
     sample = draw_sample(embedding, mask, 100)
-    seeds = find_seeds(embedding, mask, None, 10, 0.3)
+    seeds = seeds_in(embedding, mask, None, 10, 0.3)
     empty = [
         fast(embedding, mask, 0.5),
         mean_shift_exact(embedding, mask, 0.5),
@@ -251,7 +255,7 @@ def test_similarities_are_the_papers_kernels():
 def test_seeds_equal_the_greedy_choice_by_brute_force(shape, alpha):
     _, embedding, mask = scene(shape, n=12, dims=16)
     seediness = np.random.default_rng(1).uniform(0.05, 1, shape).astype(np.float32)
-    seeds = find_seeds(embedding, mask, seediness, 20, alpha)
+    seeds = seeds_in(embedding, mask, seediness, 20, alpha)
     points = embedding[:, mask].T.astype(np.float64)
     expected = twins["greedy_seeds"](points, seediness[mask].astype(np.float64), 20, alpha)
     np.testing.assert_array_equal(seeds.pixels, np.flatnonzero(mask)[expected])
@@ -263,7 +267,7 @@ def test_seeds_equal_the_greedy_choice_by_brute_force(shape, alpha):
 @pytest.mark.parametrize("kernel", ["logistic", "gaussian", "laplacian"])
 def test_pixels_join_the_nearest_seed_when_similar_enough(kernel):
     _, embedding, mask = scene((60, 61), n=12, dims=16, noise=0.2)
-    seeds = find_seeds(embedding, mask, None, 30, 0.3)
+    seeds = seeds_in(embedding, mask, None, 30, 0.3)
     clusters, leader = grow_seeds(seeds, 0.4, kernel, 1.5)
     between = ((seeds.points[:, None] - seeds.points[None]) ** 2).sum(axis=2)
     holds = similarity(between, kernel, 1.5) >= 0.4
@@ -284,7 +288,7 @@ def test_pixels_join_the_nearest_seed_when_similar_enough(kernel):
 
 def test_a_threshold_for_each_seed_holds_for_its_pixels_only():
     embedding = np.array([[[0.0, 0.8, 9.8, 9.0]]], np.float32)
-    seeds = find_seeds(embedding, np.ones((1, 4), bool), np.array([[1, 0.1, 0.1, 0.9]], np.float32), 2, 0.3)
+    seeds = seeds_in(embedding, np.ones((1, 4), bool), np.array([[1, 0.1, 0.1, 0.9]], np.float32), 2, 0.3)
     clusters, _ = grow_seeds(seeds, np.array([0.9, 0.2], np.float32), "logistic", 1.0)
     assert clusters.map.tolist() == [[1, 0, 2, 2]]
 
@@ -293,7 +297,7 @@ def test_far_embeddings_are_told_apart_to_a_fraction():
     """Semi-convolutional embeddings hold positions of thousands of pixels, whose squares swamp single precision."""
     embedding = np.full((2, 3, 40), 4000.0, np.float32)
     embedding[0] += np.linspace(0, 3, 40, dtype=np.float32)
-    seeds = find_seeds(embedding, np.ones((3, 40), bool), None, 2, 1.0)
+    seeds = seeds_in(embedding, np.ones((3, 40), bool), None, 2, 1.0)
     expected = (embedding.reshape(2, -1, 1) - seeds.points.T[:, None].astype(np.float64)) ** 2
     np.testing.assert_allclose(seeds.squared.ravel(), expected.sum(axis=0).min(axis=1), atol=1e-3)
 

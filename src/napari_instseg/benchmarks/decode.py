@@ -1,44 +1,29 @@
-"""Seconds and memory of decoding: cold, and after each parameter's change, for every clusterer and for coloring."""
+"""Seconds and memory of decoding: cold, and after each parameter's change, for every clusterer and every method."""
 
 from __future__ import annotations
 
 import json
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_instseg.benchmarks import baselines
 from napari_instseg.benchmarks.scenes import Scene, simulate_scene
+from napari_instseg.benchmarks.subjects import Subject, outputs_for, subjects
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.events import Event, Progress, Result
-from napari_instseg.core.method import Stage
 from napari_instseg.core.params import Params
-from napari_instseg.decoding.coloring import ColoringDecode, coloring_stages
-from napari_instseg.decoding.embedding import EmbeddingDecode, embedding_stages
 from napari_instseg.decoding.pipeline import Pipeline
 
 COLD_RUNS = 5
 VIEW = 1024
 """Side of what is in view of a larger image, in pixels."""
-
-Outputs = Mapping[str, npt.NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One way to decode, what it reads, and how far its sliders are moved."""
-
-    name: str
-    outputs: tuple[str, ...]
-    params: Params
-    stages: Callable[[Any], Sequence[Stage]]
-    sliders: Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -82,31 +67,6 @@ def read_rows(path: Path) -> list[Row]:
         ) from None
 
 
-def subjects(n_objects: int) -> tuple[Subject, ...]:
-    """Everything that is measured, set up for so many objects."""
-    shared = {"min_size": (10, 100), "min_score": (0.0, 0.9), "foreground_threshold": (0.3, 0.7)}
-    embedding = ("embedding", "foreground", "seediness")
-
-    def clusterer(name: str, sliders: Mapping[str, tuple[float, float]], **values: Any) -> Subject:
-        params = EmbeddingDecode(clusterer=name, **values)
-        return Subject(name, embedding, params, embedding_stages, {**sliders, **shared})
-
-    k = min(n_objects, 2000)
-    return (
-        clusterer("mean-shift", {"bandwidth": (0.25, 1.0)}),
-        clusterer("hdbscan", {"min_cluster_size": (60, 600)}),
-        clusterer("k-means", {}, n_clusters=k),
-        clusterer("seeded growth", {"similarity": (0.2, 0.8)}, n_seeds=100),
-        Subject(
-            "coloring",
-            ("colors",),
-            ColoringDecode(),
-            coloring_stages,
-            {"min_size": (10, 100), "merge_distance": (1, 30), "min_score": (0.0, 0.9)},
-        ),
-    )
-
-
 def benchmark_decode(
     sizes: Sequence[int] = (1024,),
     objects: Sequence[int] = (480,),
@@ -116,6 +76,7 @@ def benchmark_decode(
     only: Sequence[str] = (),
     with_baselines: bool = True,
     seed: int = 0,
+    seconds: float | None = None,
     rows: list[Row] | None = None,
 ) -> Iterator[Event]:
     """Measure decoding on simulated predictions.
@@ -132,84 +93,127 @@ def benchmark_decode(
     with_baselines : bool
         Also measure what one would use otherwise, on images up to 512 x 512, in this process.
     seed : int
+    seconds : float, optional
+        After so many seconds nothing further is begun, so that a busy machine can be had in slices.
     rows : list of Row, optional
         Rows of an earlier run: what they tell of is not measured again, and new ones are appended as they come.
 
     Yields
     ------
     Progress
-        After each subject.
+        After each row.
     Result
         A list of `Row`.
     """
+    start = time.perf_counter()
     cases = [(size, max(n * size**2 // 1024**2, 1), d) for size in sizes for n in objects for d in dims]
     rows = [] if rows is None else rows
+    known = {(row.subject, row.what, row.size, row.objects, row.dims) for row in rows}
     todo = [
-        (case, subject)
+        (case, subject, measurement)
         for case in cases
         for subject in subjects(case[1])
         if (not only or subject.name in only)
         # colours have no dimensions: once is enough
-        and ("embedding" in subject.outputs or case[2] == min(dims))
+        and (subject.method != "coloring" or case[2] == min(dims))
+        for measurement in _measurements(subject, case, changes, with_baselines)
     ]
-    known = {(row.subject, row.size, row.objects, row.dims) for row in rows}
     scene: tuple[Any, Scene] | None = None
-    for done, (case, subject) in enumerate(todo):
-        yield Progress(done, len(todo), "decoders on simulated predictions")
-        if (subject.name, *case) in known:
+    bench: tuple[Any, Bench] | None = None
+    for done, (case, subject, measurement) in enumerate(todo):
+        yield Progress(done, len(todo), "measurements of decoding on simulated predictions")
+        if (subject.name, measurement.what, *case) in known:
             continue
+        if seconds is not None and time.perf_counter() - start > seconds:
+            break
         if scene is None or scene[0] != case:
             size, n, d = case
             scene = case, simulate_scene((size, size), n, d, seed=seed, n_colors=9 if d == min(dims) else 0)
-        measured = list(_measure(subject, scene[1], case, changes))
-        if with_baselines and case[0] <= baselines.LARGEST:
-            measured += _measure_baselines(subject, scene[1], case)
-        rows += measured
-    yield Progress(len(todo), len(todo), "decoders on simulated predictions")
+        if bench is None or bench[0] != (subject.name, case):
+            bench = (subject.name, case), Bench(subject, scene[1], case)
+        rows.append(measurement.measure(bench[1]))
+    else:
+        yield Progress(len(todo), len(todo), "measurements of decoding on simulated predictions")
     yield Result(rows)
 
 
-def _measure(subject: Subject, scene: Scene, case: tuple[int, int, int], changes: int) -> Iterator[Row]:
-    outputs = {name: scene.outputs[name] for name in subject.outputs}
+class Bench:
+    """One subject and a prediction that it has decoded once, so that everything is compiled."""
 
-    def new() -> Pipeline:
-        return Pipeline(outputs, subject.stages)
+    def __init__(self, subject: Subject, scene: Scene, case: tuple[int, int, int]) -> None:
+        self.subject, self.scene, self.case = subject, scene, case
+        self.outputs = outputs_for(subject.method, scene)
+        self.pipeline = self.new()
+        self.found = self.pipeline.run(subject.params).n_objects
 
-    pipeline = new()
-    found = pipeline.run(subject.params)  # compiles what is not compiled yet
-    cold = [_seconds(lambda: new().run(subject.params)) for _ in range(COLD_RUNS)]
-    peak = _peak_mebibytes(new, subject.params)
-    yield Row(subject.name, "cold", *case, **_summary(cold), mebibytes=peak, found=found.n_objects)
+    def new(self) -> Pipeline:
+        """Give a pipeline that remembers nothing."""
+        return Pipeline(self.outputs, self.subject.stages)
+
+    def row(self, what: str, **numbers: Any) -> Row:
+        """Give a row of the table."""
+        return Row(self.subject.name, what, *self.case, **numbers)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One row that is to be measured."""
+
+    what: str
+    measure: Callable[[Bench], Row]
+
+
+def _measurements(
+    subject: Subject, case: tuple[int, int, int], changes: int, with_baselines: bool
+) -> Iterator[Measurement]:
+    yield Measurement("cold", _cold)
     if case[0] > VIEW:
-        corner = (case[0] - VIEW) // 2
-        window = (slice(corner, corner + VIEW),) * 2
-        view = [_seconds(lambda: new().run(subject.params, window=window)) for _ in range(COLD_RUNS)]
-        yield Row(subject.name, "in view, cold", *case, **_summary(view))
-    for name, (low, high) in subject.sliders.items():
-        kind = type(getattr(subject.params, name))
-        steps = [subject.params.changed(**{name: kind(value)}) for value in np.linspace(low, high, changes)]
-        yield Row(subject.name, name, *case, **_summary([_slide(pipeline, params) for params in steps]))
+        yield Measurement("in view, cold", _in_view)
+    for name in subject.sliders:
+        yield Measurement(name, partial(_slide, name=name, changes=changes))
+    if with_baselines and case[0] <= baselines.LARGEST:
+        for name in baselines.BASELINES.get(subject.name, {}):
+            yield Measurement(f"baseline: {name}", partial(_baseline, name=name))
 
 
-def _measure_baselines(subject: Subject, scene: Scene, case: tuple[int, int, int]) -> Iterator[Row]:
+def _cold(bench: Bench) -> Row:
+    params = bench.subject.params
+    seconds = [_seconds(lambda: bench.new().run(params)) for _ in range(COLD_RUNS)]
+    return bench.row("cold", **_summary(seconds), mebibytes=_peak_mebibytes(bench.new, params), found=bench.found)
+
+
+def _in_view(bench: Bench) -> Row:
+    corner = (bench.case[0] - VIEW) // 2
+    window = (slice(corner, corner + VIEW),) * 2
+    seconds = [_seconds(lambda: bench.new().run(bench.subject.params, window=window)) for _ in range(COLD_RUNS)]
+    return bench.row("in view, cold", **_summary(seconds))
+
+
+def _slide(bench: Bench, name: str, changes: int) -> Row:
+    params = bench.subject.params
+    low, high = bench.subject.sliders[name]
+    kind = type(getattr(params, name))
+    steps = [params.changed(**{name: kind(value)}) for value in np.linspace(low, high, changes)]
+    bench.pipeline.run(params)
+    return bench.row(name, **_summary([_run(bench.pipeline, step) for step in steps]))
+
+
+def _baseline(bench: Bench, name: str) -> Row:
     """Compare clusters with clusters: no smallest size, nothing split or absorbed."""
-    for name, run in baselines.BASELINES.get(subject.name, {}).items():
-        kept: list[Any] = []
-        seconds = _summary([_seconds(lambda: kept.append(run(scene.outputs)))])  # noqa: B023  called at once
-        labels, pixels = kept[0]
-        plain: dict[str, Any] = {"min_size": 0, "absorb": False}
-        if "connected" in type(subject.params).model_fields:
-            plain["connected"] = False
-        ours = Pipeline({n: scene.outputs[n] for n in subject.outputs}, subject.stages)
-        own = ours.run(subject.params.changed(**plain)).labels
-        yield Row(
-            subject.name,
-            f"baseline: {name}",
-            *case,
-            **seconds,
-            agreement=baselines.agreement(own.ravel()[pixels], labels),
-            found=len(np.unique(labels)),
-        )
+    subject, kept = bench.subject, []
+    run = baselines.BASELINES[subject.name][name]
+    seconds = _summary([_seconds(lambda: kept.append(run(bench.scene.outputs)))])
+    labels, pixels = kept[0]
+    plain: dict[str, Any] = {"min_size": 0, "absorb": False}
+    if "connected" in type(subject.params).model_fields:
+        plain["connected"] = False
+    own = bench.new().run(subject.params.changed(**plain)).labels
+    return bench.row(
+        f"baseline: {name}",
+        **seconds,
+        agreement=baselines.agreement(own.ravel()[pixels], labels),
+        found=len(np.unique(labels)),
+    )
 
 
 def _seconds(run: Callable[[], Any]) -> tuple[float, float]:
@@ -219,7 +223,7 @@ def _seconds(run: Callable[[], Any]) -> tuple[float, float]:
     return time.perf_counter() - start, time.process_time() - worked
 
 
-def _slide(pipeline: Pipeline, params: Params) -> tuple[float, float]:
+def _run(pipeline: Pipeline, params: Params) -> tuple[float, float]:
     return _seconds(lambda: pipeline.run(params))
 
 

@@ -105,6 +105,10 @@ def decode(
     resume: Annotated[
         bool, typer.Option("--resume", help="Measure only what the file of --json does not have yet.")
     ] = False,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", help="Begin nothing further after so long; --resume goes on.", show_default=False),
+    ] = None,
     json: JsonOption = None,
 ) -> None:
     """Seconds of decoding, at first and after each parameter's change, on simulated predictions."""
@@ -121,6 +125,7 @@ def decode(
             only=only or (),
             with_baselines=baselines,
             seed=seed,
+            seconds=seconds,
             rows=rows,
         ):
             if json is not None and str(json) != "-":

@@ -247,7 +247,8 @@ def _seeds(data: Data, params: Any) -> Data:
     from napari_instseg.decoding.seeds import find_seeds
 
     seediness = data.get("seediness", data.get("foreground"))
-    return {"seeds": find_seeds(data["embedding"], data["mask"], seediness, params.n_seeds, params.diversity)}
+    seeds = find_seeds(data["embedding"], data["mask"], data["blocks"], seediness, params.n_seeds, params.diversity)
+    return {"seeds": seeds}
 
 
 def _grow(data: Data, params: Any) -> Data:
@@ -276,6 +277,7 @@ _CLUSTERERS: dict[str, tuple[Stage, ...]] = {
     ),
     "k-means": (Stage("sample", ("sample_size",), _sample), Stage("k-means", ("n_clusters",), _k_means)),
     "seeded growth": (
+        Stage("blocks", (), _condense),
         Stage("seeds", ("n_seeds", "diversity"), _seeds),
         Stage("growth", ("similarity", "own_threshold", "kernel", "kernel_scale"), _grow),
     ),
@@ -295,7 +297,7 @@ def _pieces(data: Data, params: Any) -> Data:
         n_groups = (n_groups + 1) * n_classes - 1
     pieces = connected_pieces(groups) if params.connected else whole_groups(groups, n_groups)
     spread = clusters.spread
-    if spread is None:
+    if spread is None and "cluster_score" not in data:  # else the seeds say how sure objects are
         spread = cluster_spread(data["embedding"], clusters, SPREAD_ROWS)
     return {"pieces": pieces, "spread": spread}
 

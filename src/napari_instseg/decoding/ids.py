@@ -64,12 +64,14 @@ def _add_up(
     pairs: npt.NDArray[np.int64], length: npt.NDArray[np.int64], n: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Give the pairs, as numbers below n, that come up at all, and the sum of the lengths of each."""
+    overlap: npt.NDArray[np.float64]
     if n <= DENSE:
         overlap = np.bincount(pairs, length, n)
-        present = np.flatnonzero(overlap)
+        present: npt.NDArray[np.int64] = np.flatnonzero(overlap)
         return present, overlap[present]
     present, inverse = np.unique(pairs, return_inverse=True)
-    return present, np.bincount(inverse, weights=length)
+    overlap = np.bincount(inverse, length)
+    return present, overlap
 
 
 @njit(nogil=True, cache=True)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 from napari_instseg.decoding.assign import gather_points
+from napari_instseg.decoding.blocks import SIDE, Blocks
 from napari_instseg.decoding.clusters import Clusters
 from napari_instseg.decoding.parallel import as_volume, in_bands
 
@@ -20,8 +21,8 @@ Kernel = Literal["logistic", "gaussian", "laplacian"]
 CANDIDATES = 1 << 15
 """Foreground pixels up to which each may become a seed; of more, the best one of each small block may."""
 
-CHUNK = 1 << 14
-"""Pixels whose distances to all seeds are worked out in one matrix product."""
+FEW = 8
+"""Seeds up to which a block's pixels are compared with one after the other; with more, pixels take turns."""
 
 SAFE = np.float32(0.249)
 """Part of the squared distance of two seeds below which a point surely stays with the one that it has."""
@@ -68,7 +69,12 @@ def similarity(squared: Floats, kernel: Kernel, scale: float) -> Floats:
 
 
 def find_seeds(
-    embedding: Embedding, mask: npt.NDArray[Any], seediness: Floats | None, n_seeds: int, diversity: float
+    embedding: Embedding,
+    mask: npt.NDArray[Any],
+    blocks: Blocks,
+    seediness: Floats | None,
+    n_seeds: int,
+    diversity: float,
 ) -> Seeds:
     """Choose seeds greedily by ``log seediness + diversity * log distance``, and the nearest seed of each pixel.
 
@@ -79,6 +85,8 @@ def find_seeds(
     embedding : float32 array (D, Y, X) or (D, Z, Y, X)
     mask : bool array (Y, X) or (Z, Y, X)
         Foreground: where seeds may lie, and what may join them.
+    blocks : Blocks
+        From `condense` of the same embedding and mask.
     seediness : float array of the mask's shape, optional
         How good a seed each pixel is, 0 to 1; all alike if None.
     n_seeds : int
@@ -92,7 +100,7 @@ def find_seeds(
     points = gather_points(embedding, candidates)
     log_goodness = np.log(np.maximum(goodness.ravel()[candidates], TINY))
     chosen = _choose(points, log_goodness, min(n_seeds, len(candidates)), np.float32(diversity))
-    nearest, squared = _nearest_seed(embedding, mask.shape, pixels, points[chosen])
+    nearest, squared = _nearest_seed(embedding, mask, blocks, points[chosen])
     return Seeds(candidates[chosen], points[chosen], nearest, squared)
 
 
@@ -173,52 +181,84 @@ def _find_best(mask, goodness, block_z, block_y, block_x, best):  # type: ignore
 
 
 def _nearest_seed(
-    embedding: Embedding, shape: tuple[int, ...], pixels: npt.NDArray[np.int64], seeds: Embedding
+    embedding: Embedding, mask: npt.NDArray[Any], blocks: Blocks, seeds: Embedding
 ) -> tuple[npt.NDArray[np.int32], Floats]:
-    """Find the nearest seed by ``|b|^2 - 2 a b``, one matrix product; its distance is then worked out directly.
+    """Find the seed nearest to each pixel, and its squared distance."""
+    channels, volume = as_volume(embedding, 4), as_volume(mask).view(np.uint8)
+    nearest, squared = np.zeros(volume.shape, np.int32), np.zeros(volume.shape, np.float32)
+    if len(seeds):
+        columns = np.ascontiguousarray(seeds.T)
+        points = (blocks.count, blocks.mean, blocks.reach)
+        in_bands(_take_nearest, len(blocks.count), channels, volume, *points, columns, nearest, squared)
+    return nearest.reshape(mask.shape), squared.reshape(mask.shape)
 
-    The product alone would be too coarse for embeddings far from 0, such as those that hold pixel positions.
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _measure(point, seeds, apart):  # type: ignore[no-untyped-def]
+    """Write the squared distances of a point to all seeds."""
+    apart[:] = 0
+    for d in range(len(seeds)):
+        value, line = point[d], seeds[d]
+        for k in range(line.size):
+            difference = line[k] - value
+            apart[k] += difference * difference
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _take_nearest(channels, mask, count, mean, reach, seeds, nearest, squared, first, last):  # type: ignore[no-untyped-def]
+    """Compare the pixels of a block with those seeds only that one of them may take.
+
+    Pixels lie within `reach` of the block's mean, so a seed that is farther from the mean than the nearest one by more
+    than twice that is the nearest of none. Where many are left, as where objects meet, each pixel asks all.
     """
-    nearest, squared = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    flat = np.ascontiguousarray(embedding).reshape(len(embedding), -1)
-    origin = seeds.mean(axis=0) if len(seeds) else 0
-    centred = seeds - origin
-    constant = (centred * (centred + 2 * origin)).sum(axis=1).astype(np.float32)
-    for start in range(0, len(pixels) if len(seeds) else 0, CHUNK):
-        part = pixels[start : start + CHUNK]
-        columns = np.empty((len(flat), len(part)), np.float32)
-        in_bands(_gather_columns, len(part), flat, part, columns)
-        product = (-2 * centred) @ columns
-        in_bands(_column_minimum, len(part), product, constant, columns, seeds, part, nearest.ravel(), squared.ravel())
-    return nearest, squared
-
-
-@njit(nogil=True, cache=True)
-def _gather_columns(flat, pixels, columns, first, last):  # type: ignore[no-untyped-def]
-    for d in range(len(flat)):
-        for i in range(first, last):
-            columns[d, i] = flat[d, pixels[i]]
-
-
-@njit(nogil=True, cache=True)
-def _column_minimum(product, constant, columns, seeds, pixels, nearest, squared, first, last):  # type: ignore[no-untyped-def]
-    n = last - first
-    least, which, apart = np.empty(n, np.float32), np.empty(n, np.int32), np.empty(n, np.float32)
-    for i in range(n):
-        least[i], which[i], apart[i] = np.inf, 0, 0
-    for k in range(len(product)):
-        for i in range(n):
-            value = product[k, first + i] + constant[k]
-            better = value < least[i]
-            least[i] = value if better else least[i]
-            which[i] = np.int32(k) if better else which[i]
-    for d in range(len(columns)):
-        for i in range(n):
-            difference = columns[d, first + i] - seeds[which[i], d]
-            apart[i] += difference * difference
-    for i in range(n):
-        nearest[pixels[first + i]] = which[i] + 1
-        squared[pixels[first + i]] = apart[i]
+    dims, _, height, width = channels.shape
+    block_rows = (height + SIDE - 1) // SIDE
+    n_seeds, pixels = seeds.shape[1], SIDE * SIDE
+    apart, point = np.empty(n_seeds, np.float32), np.empty(dims, np.float32)
+    buffer, value = np.empty((dims, pixels), np.float32), np.empty(pixels, np.float32)
+    least, which = np.empty(pixels, np.float32), np.empty(pixels, np.int32)
+    candidates = np.empty(n_seeds, np.int64)
+    for row in range(first, last):
+        z, y0 = row // block_rows, (row % block_rows) * SIDE
+        for column in range(count.shape[1]):
+            if count[row, column] == 0:
+                continue
+            x0 = column * SIDE
+            n_rows, n_columns = min(SIDE, height - y0), min(SIDE, width - x0)
+            _measure(mean[row, column], seeds, apart)
+            # a hair more than twice the reach makes up for rounding
+            limit = (np.sqrt(apart.min()) + np.float32(2.001) * reach[row, column]) ** 2 * np.float32(1.0001)
+            n = 0
+            for k in range(n_seeds):
+                candidates[n] = k
+                n += apart[k] <= limit
+            for d in range(dims):
+                for dy in range(n_rows):
+                    for dx in range(n_columns):
+                        buffer[d, dy * SIDE + dx] = channels[d, z, y0 + dy, x0 + dx]
+            least[:] = np.inf
+            for c in range(n if n <= FEW else 0):
+                value[:] = 0
+                for d in range(dims):
+                    centre = seeds[d, candidates[c]]
+                    for i in range(pixels):
+                        difference = buffer[d, i] - centre
+                        value[i] += difference * difference
+                for i in range(pixels):
+                    better = value[i] < least[i]
+                    least[i] = value[i] if better else least[i]
+                    which[i] = np.int32(candidates[c]) if better else which[i]
+            for dy in range(n_rows):
+                for dx in range(n_columns):
+                    y, x, i = y0 + dy, x0 + dx, dy * SIDE + dx
+                    if mask[z, y, x] == 0:
+                        continue
+                    if n > FEW:
+                        point[:] = buffer[:, i]
+                        _measure(point, seeds, apart)
+                        which[i] = np.argmin(apart)
+                        least[i] = apart[which[i]]
+                    nearest[z, y, x], squared[z, y, x] = which[i] + 1, least[i]
 
 
 @njit(nogil=True, cache=True)

@@ -66,11 +66,11 @@ def _add_up(
     """Give the pairs, as numbers below n, that come up at all, and the sum of the lengths of each."""
     overlap: npt.NDArray[np.float64]
     if n <= DENSE:
-        overlap = np.bincount(pairs, length, n)
+        overlap = np.bincount(pairs, length, n).astype(np.float64, copy=False)
         present: npt.NDArray[np.int64] = np.flatnonzero(overlap)
         return present, overlap[present]
     present, inverse = np.unique(pairs, return_inverse=True)
-    overlap = np.bincount(inverse, length)
+    overlap = np.bincount(inverse, length).astype(np.float64, copy=False)
     return present, overlap
 
 

@@ -40,9 +40,9 @@ def true_coins(image: np.ndarray) -> np.ndarray:
 
 
 class Tutorial:
-    """The window, and the steps of the tutorial in it."""
+    """The window, and the steps of the tutorial in it; without a folder for them, no pictures are taken."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path | None) -> None:
         get_settings().appearance.theme = "dark"
         self.out = out
         self.viewer = napari.Viewer(title="napari")
@@ -55,21 +55,26 @@ class Tutorial:
         self._fit()
         self._wait()
 
-    def run(self, project: Path, steps: int) -> None:
-        """Do all steps and take a picture after each."""
-        dock, section = self.dock, self.dock.retrain
+    def prepare(self, project: Path) -> None:
+        """Find the objects, make a project and correct some."""
+        dock = self.dock
         dock.segment.model.chosen.emit(MODEL)
         dock.segment.diameter.chosen.emit(DIAMETER)
         dock.segment.run.emit()
         self._wait()
         self._take("retrain-1-run", "Segment")
-        section.project.made.emit(project)
+        dock.retrain.project.made.emit(project)
         self._correct()
         self._take("retrain-2-corrected", "Correct")
+
+    def run(self, project: Path, steps: int) -> None:
+        """Do all steps and take a picture after each."""
+        self.prepare(project)
+        dock, section = self.dock, self.dock.retrain
         section.set_length(Length(steps, None))
         section._start.click()
         retraining = dock.retrainer.retraining
-        wait(lambda: retraining.step >= steps * 2 // 3)
+        wait(lambda: retraining.step >= steps * 2 // 3 or retraining.state == "to judge")
         self._take("retrain-3-learning", "Retrain")
         wait(lambda: retraining.state == "to judge")
         print(retraining.version.words, flush=True)
@@ -77,7 +82,11 @@ class Tutorial:
         section._keep.click()
         self._wait()
         self._take("retrain-5-kept", "Segment", "Retrain")
-        dock.retrainer.release()
+        self.close()
+
+    def close(self) -> None:
+        """Close the window and all that belongs to it."""
+        self.dock.retrainer.release()
         self.viewer.close()
 
     def _correct(self) -> None:
@@ -100,6 +109,8 @@ class Tutorial:
         self.viewer.window._qt_window.resizeDocks([self._outer], [WIDTH], Qt.Orientation.Horizontal)
 
     def _take(self, name: str, *sections: str) -> None:
+        if self.out is None:
+            return
         dock: Any = self.dock
         for section in dock.findChildren(type(dock._retrain_section)):
             if section.parent() is dock._retrain_section.parent():

@@ -40,8 +40,8 @@ def last(events):
 
 
 def test_the_worst_objects_are_first():
-    order = last(rank_objects(Finds(2, 4), [scene()], None, "cpu"))
-    assert order[:3] == [(0, 1), (0, 3), (0, 9)]
+    order = last(rank_objects(Finds(2, 4), [scene()], None, 0, "cpu"))
+    assert set(order[:3]) == {(0, 1), (0, 3), (0, 9)}
     assert set(order[3:]) == {(0, 2), (0, 4)}
 
 

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -58,36 +59,51 @@ from napari_instseg.core.events import Checkpoint
 from napari_instseg.training import finetune as module
 from napari_instseg.training.finetune_params import FinetuneParams, is_begun
 from napari_instseg.training.material import open_examples
+from napari_instseg.training.tuner import Tuner
 
-module.SAVE_EVERY = 2
+def telling(owner, name, word):
+    done = getattr(owner, name)
+    def tell(*args, **options):
+        print(word, flush=True)
+        return done(*args, **options)
+    setattr(owner, name, tell)
+
+module.SAVE_EVERY = 1
+telling(Tuner, "learn", "step")
+telling(Tuner, "save", "checkpoint")
+telling(Tuner, "refresh_model", "judging")
+telling(module._Run, "save_model", "model")
 project, model = Path(sys.argv[1]), sys.argv[2]
 out = project / "versions" / "model-v2"
 params = FinetuneParams(batch_size=1, patch_size=32, validate_every=3, augmentation="none")
 go_on = is_begun(out)
+print("ready", flush=True)
 run = module.finetune(model, [] if go_on else open_examples(project), out, steps=100000, params=params,
                       device="cpu", remembered=(), resume=go_on)
-print("ready", flush=True)
 for event in run:
     if isinstance(event, Checkpoint):
         print(event.step, flush=True)
 """
 
 
-def kill_after_a_while(code, *arguments):
-    """Run a program, kill it at a random moment, and give the last number that it said."""
+def kill_after_a_while(code, *arguments, lines=30):
+    """Run a program, kill it at a random moment after at most so many lines, and give all that it said."""
     child = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert child.stdout.readline().strip() == "ready", child.stderr.read()
-    seen = [child.stdout.readline() for _ in range(random.randrange(30))]
+    seen = [child.stdout.readline() for _ in range(random.randrange(lines))]
     time.sleep(random.uniform(0, 0.05))
     ended = child.poll()
     child.kill()
     said, problem = child.communicate()
     assert ended is None, problem
     # a line that was cut off was not said
-    lines = [line.strip() for line in seen] + said.split("\n")[:-1]
-    return max((int(line) for line in lines if line.isdigit()), default=0)
+    return [line.strip() for line in seen] + said.split("\n")[:-1]
+
+
+def highest(said):
+    return max((int(line) for line in said if line.isdigit()), default=0)
 
 
 @pytest.fixture
@@ -103,7 +119,7 @@ def test_killed_while_editing(project, tmp_path):
     accepted, lost = 0, 0
     for _ in range(TRIES):
         said = kill_after_a_while(EDITS, project, tmp_path / "image.npy")
-        accepted = max(accepted, said)
+        accepted = max(accepted, highest(said))
         again = Project(project, lambda call: None)
         found = again.corrections(again.spec.examples[0].name) if again.spec.examples else None
         again.close()
@@ -117,8 +133,8 @@ def test_killed_while_editing(project, tmp_path):
 
 
 def test_killed_while_learning(project, tmp_path, monkeypatch):
-    from napari_instseg.inference.model import Model
-    from napari_instseg.io.models import ModelSpec
+    from napari_instseg.inference.model import Model, load_model
+    from napari_instseg.io.models import SPEC, ModelSpec
     from napari_instseg.training.checkpoints import load_values
     from napari_instseg.training.finetune import finetune
     from napari_instseg.workspace.corrections import Corrections
@@ -137,16 +153,22 @@ def test_killed_while_learning(project, tmp_path, monkeypatch):
     opened.follow(image, readings(image)[0], corrections)
     opened.flush()
     opened.close()
-    out, reached, lost = project / "versions" / "model-v2", 0, 0
+    out, reached, lost, struck = project / "versions" / "model-v2", 0, 0, Counter()
     tries = max(TRIES // 3, 2)
     for _ in range(tries):
-        said = kill_after_a_while(LEARNING, project, tmp_path / "model")
-        reached = max(reached, said)
+        said = kill_after_a_while(LEARNING, project, tmp_path / "model", lines=60)
+        reached = max(reached, highest(said))
+        # what it began last and may not have ended
+        struck[said[-1] if said and not said[-1].isdigit() else "between" if said else "start"] += 1
+        Project(project, lambda call: None).close()
         if is_begun(out):
             step = load_values(out / "training" / "checkpoint.safetensors")["step"]
             lost += step < reached
             reached = step
-    print(f"\nkilled while learning: {tries} tries, {reached} steps, {lost} checkpoints lost")  # noqa: T201 - the count is wanted
+        if (out / SPEC).exists():
+            load_model(out)
+    told = ", ".join(f"{number} in '{what}'" for what, number in sorted(struck.items()))
+    print(f"\nkilled while learning: {tries} tries ({told}), {reached} steps, {lost} checkpoints lost")  # noqa: T201 - the count is wanted
     assert lost == 0
     if is_begun(out):
         *_, last = finetune("", [], out, steps=reached + 1, resume=True, device="cpu")

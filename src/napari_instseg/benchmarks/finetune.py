@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,13 @@ class Row:
     objects : int
         Corrected objects, those that are held out to choose the weights by among them.
     minutes : float
-        Time of learning.
+        Time of learning and of judging on the way.
     steps : int
+        After which the weights were best on what the user's corrections held out.
     mean_ap, ap_50 : float
         On held-out images of the new kind.
     old_before, old_after : float, optional
-        Mean AP on stored images of the old kind.
+        Mean AP on images of the old kind that were neither learnt from nor judged by.
     """
 
     model: str
@@ -71,7 +72,10 @@ def benchmark_finetune(
     minutes: Sequence[float] = (2.0, 5.0, 10.0),
     diameter: float | None = None,
     remembered: Sequence[Plane] | None = None,
+    old_held_out: Sequence[Pair] = (),
     from_nothing: bool = True,
+    seconds_per_step: float | None = None,
+    rows: list[Row] | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> Iterator[Event]:
@@ -91,8 +95,15 @@ def benchmark_finetune(
         Typical object diameter in the images, in pixels, as a user would give it.
     remembered : sequence of Plane, optional
         Images of the models' own training kind; those that are stored with each model if None.
+    old_held_out : sequence of Pair
+        Fully annotated images of the models' own training kind to score on before and after.
     from_nothing : bool
         Also train the same network from random weights, on the same objects for the same time.
+    seconds_per_step : float, optional
+        Count so much time for each step instead of asking the clock, so that what a machine of known speed learns can
+        be measured on one that is busy.
+    rows : list of Row, optional
+        Filled as the rows are measured, so that they are there if the benchmark is stopped.
     seed : int
     device : {"auto", "cuda", "mps", "cpu"}
 
@@ -102,54 +113,56 @@ def benchmark_finetune(
     Result
         A list of `Row`.
     """
-    rows: list[Row] = []
+    rows = [] if rows is None else rows
     total = len(models) * len(objects) * (1 + from_nothing)
     with tempfile.TemporaryDirectory() as place:
         for number, name in enumerate(models):
             model = load_model(name)
             before = yield from _score(model, held_out, diameter, device)
-            rows.append(Row(name, "the model", 0, 0.0, 0, before["mean_ap"], before["ap"]["0.5"]))
+            old_before = (yield from _score(model, old_held_out, None, device))["mean_ap"] if old_held_out else None
+            rows.append(Row(name, "the model", 0, 0.0, 0, before["mean_ap"], before["ap"]["0.5"], old_before))
             truth = [pair.read() for pair in learn]
-            order = yield from rank_objects(model, truth, diameter, device)
+            order = yield from rank_objects(model, truth, diameter, seed, device)
             blank = _blank(model, Path(place) / f"blank {number}", seed)
+            old = remembered if remembered is not None else read_memory(name)
             for count in objects:
                 examples = correct(truth, order, count)
                 pairs = [_pair(f"image {i}", example, diameter) for i, example in enumerate(examples)]
                 for start in ("the model", "nothing") if from_nothing else ("the model",):
                     yield Progress(len({(r.model, r.start, r.objects) for r in rows if r.objects}), total, "runs")
                     out = Path(place) / f"{number} {start} {count}"
-                    source = name if start == "the model" else str(blank)
-                    old = remembered if remembered is not None else read_memory(name)
-                    old = old if start == "the model" else ()
-                    choices = {"frozen": "nothing", "hold": 0.0, "learning_rate": 1e-3} if start == "nothing" else {}
+                    keeps = start == "the model"
+                    choices = {} if keeps else {"frozen": "nothing", "hold": 0.0, "learning_rate": 1e-3}
                     params = FinetuneParams(seed=seed, **choices)
+                    source = name if keeps else str(blank)
                     for spent in sorted(minutes):
                         # a longer time goes on from a shorter one
-                        outcome = yield from _learn(source, pairs, out, spent, params, old, device)
-                        steps = int(load_model(outcome.folder).spec.training["fine_tuning_steps"])
-                        found = yield from _score(load_model(outcome.folder), held_out, diameter, device)
-                        verdict = outcome.verdict
-                        rows.append(
-                            Row(
-                                name,
-                                start,
-                                count,
-                                spent,
-                                steps,
-                                found["mean_ap"],
-                                found["ap"]["0.5"],
-                                verdict.before.get("old_mean_ap"),
-                                verdict.after.get("old_mean_ap"),
-                            )
-                        )
+                        length = _length(spent, seconds_per_step)
+                        yield from _learn(source, pairs, out, length, params, old if keeps else (), device)
+                        learnt = load_model(out)
+                        found = yield from _score(learnt, held_out, diameter, device)
+                        steps = int(learnt.spec.training["fine_tuning_steps"])
+                        row = Row(name, start, count, spent, steps, found["mean_ap"], found["ap"]["0.5"])
+                        if keeps and old_held_out:
+                            after = yield from _score(learnt, old_held_out, None, device)
+                            row = replace(row, old_before=old_before, old_after=after["mean_ap"])
+                        rows.append(row)
                         yield Message(f"{name}, {count} objects, from {start}, {spent:g} min: {found['mean_ap']:.3f}")
     yield Result(rows)
 
 
+def _length(minutes: float, seconds_per_step: float | None) -> dict[str, Any]:
+    return {"steps": round(60 * minutes / seconds_per_step)} if seconds_per_step else {"minutes": minutes}
+
+
 def rank_objects(
-    model: Model, examples: Sequence[Example], diameter: float | None, device: str
+    model: Model, examples: Sequence[Example], diameter: float | None, seed: int, device: str
 ) -> Generator[Event, None, list[tuple[int, int]]]:
-    """List image and id of all true objects, the one that the model finds worst first."""
+    """List image and id of all true objects, the one that the model finds worst first.
+
+    Objects that it finds equally well, such as not at all, come in random order, so that the user corrects here and
+    there.
+    """
     worst: list[tuple[float, int, int]] = []
     for number, example in enumerate(examples):
         yield Progress(number, len(examples), "images to correct")
@@ -159,7 +172,8 @@ def rank_objects(
         np.maximum.at(best, table.true_index, table.iou)
         worst += [(float(iou), number, int(id_)) for iou, id_ in zip(best, table.true_ids, strict=True)]
     yield Progress(len(examples), len(examples), "images to correct")
-    return [(number, id_) for _, number, id_ in sorted(worst)]
+    mixed = [worst[i] for i in np.random.default_rng(seed).permutation(len(worst))]
+    return [(number, id_) for _, number, id_ in sorted(mixed, key=lambda one: one[0])]
 
 
 def correct(examples: Sequence[Example], order: Sequence[tuple[int, int]], count: int) -> list[Example]:
@@ -201,20 +215,15 @@ def _learn(
     source: str,
     pairs: Sequence[tuple[Pair, float | None]],
     out: Path,
-    minutes: float,
+    length: dict[str, Any],
     params: FinetuneParams,
     old: Sequence[Plane],
     device: str,
-) -> Generator[Event, None, Any]:
+) -> Generator[Event, None, None]:
     resume = out.exists()
-    for event in finetune(
-        source, pairs, out, minutes=minutes, params=params, remembered=old, device=device, resume=resume
-    ):
-        if isinstance(event, Result):
-            return event.value
-        if isinstance(event, Progress) and event.what == "seconds":
+    for event in finetune(source, pairs, out, params=params, remembered=old, device=device, resume=resume, **length):
+        if isinstance(event, Progress) and event.what in ("seconds", "steps"):
             yield event
-    return None
 
 
 def _blank(model: Model, folder: Path, seed: int) -> Path:

@@ -190,12 +190,21 @@ def finetune(
         bool, typer.Option("--from-nothing/--no-from-nothing", help="Also from random weights, on the same objects.")
     ] = True,
     diameter: DiameterOption = None,
+    seconds_per_step: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds-per-step",
+            min=1e-3,
+            help="Count so much time for each step instead of asking the clock, where the machine is busy.",
+            show_default=False,
+        ),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="About ten minutes: one model, 10 and 100 objects.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed corrects and draws the same.")] = 0,
     json: JsonOption = None,
 ) -> None:
     """Score after so many corrected objects and minutes; a simulated user corrects the worst objects first."""
-    from napari_instseg.benchmarks.finetune import benchmark_finetune
+    from napari_instseg.benchmarks.finetune import Row, benchmark_finetune
     from napari_instseg.io.models import read_spec
     from napari_instseg.io.pairs import open_split
     from napari_instseg.training.memory import remember as take
@@ -204,21 +213,33 @@ def finetune(
     names = model or list(shipped())[: 1 if quick else None]
     learn, held_out = _simulated_bacteria(seed) if data is None else open_split(data)
     learn, held_out = learn[: 8 if quick else images], held_out[: 2 if quick else None]
-    old = None if remember is None else take(*open_split(remember), read_spec(find_model(names[0])).ndim)
-    with Follower() as follower, keeping(lambda: "Nothing was written."):
-        rows = follower.run(
-            benchmark_finetune(
-                names,
-                learn,
-                held_out,
-                objects=objects or ((10, 100) if quick else (10, 30, 100, 300)),
-                minutes=minutes or ((1.0,) if quick else (2.0, 5.0, 10.0)),
-                diameter=diameter,
-                remembered=old,
-                from_nothing=nothing,
-                seed=seed,
-            )
-        )
+    ndim = read_spec(find_model(names[0])).ndim
+    old_learn, old_held_out = ((), ()) if remember is None else open_split(remember)
+    # of the held-out images of the old kind one half judges on the way, the other scores the result
+    old = None if remember is None else take(old_learn, old_held_out[::2], ndim)
+    rows: list[Row] = []
+
+    def measure() -> Iterator[Event]:
+        for event in benchmark_finetune(
+            names,
+            learn,
+            held_out,
+            objects=objects or ((10, 100) if quick else (10, 30, 100, 300)),
+            minutes=minutes or ((1.0,) if quick else (2.0, 5.0, 10.0)),
+            diameter=diameter,
+            remembered=old,
+            old_held_out=old_held_out[1::2],
+            from_nothing=nothing,
+            seconds_per_step=seconds_per_step,
+            rows=rows,
+            seed=seed,
+        ):
+            if json is not None and str(json) != "-":
+                write_json(json, [row.to_dict() for row in rows])
+            yield event
+
+    with Follower() as follower, keeping(lambda: f"{len(rows)} rows were measured."):
+        follower.run(measure())
     show_table(
         ("model", "learnt from", "objects", "minutes", "steps", "mean AP", "AP 0.5", "old before", "old after"),
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ def finetune(
     out : str or Path
         The folder of the new model; ``out/training`` holds what is needed to go on.
     steps, minutes : int, float, optional
-        How long to learn, whichever is given; with 0 steps the new model is the old one.
+        How long to learn, whichever is given, judging on the way included; with 0 steps the new model is the old one.
     params : FinetuneParams, optional
         Not read when `resume` is set.
     remembered : sequence of Plane, optional
@@ -229,8 +230,11 @@ class _Run:
         last = FOREVER if steps is None else steps
         batches = load_batches(self.crops, self.params.batch_size, tuner.done + 1, last, 0, tuner.device)
         if steps is not None or tuner.spent < seconds:
+            begin = time.monotonic()
             for batch in batches:
-                yield Metric(tuner.done + 1, tuner.learn(batch))
+                values = tuner.learn(batch)
+                tuner.spent += time.monotonic() - begin
+                yield Metric(tuner.done, values)
                 yield (
                     Progress(tuner.done, steps, "steps")
                     if steps is not None
@@ -242,13 +246,15 @@ class _Run:
                     yield Checkpoint(tuner.done, tuner.save())
                 if steps is None and tuner.spent >= seconds:
                     break
+                begin = time.monotonic()
 
     def _judge(self) -> Generator[Event, None, None]:
         """Score the averaged weights on what is held out; keep them if none were better."""
-        tuner, before = self.tuner, self.values["before"]
+        tuner, before, begin = self.tuner, self.values["before"], time.monotonic()
         model = tuner.refresh_model()
         new = yield from score(model, self.planes, "judge", tuner.device)
         old = yield from score(model, self.old, "judge", tuner.device)
+        tuner.spent += time.monotonic() - begin
         found = in_short(new, old)
         tuner.history.add(tuner.done, {**found, "judged": 1.0})
         yield Metric(tuner.done, found)
@@ -347,9 +353,9 @@ def _recipe(model: Model, params: FinetuneParams, plan: Plan) -> Recipe:
         "steps": FOREVER,
         "batch_size": params.batch_size,
         "learning_rate": plan.learning_rate,
-        "schedule": "constant",
-        "warmup": 10,
-        "ema_decay": 0.98,
+        "schedule": "root",
+        "warmup": 100,
+        "ema_decay": 0.995,
         "seed": params.seed,
     }
     values = {

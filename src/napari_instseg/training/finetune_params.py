@@ -43,7 +43,7 @@ class FinetuneParams(Params):
         help="Pull to what the model said before, where the corrections say nothing; 0 lets it forget.",
     )
     old_share: float = tunable(
-        0.25,
+        0.35,
         0.0,
         0.9,
         step=0.05,
@@ -54,12 +54,12 @@ class FinetuneParams(Params):
         0.2, 0.0, 0.5, step=0.05, title="Held out", help="Part of the corrections that only judges the result."
     )
     batch_size: int = tunable(
-        4, 1, 64, unit="crops", title="Batch size", help="Crops per step; more is steadier and slower."
+        8, 1, 64, unit="crops", title="Batch size", help="Crops per step; more is steadier and slower."
     )
     patch_size: int = tunable(
         0, 0, 1024, step=16, unit="px", title="Crop size", help="Side of the crops; 0: from the size of the objects."
     )
     validate_every: int = tunable(
-        50, 1, 100_000, step=10, unit="steps", title="Judge every", help="Steps between two looks at what is held out."
+        100, 1, 100_000, step=10, unit="steps", title="Judge every", help="Steps between two looks at what is held out."
     )
     seed: int = tunable(0, 0, 2**31 - 1, title="Seed", help="The same seed on the same machine gives the same model.")

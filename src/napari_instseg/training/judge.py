@@ -14,7 +14,7 @@ from napari_instseg.inference.model import Model
 from napari_instseg.metrics import Evaluation, evaluate_labels
 from napari_instseg.training.material import UNKNOWN, Labels, Plane
 
-MOST_PLANES = 12
+MOST_PLANES = 24
 """Planes that are judged, those with the most objects."""
 MOST_LOSS = 0.02
 """Of mean AP on the old kind of images: more than this is forgetting."""

@@ -50,7 +50,7 @@ def read_memory(model: str | Path) -> tuple[Plane, ...]:
 
 
 def remember(
-    learn: Sequence[Pair], judge: Sequence[Pair], ndim: int, most: int = 24, diameter: float | None = None
+    learn: Sequence[Pair], judge: Sequence[Pair], ndim: int, most: int = 48, diameter: float | None = None
 ) -> tuple[Plane, ...]:
     """Take annotated images of a model's own training kind.
 

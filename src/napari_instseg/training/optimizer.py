@@ -9,6 +9,9 @@ from torch import nn
 
 from napari_instseg.training.params import TrainParams
 
+ROOT_FROM = 200
+"""Step from which on the learning rate falls with the root of the step."""
+
 
 def make_optimizer(network: nn.Module, params: TrainParams) -> torch.optim.Optimizer:
     """Make the optimiser; biases and normalisation weights (1-d) are not decayed."""
@@ -31,7 +34,8 @@ def learning_rate(step: int, params: TrainParams) -> float:
         From 1 to ``params.steps``.
     params : TrainParams
         A linear warm-up of at most a tenth of the steps comes first; then the cosine of Loshchilov and Hutter
-        (2017), the triangles of Smith (2017) between a tenth of the rate and the rate, or a constant.
+        (2017), the triangles of Smith (2017) between a tenth of the rate and the rate, a constant, or the inverse
+        square root of the step from `ROOT_FROM` on, which does not need to know how many steps there will be.
     """
     warmup = min(params.warmup, params.steps // 10)
     if step <= warmup:
@@ -42,6 +46,8 @@ def learning_rate(step: int, params: TrainParams) -> float:
     if params.schedule == "cyclic":
         phase = (step - warmup - 1) % params.cycle / params.cycle
         return params.learning_rate * (1 - 0.9 * min(2 * phase, 2 - 2 * phase))
+    if params.schedule == "root":
+        return params.learning_rate * min(1.0, math.sqrt(ROOT_FROM / step))
     return params.learning_rate
 
 

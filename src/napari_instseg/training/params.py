@@ -62,10 +62,11 @@ class TrainParams(Params):
         when=("optimizer", ("sgd",)),
         advanced=True,
     )
-    schedule: Literal["cosine", "cyclic", "constant"] = choice(
+    schedule: Literal["cosine", "cyclic", "root", "constant"] = choice(
         "cosine",
         title="Schedule",
-        help="Learning rate over time: one cosine down to zero, triangles up and down (Smith 2017), or constant.",
+        help="Learning rate over time: one cosine down to zero, triangles up and down (Smith 2017), the inverse "
+        "square root of the step, or constant.",
     )
     warmup: int = tunable(
         100,

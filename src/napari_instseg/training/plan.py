@@ -12,8 +12,17 @@ FEW, MANY = 10, 100
 KNOWN_KIND = 0.4
 """AP at IoU 0.5 from which on the old model is taken to know the kind of image."""
 
+CAREFUL, BOLD = 3e-4, 1e-3
+"""Learning rates for a kind of image that the model knows, and for another."""
+
+PATCH, SMALLEST_PATCH, LARGEST_PATCH = 5, 96, 192
+"""Side of a crop in diameters, and its limits in pixels: around corrected objects little else is known, so that of a
+larger crop most would teach nothing."""
+
 ALONE = 3.0
 """Weight of the old model's word where nothing else says what is background."""
+KEEP = 4.0
+"""Weight of the old model's word on images of the old kind."""
 
 AUGMENTATIONS = {
     "none": Augmentation(
@@ -73,14 +82,14 @@ def make_plan(
         Sides of the largest image, in pixels.
     """
     knows = start_score >= KNOWN_KIND
-    rate = params.learning_rate or (3e-4 if knows or objects < FEW else 1e-3)
+    rate = params.learning_rate or (CAREFUL if knows or objects < FEW else BOLD)
     frozen = params.frozen
     if frozen == "auto":
         frozen = "encoder" if knows and objects < FEW else "statistics"
     strength = params.augmentation
     if strength == "auto":
         strength = "strong" if objects < MANY else "gentle"
-    side = params.patch_size or min(max(8 * diameter, 128), 256)
+    side = params.patch_size or min(max(PATCH * diameter, SMALLEST_PATCH), LARGEST_PATCH)
     patch = tuple(-(-min(round(side), most) // stride) * stride for most in largest)
     if len(patch) == 3 and not params.patch_size:
         patch = (min(patch[0], -(-32 // stride) * stride), *patch[1:])
@@ -90,4 +99,4 @@ def make_plan(
     old_per_batch = min(round(params.old_share * params.batch_size), params.batch_size - 1) if old else 0
     words = f"Learning rate {rate:g}, frozen: {frozen}, augmentation: {strength}, crops of {patch[-1]} px"
     words += f", {old_per_batch} of {params.batch_size} crops of old images." if old_per_batch else "."
-    return Plan(rate, frozen, AUGMENTATIONS[strength], patch, hold_new, params.hold, old_per_batch, words)
+    return Plan(rate, frozen, AUGMENTATIONS[strength], patch, hold_new, KEEP * params.hold, old_per_batch, words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from pathlib import Path
 from typing import Any
 
@@ -49,19 +48,12 @@ class Tuner(Trainer):
         super().__init__(recipe, model, out, device)
         self.plan = plan
         self.spent = 0.0
-        """Seconds of learning so far, over all sittings."""
+        """Seconds of learning and judging so far, over all sittings."""
         if plan.frozen != "nothing":
             for module in self.network.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         self.teacher: Any = copy.deepcopy(self.average)
-
-    def learn(self, batch: Batch) -> dict[str, float]:
-        """Take one step, counting its time; see `Trainer.learn`."""
-        begin = time.monotonic()
-        values = super().learn(batch)
-        self.spent += time.monotonic() - begin
-        return values
 
     def restore(self) -> None:
         """Go back to the last whole checkpoint; see `Trainer.restore`."""

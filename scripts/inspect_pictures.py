@@ -177,6 +177,39 @@ def plot(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> P
     return save(viewer, folder / f"inspect-plot-{name}.png")
 
 
+def show(dock: SegmentDock, *names: str) -> None:
+    """Tick views by their names, the last on top."""
+    for name in names:
+        dock.look.views._boxes[name][1].click()
+        work(dock)
+
+
+def arrows(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Path:
+    """Show where pixels point, near the middle of the image."""
+    show(dock, "arrows")
+    viewer.scene.camera.zoom *= 2
+    wait(lambda: True)
+    return save(viewer, folder / f"inspect-displacements-{name}.png")
+
+
+def seeds(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Path:
+    """Show the pixels that objects were grown from, and how good a seed each pixel was thought to be."""
+    show(dock, "foreground", "seeds")
+    viewer.scene.camera.zoom *= 1.5
+    wait(lambda: True)
+    return save(viewer, folder / f"inspect-seeds-{name}.png")
+
+
+def strips(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> Path:
+    """Show the sliders with the number of objects along each."""
+    for section in dock.findChildren(type(dock._tune_section)):
+        if section.parent() is dock._tune_section.parent():
+            section._button.setChecked(section is dock._tune_section)
+    wait(lambda: dock.tuner.idle)
+    work(dock)
+    return save(viewer, folder / f"tuning-{name}.png")
+
+
 def drag(widget: Any, points: list[QPointF]) -> None:
     """Draw with the left button held."""
     places = [point.toPoint() for point in points]
@@ -191,6 +224,9 @@ Steps = Callable[[napari.Viewer, SegmentDock, Path, str], Path]
 SCENES: dict[str, tuple[str, str, dict[str, Any], tuple[Steps, ...]]] = {
     "embedding": ("nuclei-crowded", "discriminative-nuclei", {}, (lens, why, plot, layers)),
     "colors": ("nuclei-crowded", "coloring-nuclei", {}, (lens, colors)),
+    "places": ("nuclei-crowded", "semiconv-nuclei", {}, (arrows,)),
+    "growth": ("nuclei-crowded", "discriminative-nuclei", {"clusterer": "seeded growth"}, (seeds,)),
+    "strips": ("nuclei-crowded", "discriminative-nuclei", {}, (strips,)),
 }
 """For each name: sample, model, changes under Tune, and what is done."""
 

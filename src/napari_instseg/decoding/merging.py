@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,11 @@ import numpy.typing as npt
 from napari_instseg.core.method import Array, Data, Stage
 from napari_instseg.core.params import Params, tunable
 
-Unlikeness = Callable[[Array, Array, float, float], float]
-"""``unlikeness(mean, other_mean, size, other_size)``: how different two objects are, from 0."""
+Unlikeness = Callable[[Array, Array, Array, Array], Array]
+"""``unlikeness(mean, other_mean, size, other_size)``: how different objects are, from 0; means are (..., C)."""
+
+AHEAD = 2.0
+"""Times the threshold up to which the order of merging is worked out, since a slider may go on."""
 
 
 class MergeParams(Params):
@@ -51,28 +54,32 @@ def merge_stages(output: str, unlikeness: Unlikeness) -> tuple[Stage, ...]:
     return (Stage("likeness", (), likeness), Stage("merging", ("merge_alike",), _merge))
 
 
-def distance(mean: Array, other: Array, _size: float, _other_size: float) -> float:
-    """Give the Euclidean distance of two mean embeddings."""
-    return float(np.linalg.norm(mean - other))
+def distance(mean: Array, other: Array, _size: Array, _other_size: Array) -> Array:
+    """Give the Euclidean distance of mean embeddings."""
+    apart: Array = np.sqrt(np.square(mean - other).sum(axis=-1))
+    return apart
 
 
-def distance_in_radii(place: Array, other: Array, size: float, other_size: float) -> float:
+def distance_in_radii(place: Array, other: Array, size: Array, other_size: Array) -> Array:
     """Give the distance of the places that two objects point at, in radii of a disk or ball as large as both.
 
     Whole neighbours of one size are sqrt(2) apart in images, broken pieces of one object much less.
     """
     both = size + other_size
-    radius = (both / np.pi) ** (1 / 2) if len(place) == 2 else (0.75 * both / np.pi) ** (1 / 3)
-    return float(np.linalg.norm(place - other) / radius)
+    radius = (both / np.pi) ** (1 / 2) if place.shape[-1] == 2 else (0.75 * both / np.pi) ** (1 / 3)
+    apart: Array = np.sqrt(np.square(place - other).sum(axis=-1)) / radius
+    return apart
 
 
-def disagreement(colors: Array, other: Array, _size: float, _other_size: float) -> float:
+def disagreement(colors: Array, other: Array, _size: Array, _other_size: Array) -> Array:
     """Give one minus the overlap (Bhattacharyya coefficient) of two mean colour distributions, from 0 to 1.
 
     The first channel, the background, is left out.
     """
-    a, b = colors[1:], other[1:]
-    return float(1 - np.sqrt(a * b).sum() / max(np.sqrt(a.sum() * b.sum()), 1e-9))
+    a, b = colors[..., 1:], other[..., 1:]
+    both = np.sqrt(a.sum(axis=-1) * b.sum(axis=-1))
+    unlike: Array = 1 - np.sqrt(a * b).sum(axis=-1) / np.maximum(both, 1e-9)
+    return unlike
 
 
 @dataclass(frozen=True)
@@ -107,22 +114,26 @@ class MergeOrder:
         return leader
 
 
-@dataclass(frozen=True)
 class Likeness:
-    """What tells which objects of a label image merge first; worked out when it is first asked for, then kept."""
+    """What tells which objects of a label image merge first; worked out as far as it is asked for, then kept."""
 
-    labels: npt.NDArray[np.int32]
-    values: Array
-    unlikeness: Unlikeness
+    def __init__(self, labels: npt.NDArray[np.int32], values: Array, unlikeness: Unlikeness) -> None:
+        self._of = (labels, values, unlikeness)
+        self._known: tuple[float, MergeOrder | None] = (0.0, None)
 
-    @cached_property
-    def order(self) -> MergeOrder:
-        """The order of merging."""
-        return merge_order(self.labels, self.values, self.unlikeness)
+    def order(self, limit: float) -> MergeOrder:
+        """Give the order of merging, at least of what is less unlike than `limit`."""
+        reach, order = self._known
+        if order is None or limit > reach:
+            order = merge_order(*self._of, AHEAD * limit)
+            self._known = AHEAD * limit, order
+        return order
 
 
-def merge_order(labels: npt.NDArray[np.int32], values: Array, unlikeness: Unlikeness) -> MergeOrder:
-    """Merge touching objects, always the two most alike, until none touch, and give the order.
+def merge_order(
+    labels: npt.NDArray[np.int32], values: Array, unlikeness: Unlikeness, limit: float = np.inf
+) -> MergeOrder:
+    """Merge touching objects, always the two most alike, until none that touch are less unlike than `limit`.
 
     Parameters
     ----------
@@ -131,6 +142,12 @@ def merge_order(labels: npt.NDArray[np.int32], values: Array, unlikeness: Unlike
     values : array (C, *S)
     unlikeness : callable
         Between means of `values`.
+    limit : float
+        Infinite, they merge until none touch.
+
+    Returns
+    -------
+    MergeOrder
     """
     from napari_instseg.decoding.components import find_contacts
     from napari_instseg.decoding.scores import mean_channels
@@ -144,12 +161,13 @@ def merge_order(labels: npt.NDArray[np.int32], values: Array, unlikeness: Unlike
         touching[other].add(one)
     changed = [0] * (n + 1)
 
-    def candidates(pairs: Iterable[tuple[int, int]]) -> Iterable[tuple[float, int, int, int, int]]:
-        for i, j in pairs:
-            unlike = unlikeness(means[i], means[j], sizes[i], sizes[j])
-            yield unlike, i, j, changed[i], changed[j]
+    def candidates(first: Array, second: Array) -> Iterable[tuple[float, int, int, int, int]]:
+        unlike = unlikeness(means[first], means[second], sizes[first], sizes[second])
+        near = np.flatnonzero(unlike < limit)
+        for u, i, j in zip(unlike[near].tolist(), first[near].tolist(), second[near].tolist(), strict=True):
+            yield u, i, j, changed[i], changed[j]
 
-    heap = list(candidates(zip(lower.tolist(), higher.tolist(), strict=True)))
+    heap = list(candidates(lower, higher))
     heapq.heapify(heap)
     steps: list[tuple[int, int, float]] = []
     while heap:
@@ -167,7 +185,8 @@ def merge_order(labels: npt.NDArray[np.int32], values: Array, unlikeness: Unlike
             touching[other].add(kept)
             touching[kept].add(other)
         touching[kept].discard(gone)
-        for entry in candidates((min(kept, other), max(kept, other)) for other in sorted(touching[kept])):
+        others = np.array(sorted(touching[kept]), np.int64)
+        for entry in candidates(np.minimum(others, kept), np.maximum(others, kept)):
             heapq.heappush(heap, entry)
     table = np.array(steps, np.float64).reshape(-1, 3)
     return MergeOrder(table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2])
@@ -179,7 +198,7 @@ def _merge(data: Data, params: Any) -> Data:
     from napari_instseg.decoding.components import look_up
 
     labels, group = data["labels"], data["object_group"]
-    leader = data["likeness"].order.leaders(len(group), params.merge_alike)
+    leader = data["likeness"].order(params.merge_alike).leaders(len(group), params.merge_alike)
     left = np.unique(leader)[1:]
     new_id = np.zeros(len(leader), np.int32)
     new_id[left] = np.arange(1, len(left) + 1)

@@ -1,7 +1,7 @@
 """Measure how long the window does not answer while a model learns: gaps of its event loop, beside those at rest.
 
-Needs a display, or `sh scripts/with_display.sh .venv/bin/python scripts/retrain_gaps.py`. The view moves all the time,
-as under a user's hand, so what drawing takes is in all figures.
+Needs a display, or `sh scripts/with_display.sh .venv/bin/python scripts/retrain_gaps.py`. With `--moving` the view
+moves all the time, so that what drawing takes is in all figures; without a graphics card that is most of them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ LIMIT_S = 0.1
 class Pulse:
     """A timer of the event loop that writes down how late it is."""
 
-    def __init__(self, tutorial: Tutorial) -> None:
+    def __init__(self, tutorial: Tutorial, moving: bool) -> None:
         self.gaps: dict[str, list[float]] = {}
         self._tutorial, self._last, self.phase = tutorial, time.perf_counter(), ""
-        self._timers = [_timer(TICK_MS, self._tick), _timer(MOVE_MS, self._move)]
+        self._timers = [_timer(TICK_MS, self._tick)] + [_timer(MOVE_MS, self._move)] * moving
 
     def until(self, phase: Callable[[], str | None], seconds: float = 900.0) -> None:
         """Let the event loop run; `phase` names what goes on, None ends it."""
@@ -67,12 +67,12 @@ def _timer(milliseconds: int, call: Callable[[], None]) -> QTimer:
     return timer
 
 
-def measure(steps: int, project: Path) -> dict[str, list[float]]:
+def measure(steps: int, project: Path, *, moving: bool) -> dict[str, list[float]]:
     """Give the gaps in seconds, by what went on."""
     tutorial = Tutorial(None)
     tutorial.prepare(project)
     dock, retraining = tutorial.dock, tutorial.dock.retrainer.retraining
-    pulse = Pulse(tutorial)
+    pulse = Pulse(tutorial, moving)
     rest = time.monotonic() + REST_S
     pulse.until(lambda: "at rest" if time.monotonic() < rest else None)
     dock.retrain.set_length(Length(steps, None))
@@ -94,9 +94,10 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--moving", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        gaps = measure(options.steps, Path(place) / "project")
+        gaps = measure(options.steps, Path(place) / "project", moving=options.moving)
     print(f"{'':32s}{'turns':>8s}{'median':>9s}{'99 %':>9s}{'longest':>9s}{'> 100 ms':>10s}")
     for name, values in gaps.items():
         ms = 1000 * np.array(values)

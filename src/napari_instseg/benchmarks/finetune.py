@@ -24,6 +24,8 @@ from napari_instseg.training.validate import evaluate
 SQUARE = 2.5
 """Side of the square around a corrected object in which the simulated user sets all right, in its diameters."""
 
+THE_MODEL, NOTHING = "the model", "nothing"
+
 Labels = npt.NDArray[np.int32]
 
 
@@ -73,7 +75,7 @@ def benchmark_finetune(
     diameter: float | None = None,
     remembered: Sequence[Plane] | None = None,
     old_held_out: Sequence[Pair] = (),
-    from_nothing: bool = True,
+    starts: Sequence[str] = (THE_MODEL, NOTHING),
     seconds_per_step: float | None = None,
     rows: list[Row] | None = None,
     seed: int = 0,
@@ -97,8 +99,8 @@ def benchmark_finetune(
         Images of the models' own training kind; those that are stored with each model if None.
     old_held_out : sequence of Pair
         Fully annotated images of the models' own training kind to score on before and after.
-    from_nothing : bool
-        Also train the same network from random weights, on the same objects for the same time.
+    starts : sequence of {"the model", "nothing"}
+        What to learn from: the model, or the same network with random weights, on the same objects for the same time.
     seconds_per_step : float, optional
         Count so much time for each step instead of asking the clock, so that what a machine of known speed learns can
         be measured on one that is busy.
@@ -114,13 +116,13 @@ def benchmark_finetune(
         A list of `Row`.
     """
     rows = [] if rows is None else rows
-    total = len(models) * len(objects) * (1 + from_nothing)
+    total = len(models) * len(objects) * len(starts)
     with tempfile.TemporaryDirectory() as place:
         for number, name in enumerate(models):
             model = load_model(name)
             before = yield from _score(model, held_out, diameter, device)
             old_before = (yield from _score(model, old_held_out, None, device))["mean_ap"] if old_held_out else None
-            rows.append(Row(name, "the model", 0, 0.0, 0, before["mean_ap"], before["ap"]["0.5"], old_before))
+            rows.append(Row(name, THE_MODEL, 0, 0.0, 0, before["mean_ap"], before["ap"]["0.5"], old_before))
             truth = [pair.read() for pair in learn]
             order = yield from rank_objects(model, truth, diameter, seed, device)
             blank = _blank(model, Path(place) / f"blank {number}", seed)
@@ -128,10 +130,10 @@ def benchmark_finetune(
             for count in objects:
                 examples = correct(truth, order, count)
                 pairs = [_pair(f"image {i}", example, diameter) for i, example in enumerate(examples)]
-                for start in ("the model", "nothing") if from_nothing else ("the model",):
+                for start in starts:
                     yield Progress(len({(r.model, r.start, r.objects) for r in rows if r.objects}), total, "runs")
                     out = Path(place) / f"{number} {start} {count}"
-                    keeps = start == "the model"
+                    keeps = start == THE_MODEL
                     choices = {} if keeps else {"frozen": "nothing", "hold": 0.0, "learning_rate": 1e-3}
                     params = FinetuneParams(seed=seed, **choices)
                     source = name if keeps else str(blank)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,13 @@ from napari_instseg.core.events import Event
 
 if TYPE_CHECKING:
     from napari_instseg.data.pairs import Pair
+
+
+class Start(Enum):
+    """What to learn from."""
+
+    model = "the model"
+    nothing = "nothing"
 
 
 def register(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -186,9 +194,10 @@ def finetune(
         list[float] | None, typer.Option("--minutes", min=0.0, help="Of learning; repeat.", show_default="2, 5, 10")
     ] = None,
     images: Annotated[int, typer.Option("--images", min=1, help="At most so many to correct in.")] = 40,
-    nothing: Annotated[
-        bool, typer.Option("--from-nothing/--no-from-nothing", help="Also from random weights, on the same objects.")
-    ] = True,
+    start: Annotated[
+        list[Start] | None,
+        typer.Option("--start", help="From the model, or from random weights; repeat for both.", show_default="both"),
+    ] = None,
     diameter: DiameterOption = None,
     seconds_per_step: Annotated[
         float | None,
@@ -229,7 +238,7 @@ def finetune(
             diameter=diameter,
             remembered=old,
             old_held_out=old_held_out[1::2],
-            from_nothing=nothing,
+            starts=[one.value for one in start or Start],
             seconds_per_step=seconds_per_step,
             rows=rows,
             seed=seed,

@@ -1,0 +1,104 @@
+"""Put what `instseg benchmark finetune --json FILE` measured into docs/retrain.md: a table and a picture of its curves.
+
+Run as `python scripts/finetune_docs.py NAME FILE...`; the rows of all files are taken together. What stands between
+`<!-- NAME -->` and `<!-- end -->` is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+Rows = dict[tuple[str, str, int], dict[float, dict[str, Any]]]
+"""By model, what it learnt from and number of objects: the rows by minutes."""
+
+
+def read(files: list[str]) -> tuple[dict[str, dict[str, Any]], Rows]:
+    """Give the rows before learning, by model, and all others."""
+    before: dict[str, dict[str, Any]] = {}
+    rows: Rows = defaultdict(dict)
+    for path in files:
+        for row in json.loads(Path(path).read_text(encoding="utf-8")):
+            if row["objects"]:
+                rows[row["model"], row["start"], row["objects"]][row["minutes"]] = row
+            else:
+                before[row["model"]] = row
+    return before, dict(sorted(rows.items()))
+
+
+def table(before: dict[str, dict[str, Any]], rows: Rows) -> str:
+    """Write all as a table of Markdown."""
+    times = sorted({minutes for of in rows.values() for minutes in of})
+    lines = [
+        "| learnt from | objects | " + " | ".join(f"{m:g} min" for m in times) + " | old kind before | after |",
+        "|---|---|" + "---|" * (len(times) + 2),
+    ]
+    for model, row in before.items():
+        lines.append(f"| `{model}`, as it is | 0 |{' |' * len(times)} {_score(row, 'old_before')} | |")
+        lines[-1] = lines[-1].replace("| 0 |", f"| 0 | {_both(row)}", 1)
+    for (model, start, objects), of in rows.items():
+        last = of[max(of)]
+        cells = [_both(of[m]) if m in of else "" for m in times]
+        source = f"`{model}`" if start == "the model" else f"random weights of `{model}`"
+        kept = f"{_score(last, 'old_before')} | {_score(last, 'old_after')}"
+        lines.append(f"| {source} | {objects} | {' | '.join(cells)} | {kept} |")
+    return "\n".join(lines)
+
+
+def _both(row: dict[str, Any]) -> str:
+    return f"{row['mean_ap']:.3f} ({row['ap_50']:.3f})"
+
+
+def _score(row: dict[str, Any], name: str) -> str:
+    return "" if row[name] is None else f"{row[name]:.3f}"
+
+
+def draw(before: dict[str, dict[str, Any]], rows: Rows, path: Path) -> None:
+    """Draw mean AP over the minutes, one curve for each number of objects."""
+    figure = Figure(figsize=(7.5, 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    for (model, start, objects), of in rows.items():
+        times = sorted(of)
+        look = {"marker": "o", "markersize": 3, "linestyle": "-" if start == "the model" else "--"}
+        begin = before[model] if start == "the model" else {"mean_ap": 0.0, "old_before": None}
+        name = f"{objects} objects" if start == "the model" else f"{objects}, from nothing"
+        name += f", {model.split('-')[0]}" if len(before) > 1 else ""
+        (line,) = left.plot([0, *times], [begin["mean_ap"], *(of[m]["mean_ap"] for m in times)], label=name, **look)
+        if of[times[-1]]["old_after"] is not None:
+            after = [begin["old_before"], *(of[m]["old_after"] for m in times)]
+            right.plot([0, *times], after, color=line.get_color(), **look)
+    left.set(xlabel="minutes", ylabel="mean AP", title="new kind, held out")
+    left.set_ylim(bottom=0)
+    left.legend(fontsize=7)
+    highest = max((row["old_before"] or 0.0) for row in before.values())
+    right.axhline(highest - 0.02, color="grey", linewidth=0.8, linestyle=":")
+    right.set(xlabel="minutes", title="old kind, held out (dotted: start less .02)")
+    figure.savefig(path, dpi=110)
+    Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
+
+
+def main(name: str, files: list[str]) -> None:
+    """Replace the section."""
+    page, start, end = DOCS / "retrain.md", f"<!-- {name} -->\n", "<!-- end -->"
+    text = page.read_text(encoding="utf-8")
+    if start not in text:
+        raise SystemExit(f"{page} has no line '{start.strip()}'; add it, and '{end}' below it.")
+    before, rows = read(files)
+    draw(before, rows, DOCS / "images" / f"retrain-{name}.png")
+    head, rest = text.split(start)
+    section = f"{table(before, rows)}\n\n![Mean AP over the minutes](images/retrain-{name}.png)\n"
+    page.write_text(head + start + section + rest[rest.index(end) :], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -1,6 +1,7 @@
 """Make the pictures of docs/window.md: the real window, samples opened as a user does, the shipped models.
 
-Needs a display, or `sh scripts/with_display.sh .venv/bin/python scripts/screenshots.py`.
+Needs a display, or `sh scripts/with_display.sh .venv/bin/python scripts/screenshots.py`. Pictures of real nuclei are
+made if `--dsb2018` says where the images of the 2018 Data Science Bowl (BBBC038, CC0 1.0) are; they are held-out ones.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Shot:
 
     name: str
     sample: str
+    """Name of a sample, or the first characters of an image's name in the Data Science Bowl."""
     model: str
     size: tuple[int, int] = (1400, 900)
     """Width and height of the window in pixels."""
@@ -43,6 +45,8 @@ class Shot:
     diameter: float | None = None
     """Typical object diameter in pixels, if the user typed one."""
     theme: str = "dark"
+    real: bool = False
+    """Of the Data Science Bowl, not a sample."""
 
 
 SHOTS = (
@@ -61,6 +65,8 @@ SHOTS = (
     Shot("sample-coins", "coins", "discriminative-nuclei", (1000, 760), diameter=38),
     Shot("sample-ihc", "ihc", "discriminative-nuclei", (1000, 760), diameter=10),
     Shot("sample-nuclei-crowded", "nuclei-crowded", "discriminative-nuclei", (1000, 760), theme="light"),
+    Shot("window-real", "a90cad45551d", "discriminative-nuclei", real=True),
+    Shot("window-real-colors", "3f9fc8e63f87", "coloring-nuclei", real=True),
 )
 SEEN_THROUGH = 0.4
 """Opacity of a view's layer."""
@@ -78,12 +84,16 @@ def wait(ready: Callable[[], bool]) -> None:
             raise TimeoutError("the window did not become idle")
 
 
-def take(shot: Shot, folder: Path) -> Path:
+def take(shot: Shot, images: Path | None, folder: Path) -> Path:
     """Do a user's steps in a new window and keep what it looks like."""
     get_settings().appearance.theme = shot.theme
     viewer = napari.Viewer(title="napari")
     viewer.window.resize(*shot.size)
-    viewer.open_sample(PLUGIN, shot.sample)
+    if shot.real:
+        (path,) = images.glob(f"{shot.sample}*")
+        viewer.open(path, name="nuclei")
+    else:
+        viewer.open_sample(PLUGIN, shot.sample)
     outer, dock = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
     assert isinstance(dock, SegmentDock)
     viewer.window._qt_window.resizeDocks([outer], [WIDTH], _horizontal())
@@ -135,12 +145,15 @@ def main() -> None:
     """Make all pictures, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="only these pictures")
+    parser.add_argument("--dsb2018", type=Path, help="folder that holds images/")
     parser.add_argument("--out", type=Path, default=IMAGES)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for shot in SHOTS:
-        if not options.names or shot.name in options.names:
-            path = take(shot, options.out)
+        if shot.real and not options.dsb2018:
+            print(f"{shot.name}: needs --dsb2018", flush=True)
+        elif not options.names or shot.name in options.names:
+            path = take(shot, options.dsb2018 / "images" if shot.real else None, options.out)
             print(f"{path.name}: {path.stat().st_size // 1024} kB", flush=True)
 
 

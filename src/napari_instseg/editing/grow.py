@@ -22,8 +22,8 @@ ROUNDS = 2
 def grow_region(clues: Clues, point: Point, threshold: float = THRESHOLD) -> tuple[Box, Mask]:
     """Find the object around a pixel.
 
-    The likeness of a pixel to the object is ``2 ** -(d / scale) ** 2`` with d the distance of their features, less
-    where it lies in the foreground less than the click does. What is connected with the click above the threshold
+    The likeness of a pixel to the object is ``2 ** -(d / (scale spread)) ** 2`` with d the distance of their features,
+    less where it lies in the foreground less than the click does. What is connected with the click above the threshold
     is the object; holes are filled.
 
     Parameters
@@ -113,7 +113,7 @@ def _alike(clues: Clues, box: Box, point: Point, threshold: float) -> Mask:
     features = clues.around(point)
     inside = np.zeros(foreground.shape, bool)
     for _ in range(ROUNDS):
-        likeness = np.exp2(-clues.squared_distance(box, features)) * belongs
+        likeness = np.exp2(-clues.squared_distance(box, features) / clues.spread**2) * belongs
         pieces, _count = ndimage.label(likeness >= threshold)
         if not pieces[here]:
             break

@@ -27,12 +27,15 @@ class Clues:
     foreground : float array (Y, X) or (Z, Y, X), optional
         Probability of lying in any object.
     scale : float
-        Distance between features at which two pixels are half alike.
+        Unit of distances between features, beside one of which between pixels.
+    spread : float
+        Distance from an object's mean, in `scale`, at which a pixel is half like the object.
     """
 
     features: npt.NDArray[Any]
     foreground: npt.NDArray[Any] | None
     scale: float
+    spread: float = 1.0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,7 +71,10 @@ class Clues:
 
 
 SCALE_OF_BANDWIDTH = 0.5
-"""An embedding is half alike at this share of the bandwidth that it is decoded with, its objects' radius."""
+"""Unit of distances in an embedding, as a share of the bandwidth that it is decoded with."""
+SPREAD = 3.5
+"""Of objects in an embedding: trained networks leave about half the bandwidth between an object's pixels and its mean,
+its ends beyond that, and neighbours twice the spread away; chosen on clicks into the held-out nuclei."""
 BANDWIDTH = 1.0
 """Of an embedding whose decoder has none."""
 COLOR_SCALE = 0.5
@@ -91,7 +97,8 @@ def clues_in(outputs: Outputs, bandwidth: float | None = None) -> Clues:
         If there is neither.
     """
     if outputs.get("embedding") is not None:
-        return Clues(outputs["embedding"], outputs.get("foreground"), SCALE_OF_BANDWIDTH * (bandwidth or BANDWIDTH))
+        scale = SCALE_OF_BANDWIDTH * (bandwidth or BANDWIDTH)
+        return Clues(outputs["embedding"], outputs.get("foreground"), scale, SPREAD)
     if outputs.get("colors") is not None:
         colors = outputs["colors"]
         return Clues(colors[1:], 1 - colors[0], COLOR_SCALE)

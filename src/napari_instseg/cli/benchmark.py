@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Start(Enum):
     """What to learn from."""
 
-    model = "the model"
+    model = "model"
     nothing = "nothing"
 
 
@@ -213,7 +213,7 @@ def finetune(
     json: JsonOption = None,
 ) -> None:
     """Score after so many corrected objects and minutes; a simulated user corrects the worst objects first."""
-    from napari_instseg.benchmarks.finetune import Row, benchmark_finetune
+    from napari_instseg.benchmarks.finetune import NOTHING, THE_MODEL, Row, benchmark_finetune
     from napari_instseg.io.models import read_spec
     from napari_instseg.io.pairs import open_split
     from napari_instseg.training.memory import remember as take
@@ -238,7 +238,7 @@ def finetune(
             diameter=diameter,
             remembered=old,
             old_held_out=old_held_out[1::2],
-            starts=[one.value for one in start or Start],
+            starts=[THE_MODEL if one is Start.model else NOTHING for one in start or Start],
             seconds_per_step=seconds_per_step,
             rows=rows,
             seed=seed,

@@ -21,7 +21,7 @@ from napari_instseg.reproduce.report import Report, command_line
 
 FULL = Budget(images=1000, tests=200, steps=4000, side=256, batch=8, width=32)
 QUICK = Budget(images=150, tests=40, steps=1500, side=96)
-START = "coloring-nuclei"
+START = "discriminative-nuclei"
 """Its weights, but for the heads, are begun with, as the paper begins with a network that knows the images."""
 DIMENSIONS, QUICK_DIMENSIONS = 64, 16
 

@@ -221,11 +221,14 @@ def drag(widget: Any, points: list[QPointF]) -> None:
 
 
 Steps = Callable[[napari.Viewer, SegmentDock, Path, str], Path]
+GROWTH = {"clusterer": "seeded growth", "n_seeds": 150, "similarity": 0.2}
+"""Half the distance at which this model puts objects apart is a similarity of about .2."""
+
 SCENES: dict[str, tuple[str, str, dict[str, Any], tuple[Steps, ...]]] = {
     "embedding": ("nuclei-crowded", "discriminative-nuclei", {}, (lens, why, plot, layers)),
     "colors": ("nuclei-crowded", "coloring-nuclei", {}, (lens, colors)),
     "places": ("nuclei-crowded", "semiconv-nuclei", {}, (arrows,)),
-    "growth": ("nuclei-crowded", "discriminative-nuclei", {"clusterer": "seeded growth"}, (seeds,)),
+    "growth": ("nuclei-crowded", "discriminative-nuclei", GROWTH, (seeds,)),
     "strips": ("nuclei-crowded", "discriminative-nuclei", {}, (strips,)),
 }
 """For each name: sample, model, changes under Tune, and what is done."""

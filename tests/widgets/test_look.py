@@ -95,6 +95,15 @@ def words(window):
     return window.dock.look.lens._words.text()
 
 
+def test_another_clusterer_has_other_views_to_see(looked):
+    window = looked(bandwidth=1.0)
+    box = window.dock.look.views._boxes["seeds"][1]
+    assert not box.isEnabled()
+    window.controller.tuning.change(clusterer="seeded growth")
+    window.wait()
+    window.qtbot.waitUntil(box.isEnabled)
+
+
 def test_the_lens_follows_the_mouse_and_compares_two_clicked_pixels(looked):
     window = looked(bandwidth=1.0)
     layers = window.viewer.layers

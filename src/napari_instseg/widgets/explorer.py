@@ -146,16 +146,21 @@ class Explorer(QObject):
             self._show_ready()
 
     def _show_ready(self) -> None:
-        results, index = self._controller.results, self._controller.workspace.index
+        results = self._controller.results
         if self._seen is not None and (results is None or results.source is not self._seen.source):
             self._forget(self._seen)
         self._seen = results
+        self._show_choice()
+        self.lens.refresh()
+        self._later_follow()
+
+    def _show_choice(self) -> None:
+        """Tell which views there are to see: another clusterer, for example, has other results."""
+        results, index = self._controller.results, self._controller.workspace.index
         self._section.views.show_state(
             lambda view: why_not(results, index, view, self.selected),
             lambda view: results is not None and self._layers.shows(results, view),
         )
-        self.lens.refresh()
-        self._later_follow()
 
     def _show_found(self, results: Results, plane: Plane) -> None:
         self._watch_labels(results)
@@ -177,6 +182,7 @@ class Explorer(QObject):
         """Bring the list, the reasons and the plot up to date, as far as they are unfolded."""
         results, index = self._controller.results, self._controller.workspace.index
         self._later.stop()
+        self._show_choice()
         self.lens.refresh()
         if results is None or not results.planes:
             return
@@ -232,10 +238,7 @@ class Explorer(QObject):
 
     def _show_selection_views(self) -> None:
         results, index = self._controller.results, self._controller.workspace.index
-        self._section.views.show_state(
-            lambda view: why_not(results, index, view, self.selected),
-            lambda view: results is not None and self._layers.shows(results, view),
-        )
+        self._show_choice()
         views = [view for view in self._section.views.wanted() if "selected" in view.needs]
         if views and results is not None:
             self.inspector.ask(results, index, views, self.selected)

@@ -15,16 +15,17 @@ import napari
 import numpy as np
 from napari.settings import get_settings
 from PIL import Image
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 from screenshots import DOCK, IMAGES, PLUGIN, wait
 from skimage import filters, measure, segmentation
 
 from napari_instseg.widgets.dock import WIDTH, SegmentDock
 from napari_instseg.workspace.retrain import Length
 
-MODEL, DIAMETER = "coloring-nuclei", 38
-CORRECTED = 12
-"""Coins that the user corrects."""
+MODEL, DIAMETER = "discriminative-cells", 50
+"""A model of another kind of image, which does badly on coins, and the size of a coin in pixels."""
+CORRECTED = 0.75
+"""Part of the image, from the top, in which the user sets all right: three of the four rows of coins."""
 SIZE = (1250, 900)
 
 
@@ -78,7 +79,7 @@ class Tutorial:
         self._take("retrain-3-learning", "Retrain")
         wait(lambda: retraining.state == "to judge")
         print(retraining.version.words, flush=True)
-        self._take("retrain-4-judge", "Retrain")
+        self._take("retrain-4-judge", "Retrain", last=section._back)
         section._keep.click()
         self._wait()
         self._take("retrain-5-kept", "Segment", "Retrain")
@@ -93,10 +94,16 @@ class Tutorial:
         image = np.asarray(self.viewer.layers[0].data)
         truth = true_coins(image)
         correcting = self.dock.corrector.correcting
-        for label in range(1, int(truth.max()) + 1):
-            if (truth == label).any() and len(correcting.corrections.accepted) < CORRECTED:
+        border = round(CORRECTED * len(image))
+        for label in np.unique(correcting.corrections.labels[:border]):
+            if label:
+                correcting.delete(tuple(np.argwhere(correcting.corrections.labels == label)[0]))
+        for label in np.unique(truth[:border]):
+            if label:
                 outline = measure.find_contours(np.pad(truth == label, 1), 0.5)[0] - 1
                 correcting.draw([tuple(point) for point in outline[::3]])
+        right = image.shape[1] - 1
+        correcting.mark([(0, 0), (0, right), (border, right), (border, 0)])
         self._wait()
 
     def _wait(self) -> None:
@@ -108,7 +115,8 @@ class Tutorial:
 
         self.viewer.window._qt_window.resizeDocks([self._outer], [WIDTH], Qt.Orientation.Horizontal)
 
-    def _take(self, name: str, *sections: str) -> None:
+    def _take(self, name: str, *sections: str, last: QWidget | None = None) -> None:
+        """Unfold sections, scroll so far that a widget is seen, and take a picture."""
         if self.out is None:
             return
         dock: Any = self.dock
@@ -118,6 +126,10 @@ class Tutorial:
         self.viewer.reset_view()
         for _ in range(20):
             QApplication.processEvents()
+        for area in dock.findChildren(QScrollArea) if last is not None else ():
+            if area.isAncestorOf(last):
+                area.ensureWidgetVisible(last)
+                QApplication.processEvents()
         picture = self.viewer.screenshot(canvas_only=False, flash=False)
         path = self.out / f"{name}.png"
         Image.fromarray(np.asarray(picture)[..., :3]).quantize(128).save(path, optimize=True)

@@ -12,7 +12,7 @@ from napari_instseg.workspace.source import labels_axes
 
 if TYPE_CHECKING:
     from napari import Viewer
-    from napari.layers import Labels
+    from napari.layers import Labels, Layer
 
 NAMES = ("before", "after", "changed")
 CHANGED_COLORS = {None: "transparent", 0: "transparent", 1: "#e0524f", 2: "#3fbf6a", 3: "#e8b84c"}
@@ -30,6 +30,7 @@ class ComparisonLayers:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._own: list[Labels] = []
+        self._hidden: list[Layer] = []
 
     def show(self, comparison: Comparison) -> None:
         """Show before and after as outlines, and fill what changed, in the place of the image."""
@@ -53,14 +54,30 @@ class ComparisonLayers:
             )
         before, after, _ = self._own
         before.contour = after.contour = 1
+        # below what changed, the objects as they are would be one more colour on everything
+        self._hidden = [
+            each for each in self._viewer.layers if _is_ours(each) and each.visible and each not in self._own
+        ]
+        for layer in self._hidden:
+            layer.visible = False
         self._viewer.layers.selection.active = after
 
     def clear(self) -> None:
-        """Remove the layers, as far as they are still there."""
+        """Remove the layers, as far as they are still there, and show again what they hid."""
+        there = [layer for layer in self._hidden if layer in self._viewer.layers]
+        for layer in there:
+            layer.visible = True
+        if there:
+            self._viewer.layers.selection.active = there[0]
+        self._hidden = []
         for layer in self._own:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
         self._own = []
+
+
+def _is_ours(layer: Layer) -> bool:
+    return MARK in layer.metadata and layer._type_string == "labels"
 
 
 def _changed_colormap() -> Any:

@@ -30,7 +30,7 @@ COLORS = 160
 FRAME_MS, PAUSE_MS = 200, 1400
 LIMIT_BYTES = 1_500_000
 DRAGS = (
-    ("bandwidth", (0.6, 0.4, 0.22, 0.15, 0.1, 0.22, 0.4, 0.6, 0.8, 1.0, 0.9)),
+    ("merge_alike", (0.35, 0.25, 0.15, 0.08, 0.0, 0.15, 0.3, 0.5, 0.7, 0.85, 1.0)),
     ("min_size", (0.36, 0.42, 0.48, 0.54, 0.48, 0.42, 0.36)),
 )
 """Sliders, and the shares of their way that they are dragged to."""
@@ -73,6 +73,8 @@ def film(viewer: napari.Viewer, dock: SegmentDock) -> tuple[list[Any], list[int]
         wait(lambda: dock.controller.idle and dock.layers.idle and dock.tuner.idle)
         own = share_of(row.parameter, getattr(dock.controller.tuning.own, name))
         first, last = row.strip.strip.stable or (own, own)
+        if not first <= own <= last:
+            first = last = own
         place = QPoint(round(row.strip.x_at((first + last) / 2)), row.strip.height() // 2)
         QTest.mouseClick(row.strip, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
         wait(lambda: dock.controller.idle and dock.layers.idle and dock.tuner.idle)

@@ -1,0 +1,59 @@
+"""Write the tables of docs/decode.md from the rows that `instseg benchmark decode --json FILE` measured."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from napari_instseg.benchmarks.decode import Row, read_rows
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "decode.md"
+BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
+COLUMNS = ("decoder", "what", "median ms", "95 % ms", "processor ms", "found", "ARI", "MiB")
+
+
+def tables(rows: Sequence[Row]) -> str:
+    """Give one table for each size, number of objects and number of dimensions."""
+    text = []
+    by_case = sorted(rows, key=_case)
+    for (size, objects, dims), group in groupby(by_case, _case):
+        text.append(f"### {size} x {size} pixels, {objects} objects, {dims} dimensions\n")
+        text.append(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
+        before = ""
+        for row in group:
+            name = "" if row.subject == before else f"`{row.subject}`"
+            before = row.subject
+            text.append(f"| {' | '.join((name, row.what, *_numbers(row)))} |")
+        text.append("")
+    return "\n".join(text)
+
+
+def _case(row: Row) -> tuple[int, int, int]:
+    return row.size, row.objects, row.dims
+
+
+def _numbers(row: Row) -> tuple[str, ...]:
+    times = tuple(_brief(1000 * value) if value is not None else "" for value in (row.median, row.p95, row.cpu))
+    found = "" if row.found is None else str(row.found)
+    agreement = "" if row.agreement is None else f"{row.agreement:.4f}"
+    return (*times, found, agreement, "" if row.mebibytes is None else _brief(row.mebibytes))
+
+
+def _brief(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def main() -> None:
+    """Put the tables between the two marks of the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("json", type=Path)
+    page = PAGE.read_text("utf-8")
+    head, rest = page.split(BEGIN)
+    made = tables(read_rows(parser.parse_args().json))
+    PAGE.write_text(f"{head}{BEGIN}\n\n{made}\n{END}{rest.split(END)[1]}", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,7 @@ Labels, overlays and tables are in '{out}'. To see the same in napari:
   python -m pip install "napari-instseg[napari]"     (once, in this environment)
   napari
 
-then File > Open Sample > napari-instseg, and Plugins > napari-instseg > Segment."""
+then File > Open Sample > napari-instseg, and Plugins > Segment (napari-instseg)."""
 
 
 def register(app: typer.Typer, arguments: Sequence[str]) -> None:

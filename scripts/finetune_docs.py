@@ -43,8 +43,7 @@ def table(before: dict[str, dict[str, Any]], rows: Rows) -> str:
         "|---|---|" + "---|" * (len(times) + 2),
     ]
     for model, row in before.items():
-        lines.append(f"| `{model}`, as it is | 0 |{' |' * len(times)} {_score(row, 'old_before')} | |")
-        lines[-1] = lines[-1].replace("| 0 |", f"| 0 | {_both(row)}", 1)
+        lines.append(f"| `{model}`, as it is | 0 |{f' {_both(row)} |' * len(times)} {_score(row, 'old_before')} | |")
     for (model, start, objects), of in rows.items():
         last = of[max(of)]
         cells = [_both(of[m]) if m in of else "" for m in times]
@@ -81,8 +80,9 @@ def draw(before: dict[str, dict[str, Any]], rows: Rows, path: Path) -> None:
     left.set_ylim(bottom=0)
     left.legend(fontsize=7)
     highest = max((row["old_before"] or 0.0) for row in before.values())
-    right.axhline(highest - 0.02, color="grey", linewidth=0.8, linestyle=":")
-    right.set(xlabel="minutes", title="old kind, held out (dotted: start less .02)")
+    right.axhline(highest - 0.02, color="grey", linewidth=0.8, linestyle=":", label="start less .02")
+    right.legend(fontsize=7)
+    right.set(xlabel="minutes", title="old kind, held out")
     figure.savefig(path, dpi=110)
     Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
 

@@ -41,10 +41,10 @@ OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "semiconv": {"min_size": SIZES, "bandwidth": (0.7, 1.0), "merge_alike": (0.3, 0.4, 0.5, 0.6, 0.7)},
     "metric": {"min_size": SIZES, "merge_alike": (0.0, 0.5, 1.0, 1.5)},
     "clusternet": {"min_size": SIZES},
-    "semiconv_rcnn": {},
+    "semiconv_rcnn": {"min_size": SIZES, "min_score": (0.3, 0.5, 0.7)},
 }
-THRESHOLDS = {"foreground_threshold": (0.5, 0.4, 0.45, 0.55)}
-"""Decode parameters that are tried on the images to choose by, all combinations; then the threshold."""
+THRESHOLDS = {"foreground_threshold": (0.5, 0.4, 0.45, 0.55), "mask_threshold": (0.5, 0.4, 0.6)}
+"""Decode parameters that are tried on the images to choose by, all combinations; then the method's own threshold."""
 
 
 def split(trained: Model, method: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -73,8 +73,9 @@ def choose_decode(model: Model, pairs: Sequence[Pair], diameter: float | None) -
         truth = (example.labels for example in examples)
         return float(evaluate_labels(zip(truth, found, strict=True))["mean_ap"])
 
+    known = {parameter.name for parameter in get_method(model.spec.method).decode.parameters()}
     best: dict[str, Any] = {}
-    for options in (OPTIONS[model.spec.method], THRESHOLDS):
+    for options in (OPTIONS[model.spec.method], {name: THRESHOLDS[name] for name in THRESHOLDS.keys() & known}):
         combined = product(*options.values())
         best = max(({**best, **dict(zip(options, values, strict=True))} for values in combined), key=mean_ap)
     return best

@@ -87,7 +87,7 @@ class SemiconvRCNN(nn.Module):
             MultiScaleRoIAlign(LEVELS, 7, 2),
             TwoMLPHead(width * 49, 2 * width),
             FastRCNNPredictor(2 * width, classes + 1),
-            0.5, 0.5, 128, 0.25, None, 0.05, 0.5, 300,
+            0.5, 0.5, 128, 0.25, None, 0.05, 0.5, 1000,
             MultiScaleRoIAlign(LEVELS, MASK_SIDE // 2, 2),
             MaskRCNNHeads(width, (width,) * 4, 1),
             MaskRCNNPredictor(width, width, classes + 1),

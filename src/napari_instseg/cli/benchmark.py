@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -124,24 +124,19 @@ def decode(
 
     rows = read_rows(json) if resume and json is not None and json.exists() else []
 
-    def measure() -> Iterator[Event]:
-        for event in benchmark_decode(
-            size or (1024,),
-            objects or (480,),
-            dims or (8,),
-            changes=changes,
-            only=only or (),
-            with_baselines=baselines,
-            seed=seed,
-            seconds=seconds,
-            rows=rows,
-        ):
-            if json is not None and str(json) != "-":
-                write_json(json, [row.to_dict() for row in rows])
-            yield event
-
+    events = benchmark_decode(
+        size or (1024,),
+        objects or (480,),
+        dims or (8,),
+        changes=changes,
+        only=only or (),
+        with_baselines=baselines,
+        seed=seed,
+        seconds=seconds,
+        rows=rows,
+    )
     with Follower() as follower, keeping(lambda: f"{len(rows)} rows were measured; --resume goes on from --json."):
-        follower.run(measure())
+        follower.run(_saving(events, rows, json))
     if not rows:
         raise ParameterError(f"There is no decoder named {', '.join(only or ())}; leave --only out to see them all.")
     show_table(
@@ -228,27 +223,22 @@ def finetune(
     old = None if remember is None else take(old_learn, old_held_out[::2], ndim)
     rows: list[Row] = []
 
-    def measure() -> Iterator[Event]:
-        for event in benchmark_finetune(
-            names,
-            learn,
-            held_out,
-            objects=objects or ((10, 100) if quick else (10, 30, 100, 300)),
-            minutes=minutes or ((1.0,) if quick else (2.0, 5.0, 10.0)),
-            diameter=diameter,
-            remembered=old,
-            old_held_out=old_held_out[1::2],
-            starts=[THE_MODEL if one is Start.model else NOTHING for one in start or Start],
-            seconds_per_step=seconds_per_step,
-            rows=rows,
-            seed=seed,
-        ):
-            if json is not None and str(json) != "-":
-                write_json(json, [row.to_dict() for row in rows])
-            yield event
-
+    events = benchmark_finetune(
+        names,
+        learn,
+        held_out,
+        objects=objects or ((10, 100) if quick else (10, 30, 100, 300)),
+        minutes=minutes or ((1.0,) if quick else (2.0, 5.0, 10.0)),
+        diameter=diameter,
+        remembered=old,
+        old_held_out=old_held_out[1::2],
+        starts=[THE_MODEL if one is Start.model else NOTHING for one in start or Start],
+        seconds_per_step=seconds_per_step,
+        rows=rows,
+        seed=seed,
+    )
     with Follower() as follower, keeping(lambda: f"{len(rows)} rows were measured."):
-        follower.run(measure())
+        follower.run(_saving(events, rows, json))
     show_table(
         ("model", "learnt from", "objects", "minutes", "steps", "mean AP", "AP 0.5", "old before", "old after"),
         [
@@ -313,3 +303,11 @@ def edits(
         f"Clicks on true objects; times at {TIMED_SIDE} x {TIMED_SIDE} pixels",
     )
     write_json(json, [row.to_dict() for row in rows])
+
+
+def _saving(events: Iterator[Event], rows: Sequence[Any], json: Path | None) -> Iterator[Event]:
+    """Pass events on; at each, the file holds what was measured so far."""
+    for event in events:
+        if json is not None and str(json) != "-":
+            write_json(json, [row.to_dict() for row in rows])
+        yield event

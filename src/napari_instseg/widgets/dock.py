@@ -15,7 +15,7 @@ from napari_instseg.widgets.corrector import Corrector
 from napari_instseg.widgets.explorer import Explorer
 from napari_instseg.widgets.export import ExportSection
 from napari_instseg.widgets.keys import Keys
-from napari_instseg.widgets.layers import OwnLayers, warm_up_labels
+from napari_instseg.widgets.layers import OwnLayers
 from napari_instseg.widgets.look import LookSection
 from napari_instseg.widgets.parts import SPACE, Section, column
 from napari_instseg.widgets.posting import Poster
@@ -75,7 +75,7 @@ class SegmentDock(QWidget):
         correcting = self.corrector.correcting
         self.retrainer = Retrainer(napari_viewer, self.retrain, controller, correcting, post, presets)
         self.retrainer.models_changed.connect(self._show_models)
-        self.keys.bind(RUN_KEY, "Run", self._run)
+        self.keys.bind(RUN_KEY, "Run", controller.run)
         self.keys.bind(CANCEL_KEY, "Cancel what runs", controller.cancel)
         self.keys.bind(UNDO_KEY, "Undo the last change of a value", controller.tuning.undo)
         self.keys.bind(REDO_KEY, "Redo it", controller.tuning.redo)
@@ -121,14 +121,10 @@ class SegmentDock(QWidget):
         segment.model.chosen.connect(controller.guarded(controller.choose_model))
         segment.diameter.chosen.connect(controller.choose_diameter)
         segment.device_chosen.connect(controller.choose_device)
-        segment.run.connect(self._run)
+        segment.run.connect(controller.run)
         segment.advice_taken.connect(controller.follow)
         self.status.cancelled.connect(controller.cancel)
         self.export.asked.connect(self._export)
-
-    def _run(self) -> None:
-        warm_up_labels()
-        self.controller.run()
 
     def _connect_workspace(self) -> None:
         controller, events = self.controller, self.controller.workspace.events

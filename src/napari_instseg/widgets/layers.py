@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -79,24 +77,6 @@ def pixel_at(layer: Layer, position: Sequence[float], results: Results) -> tuple
     stack = results.reading.stack_axes
     index = tuple(at for axis, at in zip(axes, place, strict=True) if axis in stack)
     return index, tuple(at for axis, at in zip(axes, place, strict=True) if axis not in stack)
-
-
-@cache
-def warm_up_labels() -> threading.Thread:
-    """Let napari load in a thread, once, what its first Labels layer needs: half a second that the window is spared.
-
-    A layer that no viewer shows is made for it and thrown away.
-    """
-
-    def make() -> None:
-        from napari.layers import Labels
-
-        layer = Labels(np.zeros((4, 4), np.int32))
-        layer.colormap.map(layer.data)
-
-    thread = threading.Thread(target=make, name="warm up labels", daemon=True)
-    thread.start()
-    return thread
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from joint.joint import HEADS
 from materials import MATERIALS, Material
 
 import napari_instseg.methods
@@ -65,30 +64,42 @@ def make_recipe(method: str, material: Material, steps: int, learning_rate: floa
     )
 
 
-def start_from(names: Sequence[str], fresh: Sequence[str]) -> dict[str, torch.Tensor]:
-    """Take over the trunk of earlier models, and the heads that they bring, one below the other.
+def start_from(names: Sequence[str], network: Any) -> dict[str, torch.Tensor]:
+    """Take over the trunk of earlier models, and of their heads those that this network has by name and size.
 
-    Some methods wrap the network and name its weights ``network.*``; both names are given. Heads that are to be
-    learnt anew, of a joint trunk, are `fresh`.
+    Some methods wrap the network and name its weights ``network.*``; both names are given.
     """
-    own = [
-        {key.removeprefix("network."): value for key, value in load_model(name).network.state_dict().items()}
-        for name in names
-    ]
-    heads = {key: torch.cat([weights[key] for weights in own]) for key in ("head.weight", "head.bias")}
-    rows = [channels * 4 for channels in HEADS.values()]
-    for name in fresh:
-        block = heads["head.weight"].split(rows)[list(HEADS).index(name)]
-        block.normal_(0, 0.1, generator=torch.Generator().manual_seed(0))
-    weights = {**own[0], **heads}
+    models = [load_model(name) for name in names]
+    weights = dict(_inner(models[0].network).state_dict())
+    for kind in ("weight", "bias"):
+        blocks = _heads(_inner(network), kind)
+        for model in models:
+            for name, block in _heads(_inner(model.network), kind).items():
+                name = "displacement" if model.spec.method == "semiconv" and name == "embedding" else name
+                if name == "colors" and name in blocks:
+                    blocks[name][-len(block) :] = block  # a shipped one has no background of its own, the first here
+                elif name in blocks and blocks[name].shape == block.shape:
+                    blocks[name] = block
+        weights[f"head.{kind}"] = torch.cat(list(blocks.values()))
     return {**weights, **{f"network.{key}": value for key, value in weights.items()}}
+
+
+def _inner(network: Any) -> Any:
+    return getattr(network, "network", network)
+
+
+def _heads(network: Any, kind: str) -> dict[str, torch.Tensor]:
+    """Give the rows of each head's last convolution."""
+    rows = getattr(network.head, kind).detach().clone()
+    parts = rows.split([channels * len(rows) // sum(network.heads.values()) for channels in network.heads.values()])
+    return dict(zip(network.heads, parts, strict=True))
 
 
 def main(args: argparse.Namespace) -> None:
     """Train, printing the mean of every loss term every 50 steps."""
     material = MATERIALS[args.material](args.data)
     recipe = make_recipe(args.method, material, args.steps, args.learning_rate)
-    start = start_from(args.start, args.fresh) if args.start else None
+    start = start_from(args.start, recipe.method.build(recipe.network, 1, 2, 0)) if args.start else None
     began, sums, seen = time.monotonic(), {}, 0
     for event in train(recipe, material.learnt, material.chosen, args.out, resume=args.resume, start=start):
         if isinstance(event, Message):
@@ -114,9 +125,6 @@ if __name__ == "__main__":
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument(
         "--start", nargs="*", default=(), help="models, or folders of models, of one trunk to go on from"
-    )
-    parser.add_argument(
-        "--fresh", nargs="*", default=(), choices=sorted(HEADS), help="heads of a joint trunk to forget"
     )
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--tag", default="", help="ignored; names the process")

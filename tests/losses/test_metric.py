@@ -121,7 +121,8 @@ def clustered_case():
     return embedding, labels, classes
 
 
-def test_seediness_agrees_with_a_slow_twin():
+@pytest.mark.parametrize("step", [1, 2])
+def test_seediness_agrees_with_a_slow_twin(step):
     embedding, labels, classes = clustered_case()
     rng = torch.Generator().manual_seed(1)
     logits = torch.randn(2, len(THRESHOLDS) * 3, 8, 8, generator=rng, dtype=torch.float64)
@@ -129,12 +130,13 @@ def test_seediness_agrees_with_a_slow_twin():
     for b in range(2):
         for y, x in torch.nonzero(labels[b] >= 0).tolist():
             for rank, threshold in enumerate(THRESHOLDS):
-                kind = slow_mask_class(embedding[b, :, y, x], threshold, embedding[b], labels[b], classes[b], 0.5)
+                coarse = [part[..., ::step, ::step] for part in (embedding[b], labels[b], classes[b])]
+                kind = slow_mask_class(embedding[b, :, y, x], threshold, *coarse, 0.5)
                 scores = logits[b, 3 * rank : 3 * rank + 3, y, x]
                 entropies.append(-scores.log_softmax(0)[kind])
                 truths.append(kind)
     assert min(truths.count(kind) for kind in (0, 1, 2)) > 20
-    found = seediness_loss(embedding, logits, labels, ALL, classes)["seediness"]
+    found = seediness_loss(embedding, logits, labels, ALL.changed(mask_step=step), classes)["seediness"]
     assert found.item() == pytest.approx(ALL.seed_weight * torch.stack(entropies).mean().item(), rel=1e-9)
 
 

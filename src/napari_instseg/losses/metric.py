@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_instseg.losses.objects import ObjectIndex, index_objects, object_classes
+from napari_instseg.losses.objects import index_objects, object_classes
 from napari_instseg.losses.params import MetricLoss
 from napari_instseg.losses.sampling import background_as_object, gather_pixels, sample_pixels
 
@@ -76,7 +76,10 @@ def seediness_loss(
     """
     sampled = index_objects(background_as_object(labels))
     chosen = sample_pixels(sampled, params.samples)
-    truth = _mask_classes(embedding.detach(), labels, sampled, chosen, params.good_iou, classes)
+    seeds, image = gather_pixels(embedding.detach(), sampled, chosen), sampled.image[sampled.owner[chosen]]
+    sparse = (..., *(slice(None, None, params.mask_step),) * (labels.ndim - 1))
+    kinds = None if classes is None else classes[sparse]
+    truth = _mask_classes(embedding.detach()[sparse], labels[sparse], seeds, image, params.good_iou, kinds)
     scores = gather_pixels(logits, sampled, chosen).reshape(truth.numel(), logits.shape[1] // len(THRESHOLDS))
     entropy = functional.cross_entropy(scores, truth.flatten(), reduction="sum")
     return {"seediness": params.seed_weight * entropy / max(truth.numel(), 1)}
@@ -84,9 +87,9 @@ def seediness_loss(
 
 @torch.no_grad()
 def _mask_classes(
-    embedding: Tensor, labels: Tensor, sampled: ObjectIndex, chosen: Tensor, good_iou: float, classes: Tensor | None
+    embedding: Tensor, labels: Tensor, seeds: Tensor, image: Tensor, good_iou: float, classes: Tensor | None
 ) -> Tensor:
-    """Grow a mask from each chosen pixel at each threshold, and give the class of the object that it meets, 0 if none.
+    """Grow a mask from each seed (M, D) at each threshold, and give the class of the object that it meets, 0 if none.
 
     Returns
     -------
@@ -94,20 +97,19 @@ def _mask_classes(
     """
     objects = index_objects(labels)
     kinds = object_classes(objects, classes)
-    seeds = gather_pixels(embedding, sampled, chosen)
-    image = sampled.image[sampled.owner[chosen]]
-    found = torch.zeros(len(chosen), len(THRESHOLDS), dtype=torch.int64, device=labels.device)
+    found = torch.zeros(len(seeds), len(THRESHOLDS), dtype=torch.int64, device=labels.device)
+    owner = torch.full_like(labels.reshape(-1), -1)
+    owner[objects.pixels] = objects.owner
     for index in torch.unique(objects.image):
         known = labels[index].reshape(-1) >= 0
-        owner = torch.full_like(labels.reshape(-1), -1)
-        owner[objects.pixels] = objects.owner
         mine = torch.nonzero(objects.image == index).squeeze(1)
-        member = owner.reshape(len(labels), -1)[index][known][:, None] == mine[None]
+        member = (owner.reshape(len(labels), -1)[index][known][:, None] == mine[None]).to(seeds.dtype)
         here = torch.nonzero(image == index).squeeze(1)
         apart = squared_distances(seeds[here], embedding[index].flatten(1).T[known].to(seeds.dtype))
+        grown = torch.empty_like(apart)
         for rank, threshold in enumerate(THRESHOLDS):
-            grown = (apart <= squared_radius(threshold)).to(seeds.dtype)
-            overlap = grown @ member.to(seeds.dtype)
+            torch.le(apart, squared_radius(threshold), out=grown)
+            overlap = grown @ member
             iou, best = (overlap / (grown.sum(1, keepdim=True) + objects.size[mine] - overlap)).max(1)
             found[here, rank] = torch.where(iou >= good_iou, kinds[mine[best]], 0)
     return found
@@ -115,8 +117,8 @@ def _mask_classes(
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """Give all squared distances of rows (M, D) and (N, D) as one matrix product, (M, N)."""
-    squares = a.square().sum(1)[:, None] + b.square().sum(1)[None] - 2 * a @ b.T
-    return squares.clamp(min=0)
+    squares = torch.addmm(b.square().sum(1), a, b.T, alpha=-2)
+    return squares.add_(a.square().sum(1, keepdim=True)).clamp_(min=0)
 
 
 def log_similarity(squared: Tensor) -> Tensor:

@@ -190,6 +190,15 @@ class MetricLoss(Params):
         help="A grown mask that overlaps an object by this much is a good one.",
         advanced=True,
     )
+    mask_step: int = tunable(
+        2,
+        1,
+        8,
+        unit="px",
+        title="Pixel step of masks",
+        help="Grown masks are compared with the objects on every n-th row and column: 2 is four times as fast as 1.",
+        advanced=True,
+    )
 
 
 class BoundaryLoss(Params):

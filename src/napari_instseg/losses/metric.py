@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -77,7 +78,7 @@ def seediness_loss(
     sampled = index_objects(background_as_object(labels))
     chosen = sample_pixels(sampled, params.samples)
     seeds, image = gather_pixels(embedding.detach(), sampled, chosen), sampled.image[sampled.owner[chosen]]
-    sparse = (..., *(slice(None, None, params.mask_step),) * (labels.ndim - 1))
+    sparse: tuple[Any, ...] = (..., *(slice(None, None, params.mask_step),) * (labels.ndim - 1))
     kinds = None if classes is None else classes[sparse]
     truth = _mask_classes(embedding.detach()[sparse], labels[sparse], seeds, image, params.good_iou, kinds)
     scores = gather_pixels(logits, sampled, chosen).reshape(truth.numel(), logits.shape[1] // len(THRESHOLDS))

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_instseg.core.events import Event, Message, Progress
 from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.inference.model import Model, load_model
@@ -17,11 +19,18 @@ from napari_instseg.metrics import Detections, detections
 from napari_instseg.reproduce.material import Picture
 
 if TYPE_CHECKING:
-    pass
+    from torch import Tensor
 
 FLIPS = {"rotation": 0, "scale": 0, "shear": 0, "elastic": 0, "intensity": 0.1, "noise": 0.02, "blur": 0}
 """Light augmentation, for images that are many and all alike."""
 
+
+START = "discriminative-shapes"
+"""Shipped model that the networks of leaves, worms and sticks begin with, but for the heads."""
+REGIONS_START = "semiconv_rcnn-nuclei"
+"""The same for Mask R-CNNs."""
+TRUNK = ("backbone", "width", "levels", "blocks", "stem", "coordinates")
+"""Network parameters that a trunk is made by."""
 
 TINY = 0.1
 """Below this scale, as in tests, fewer settings are tried as well."""
@@ -41,8 +50,6 @@ class Budget:
         Of simulated images and of crops, in pixels.
     batch : int
         Crops per step.
-    width : int
-        Channels of the finest level of the networks.
     """
 
     images: int
@@ -50,7 +57,6 @@ class Budget:
     steps: int
     side: int
     batch: int = 4
-    width: int = 16
 
     def times(self, scale: float) -> Budget:
         """Give a share of the budget."""
@@ -84,7 +90,7 @@ class Course:
         *,
         steps: int | None = None,
         zoom: float = 1.0,
-        start: Model | None = None,
+        start: str = "",
         **values: Mapping[str, Any],
     ) -> Generator[Event, None, Model]:
         """Train one model.
@@ -97,8 +103,8 @@ class Course:
             Those of the budget if not given.
         zoom : float
             The network sees the images enlarged by this; `Model.predict` then needs their object diameter.
-        start : Model, optional
-            The network is like its network and begins with its weights, as far as they fit.
+        start : str, optional
+            Shipped model whose trunk the network has and begins with; the heads begin at random.
         **values
             Parameters by group, as `Recipe.make` takes them, where they are not those of the budget.
 
@@ -125,10 +131,13 @@ class Course:
             "seed": self.seed,
             **values.get("training", {}),
         }
-        network = {**(start.spec.network if start else {}), **values.get("network", {})}
+        known = load_model(start) if start else None
+        trunk = {key: known.spec.network[key] for key in TRUNK if key in known.spec.network} if known else {}
+        network = {**trunk, **values.get("network", {})}
         recipe = Recipe.make(method, {"augmentation": FLIPS, **values, "network": network, "training": training})
-        weights = start.network.state_dict() if start else None
-        pairs = [picture.pair for picture in pictures]
+        weights = _trunk(known) if known else None
+        colour = known is not None and known.spec.in_channels == 3
+        pairs = [(_in_colour(picture) if colour else picture).pair for picture in pictures]
         began = time.perf_counter()
         with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             # an image is "validated" on, once at the end, only because that writes the model; no choice is made by it
@@ -141,6 +150,20 @@ class Course:
         self.done += steps
         self.seconds.append(time.perf_counter() - began)
         return model
+
+
+def _in_colour(picture: Picture) -> Picture:
+    """Repeat a grey image to the three channels that the weights begun with expect."""
+    if "C" in picture.axes:
+        return picture
+    return replace(picture, image=np.stack([picture.image] * 3, axis=-1), axes="YXC")
+
+
+def _trunk(model: Model) -> dict[str, Tensor]:
+    """Give the weights but for the heads; some methods wrap the network and name its weights ``network.*``."""
+    own = {key.removeprefix("network."): value for key, value in model.network.state_dict().items()}
+    own = {key: value for key, value in own.items() if not key.startswith("head.")}
+    return {**own, **{f"network.{key}": value for key, value in own.items()}}
 
 
 def diameter(pictures: Iterable[Picture]) -> float:

@@ -14,12 +14,12 @@ from napari_instseg.inference.prediction import Prediction
 from napari_instseg.metrics import evaluate_labels
 from napari_instseg.refining.clusternet import draw_segments
 from napari_instseg.reproduce.drawing import Panel, colored, panels, shown
-from napari_instseg.reproduce.learning import FLIPS, Budget, Course, diameter, predict
+from napari_instseg.reproduce.learning import FLIPS, START, Budget, Course, diameter, predict
 from napari_instseg.reproduce.material import Picture, cvppp, simulated
 from napari_instseg.reproduce.report import Report, command_line
 
-FULL = Budget(images=400, tests=40, steps=4000, side=256, batch=8, width=32)
-QUICK = Budget(images=150, tests=10, steps=400, side=160)
+FULL = Budget(images=400, tests=40, steps=4000, side=256, batch=8)
+QUICK = Budget(images=150, tests=10, steps=500, side=256)
 LEAVES = 10
 """Of a simulated plant."""
 CVPPP_ZOOM = 0.5
@@ -69,11 +69,10 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
         learnt, tests = cvppp(data, budget.images, budget.tests, seed)
         zoom, known, crop = CVPPP_ZOOM, diameter(learnt), CVPPP_SIDE
     course = Course(budget, 3 * budget.steps, seed)
-    width = {"width": budget.width, "coordinates": "image"}
     networks: dict[str, dict[str, Any]] = {
-        "clusternet": {**width, "dimensions": 16, "mask_width": budget.width // 2},
-        "discriminative": width,
-        "coloring": width,
+        "clusternet": {"dimensions": 16},
+        "discriminative": {},
+        "coloring": {},
     }
     found: dict[str, list[Array]] = {}
     for method, network in networks.items():
@@ -81,6 +80,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
             method,
             learnt,
             zoom=zoom,
+            start=START,
             network=network,
             loss={"average": "objects"} if method == "coloring" else {},
             training={"patch_size": crop},
@@ -97,9 +97,9 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
         f"{'images of the folder' if data else f'simulated rosettes of {budget.side} px with {LEAVES} leaves'} "
         f"({len(learnt)} to learn from, {len(tests)} scored) instead of CVPPP A1; {budget.steps} steps of "
         f"{budget.batch} crops for each model; 16 embedding dimensions instead of 32 for clusternet; small residual "
-        "U-Nets told where pixels lie instead of the papers' networks; the foreground is told by a head of its own, "
-        "while the background is clustered in the paper; ClusterNet is trained together with the embedding. SBD and FBD"
-        " as shares, not in %."
+        f"U-Nets told where pixels lie, begun with the trunk of {START}, instead of the papers' networks; "
+        "the foreground is told by a head of its own, while the background is clustered in the paper; ClusterNet is "
+        "trained together with the embedding. SBD and FBD as shares, not in %."
     )
     command = command_line("leaves", quick=quick, seed=seed, scale=scale, data=data)
     yield Result(Report("leaves", "Leaves: seven post-processings", rows, differs, _draw(found, tests), command))

@@ -11,12 +11,12 @@ from napari_instseg.core.events import Event, Result
 from napari_instseg.core.method import Array
 from napari_instseg.metrics import Detections, coco_ap, evaluate_labels
 from napari_instseg.reproduce.drawing import Panel, colored, panels, shown
-from napari_instseg.reproduce.learning import Budget, Course, compare, compare_regions, predict
+from napari_instseg.reproduce.learning import REGIONS_START, START, Budget, Course, compare, compare_regions, predict
 from napari_instseg.reproduce.material import Picture, simulated
 from napari_instseg.reproduce.report import Report, command_line
 
-FULL = Budget(images=1000, tests=50, steps=6000, side=320, batch=8, width=32)
-QUICK = Budget(images=300, tests=12, steps=800, side=160)
+FULL = Budget(images=1000, tests=50, steps=12000, side=320, batch=8)
+QUICK = Budget(images=300, tests=20, steps=3000, side=160)
 STICKS = 10
 LENGTH, THICKNESS = 0.5, 0.05
 """Of the image's side."""
@@ -35,17 +35,20 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0) -> Iterator[E
     learnt, tests = simulated("sticks", budget.images, budget.tests, seed, scene)
     baseline_steps = max(round(budget.steps * BASELINE_STEPS), 2)
     course = Course(budget, budget.steps + baseline_steps, seed)
-    network = {"width": budget.width, "levels": 5, "coordinates": "image"}
     # what crosses a stick cuts it in two: pieces of one cluster stay one object
     whole = {"connected": False, "min_size": 12}
-    model = yield from course.learn("discriminative", learnt, network=network, decode=whole)
+    model = yield from course.learn("discriminative", learnt, start=START, decode=whole)
     predictions = yield from predict(model, tests)
     found = [prediction.decode() for prediction in predictions]
     labels = {"discriminative": [one.labels for one in found]}
     compared = {"discriminative": [compare(test, one) for test, one in zip(tests, found, strict=True)]}
-    plain = {"dimensions": 0, "width": 4 * budget.width, "anchor": 16}
     model = yield from course.learn(
-        "semiconv_rcnn", learnt, steps=baseline_steps, network=plain, training={"batch_size": max(budget.batch // 2, 1)}
+        "semiconv_rcnn",
+        learnt,
+        steps=baseline_steps,
+        start=REGIONS_START,
+        network={"dimensions": 0, "anchor": 16},
+        training={"batch_size": max(budget.batch // 2, 1)},
     )
     predictions = yield from predict(model, tests)
     labels["Mask R-CNN"] = [prediction.decode(min_size=12).labels for prediction in predictions]
@@ -57,9 +60,10 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0) -> Iterator[E
     ]
     differs = (
         f"simulated wooden sticks of our own, {STICKS} on {side} x {side} px ({len(learnt)} images to learn from, "
-        f"{len(tests)} scored by the parts that can be seen); a small U-Net from scratch, told where pixels lie; "
-        "Mask R-CNN is torchvision's with a ResNet-18, from scratch too, for about the same time, which is much less "
-        "than what it is usually given. The paper shows pictures of its own method only, without numbers."
+        f"{len(tests)} scored by the parts that can be seen); a small U-Net told where pixels lie, begun with the "
+        f"trunk of {START}; Mask R-CNN is torchvision's with a small ResNet, begun with {REGIONS_START}, for about the "
+        "same time, which is much less than what it is usually given. The paper shows pictures of its own method only, "
+        "without numbers."
     )
     command = command_line("sticks", quick=quick, seed=seed, scale=scale, data=None)
     yield Result(Report("sticks", "Crossing sticks", rows, differs, _draw(labels, tests), command))

@@ -16,12 +16,23 @@ from napari_instseg.core.method import Array
 from napari_instseg.io.images import read_image
 from napari_instseg.metrics import Detections, coco_ap
 from napari_instseg.reproduce.drawing import Panel, colored, panels
-from napari_instseg.reproduce.learning import FLIPS, TINY, Budget, Course, compare, compare_regions, diameter, predict
+from napari_instseg.reproduce.learning import (
+    FLIPS,
+    REGIONS_START,
+    START,
+    TINY,
+    Budget,
+    Course,
+    compare,
+    compare_regions,
+    diameter,
+    predict,
+)
 from napari_instseg.reproduce.material import Picture, Split, annotated, simulated
 from napari_instseg.reproduce.report import Report, command_line
 
-FULL = Budget(images=1000, tests=100, steps=6000, side=320, batch=8, width=32)
-QUICK = Budget(images=60, tests=25, steps=240, side=192)
+FULL = Budget(images=1000, tests=100, steps=6000, side=320, batch=8)
+QUICK = Budget(images=60, tests=25, steps=600, side=192)
 ZOOM, QUICK_ZOOM = 1.0, 0.5
 """How large the networks see the worms; the scores are at the size of the images."""
 MASKS = "masks_overlapping"
@@ -56,8 +67,10 @@ class Way:
 WHOLE = {"connected": False, "min_size": 60}
 """What crosses a worm cuts it in two: pieces of one cluster stay one object."""
 METHODS: Mapping[str, Way] = {
-    "Mask R-CNN": Way("semiconv_rcnn", {"dimensions": 0}, {"min_size": 60}, heavy=True),
-    "semi-convolutional Mask R-CNN": Way("semiconv_rcnn", {"dimensions": 8}, {"min_size": 60}, heavy=True),
+    "Mask R-CNN": Way("semiconv_rcnn", {"dimensions": 0, "anchor": 16}, {"min_size": 60}, heavy=True),
+    "semi-convolutional Mask R-CNN": Way(
+        "semiconv_rcnn", {"dimensions": 8, "anchor": 16}, {"min_size": 60}, heavy=True
+    ),
     "semiconv": Way("semiconv", {"dimensions": 8}, WHOLE),
     "discriminative": Way("discriminative", {"dimensions": 8}, WHOLE),
     "clusternet": Way("clusternet", {"dimensions": 16}, WHOLE),
@@ -83,13 +96,13 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
     known, zoom = diameter(learnt), QUICK_ZOOM if quick else ZOOM
     rows, labels = [], {}
     for name, way in methods.items():
-        width = {"width": 4 * budget.width, "anchor": 16} if way.by_regions else {"width": budget.width}
         model = yield from course.learn(
             way.method,
             learnt,
             steps=steps[name],
             zoom=zoom,
-            network={**width, **way.network},
+            start=REGIONS_START if way.by_regions else START,
+            network=way.network,
             training={"batch_size": max(budget.batch // 2, 1)} if way.heavy else {},
             augmentation=AUGMENTATION,
         )
@@ -104,9 +117,9 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
     differs = (
         f"{'BBBC010' if data else 'simulated worms'}, {len(learnt)} images to learn from and {len(tests)} scored (the "
         "paper: BBBC010, 50 and 50), by their whole masks, which label images cannot hold where worms cross; seen at "
-        f"{zoom:g} of their size; {budget.steps} steps from scratch ({steps['Mask R-CNN']} for the Mask R-CNNs, with "
-        "a ResNet-18 instead of a ResNet-101). The numbers of the paper's table are not in the text that we have, only "
-        "what it says of them."
+        f"{zoom:g} of their size; {budget.steps} steps begun with the trunk of {START} ({steps['Mask R-CNN']} for "
+        f"the Mask R-CNNs, begun with {REGIONS_START}, with a small ResNet instead of a ResNet-101). The numbers of "
+        "the paper's table are not in the text that we have, only what it says of them."
     )
     command = command_line("worms", quick=quick, seed=seed, scale=scale, data=data)
     title = "Worms from their binary foreground"

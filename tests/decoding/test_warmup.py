@@ -1,3 +1,4 @@
+import gc
 import threading
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ from numba.core import event
 from napari_instseg.benchmarks.scenes import simulate_scene
 from napari_instseg.core.method import Stage
 from napari_instseg.decoding import warmup
+from napari_instseg.decoding.ids import keep_ids
 from napari_instseg.decoding.pipeline import Pipeline
 from napari_instseg.methods import get_method
 
@@ -35,6 +37,7 @@ def test_after_it_nothing_is_left_to_compile(name, outputs):
     with event.install_recorder(COMPILING) as recorder:
         found = pipeline.run(method.decode())
         pipeline.run(method.decode(), window=(slice(20, 120), slice(30, 130)))
+        keep_ids(found.labels, found.labels)
     assert found.n_objects > 10
     assert recorder.buffer == []
 
@@ -81,10 +84,15 @@ def test_it_stops_when_asked_to():
     assert len(ran) == 2
 
 
-def test_aside_it_runs_in_one_thread_for_the_same_arguments():
+def test_aside_it_runs_in_one_thread_for_the_same_arguments_and_collects_no_garbage():
+    collecting = []
     method = get_method("coloring")
+    spy = Stage("spy", (), lambda data, _: collecting.append(gc.isenabled()) or {})
+    method = replace(method, stages=lambda params, stages=method.stages: (spy, *stages(params)))
     thread = warmup.warm_up_aside(method, method.decode())
     assert thread is warmup.warm_up_aside(method, method.decode())
     assert thread is not threading.current_thread()
     thread.join(120)
     assert not thread.is_alive()
+    assert collecting == [False]
+    assert gc.isenabled()

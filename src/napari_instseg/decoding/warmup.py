@@ -9,8 +9,10 @@ from functools import cache
 import numpy as np
 
 from napari_instseg.core.errors import InstsegError
+from napari_instseg.core.garbage import no_collection
 from napari_instseg.core.method import Array, Method
 from napari_instseg.core.params import Parameter, Params
+from napari_instseg.decoding.ids import keep_ids
 from napari_instseg.decoding.pipeline import Pipeline
 
 SIDE = 48
@@ -25,7 +27,7 @@ def warm_up(
     thorough: bool = False,
     should_stop: Callable[[], bool] | None = None,
 ) -> None:
-    """Decode a tiny image, so that the first real decode need not compile or load anything.
+    """Decode a tiny image, so that the first real decode, and keeping its ids, need not compile or load anything.
 
     Compiled code is kept on disk, so only the first call on a machine takes seconds. It may be called in a thread
     while a network runs: a decode that starts meanwhile waits for what it needs.
@@ -50,7 +52,8 @@ def warm_up(
     pipeline = Pipeline(outputs, method.stages)
     for variant in (chosen, *(_variants(chosen) if thorough else ())):
         try:
-            pipeline.run(variant, should_stop=should_stop)
+            found = pipeline.run(variant, should_stop=should_stop)
+            keep_ids(found.labels, found.crop((slice(None),) * found.labels.ndim).labels)
         except InstsegError:
             # stopped, or a stage needs the model itself: what comes before it is ready
             if should_stop is not None and should_stop():
@@ -66,7 +69,8 @@ def warm_up_aside(method: Method, params: Params, classes: int = 0) -> threading
 
     def work() -> None:
         main = threading.main_thread()
-        warm_up(method, params, classes=classes, should_stop=lambda: not main.is_alive())
+        with no_collection():
+            warm_up(method, params, classes=classes, should_stop=lambda: not main.is_alive())
 
     thread = threading.Thread(target=work, name="decoding warm-up")
     thread.start()

@@ -10,13 +10,14 @@ import numpy as np
 
 from napari_instseg.core.device import Device, choose_device
 from napari_instseg.core.events import Event, Message, Result
+from napari_instseg.core.garbage import no_collection
 from napari_instseg.core.params import Params
 from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.workspace.explain import Advice, advise_size, explain_empty
 from napari_instseg.workspace.results import Plane, Results
 from napari_instseg.workspace.source import Index, take_plane
-from napari_instseg.workspace.torch_import import import_torch, no_collection
+from napari_instseg.workspace.torch_import import import_torch
 
 if TYPE_CHECKING:
     from napari_instseg.inference.model import Model

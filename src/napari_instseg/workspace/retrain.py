@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.events import Event, Message, Metric, Progress, Result
+from napari_instseg.core.garbage import no_collection
 from napari_instseg.io.models import SPEC
 from napari_instseg.io.projects import VersionSpec
 from napari_instseg.training.finetune_params import FinetuneParams, is_begun
@@ -18,7 +19,7 @@ from napari_instseg.workspace.compare import CompareOrder, Comparison, compare
 from napari_instseg.workspace.jobs import Ended, Job, Post
 from napari_instseg.workspace.project import Project
 from napari_instseg.workspace.status import Pace
-from napari_instseg.workspace.torch_import import import_torch, import_training, no_collection
+from napari_instseg.workspace.torch_import import import_torch, import_training
 
 State = Literal["idle", "running", "paused", "to judge"]
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,7 +36,7 @@ def import_torch() -> None:
 
 
 def import_training() -> None:
-    """Import what training needs of torch, without triton; call `import_torch` first.
+    """Import what training needs, without triton; call `import_torch` first.
 
     Torch's optimisers import its compiler, and that imports triton where it is installed. Triton brings an LLVM of its
     own, which crashes the program where the window is drawn by Mesa's, such as without a GPU. Nothing is compiled here.
@@ -51,6 +48,7 @@ def import_training() -> None:
         sys.modules["triton"] = None  # type: ignore[assignment]  # an import of it now fails, as if it were not there
     try:
         import_module("torch._dynamo")
+        import_module("monai.transforms")
     finally:
         if absent:
             del sys.modules["triton"]
@@ -69,15 +67,3 @@ def _load_libraries() -> None:
         path = Path(spec.origin).parent / "lib" / f"lib{name}.so"
         if path.is_file():
             load(os.fsencode(path), os.RTLD_LAZY | (os.RTLD_GLOBAL if name == "torch_global_deps" else 0))
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Put off the collection of garbage, which takes Python's lock for long where large packages are imported."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -79,7 +79,7 @@ def measure(steps: int, project: Path, *, moving: bool) -> dict[str, list[float]
     dock.retrain._start.click()
 
     def phase() -> str | None:
-        if not retraining.running:
+        if dock.retrainer.idle:
             return None
         if not retraining.step:
             return "begin: imports, scores before"

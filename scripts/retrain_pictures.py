@@ -77,7 +77,7 @@ class Tutorial:
         retraining = dock.retrainer.retraining
         wait(lambda: retraining.step >= steps * 2 // 3 or retraining.state == "to judge")
         self._take("retrain-3-learning", "Retrain")
-        wait(lambda: retraining.state == "to judge")
+        wait(lambda: retraining.state == "to judge" and dock.retrainer.idle)
         print(retraining.version.words, flush=True)
         self._take("retrain-4-judge", "Retrain", last=section._back)
         section._keep.click()

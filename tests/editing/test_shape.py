@@ -85,6 +85,17 @@ def test_draw_fills_the_outline_and_spares_kept_objects(labels):
             draw(labels, bad, 11)
 
 
+def test_a_kept_object_that_is_drawn_around_again_gets_the_new_outline(labels):
+    wider = draw(labels, [(8, 8), (8, 31), (31, 31), (31, 8)], 11, keep={3, 5}).apply(labels)
+    assert 11 not in wider
+    assert (wider[9:31, 9:31] == 3).all()
+    np.testing.assert_array_equal(wider == 5, labels == 5)
+    part = draw(labels, [(12, 12), (12, 16), (28, 16), (28, 12)], 11, keep={5}).apply(labels)
+    assert (part[13:28, 13:16] == 11).all()
+    with pytest.raises(InputError, match="accepted objects"):  # a small part of one is not drawn anew
+        draw(labels, [(12, 12), (12, 16), (28, 16), (28, 12)], 11, keep={3})
+
+
 def test_draw_in_a_volume_is_in_one_slice_of_it(labels):
     volume = np.repeat(labels[None], 4, 0)
     after = draw(volume, [(2, 52, 5), (2, 52, 20), (2, 58, 20), (2, 58, 5)], 11).apply(volume)

@@ -97,7 +97,7 @@ def correct_three(work):
 
 def wait_for(work, state):
     work.qtbot.waitUntil(lambda: work.retraining.state == state, timeout=LONG_S * 1000)
-    work.qtbot.wait(50)
+    work.qtbot.waitUntil(lambda: work.dock.retrainer.idle or work.retraining.running, timeout=LONG_S * 1000)
 
 
 @pytest.mark.timeout(2000)

@@ -107,6 +107,8 @@ def fill(labels: Labels, label: int) -> Change:
 def draw(labels: Labels, outline: Sequence[Sequence[float]], label: int, keep: Collection[int] = ()) -> Change:
     """Make what an outline encloses an object.
 
+    In an image (Y, X), a kept object that is most of what is enclosed, with most of its pixels, gets this outline.
+
     Parameters
     ----------
     labels : int32 array (Y, X) or (Z, Y, X)
@@ -115,7 +117,7 @@ def draw(labels: Labels, outline: Sequence[Sequence[float]], label: int, keep: C
     label : int
         The new object's id.
     keep : collection of int
-        Ids of objects that stay as they are.
+        Ids of objects that yield nothing to a new one.
 
     Raises
     ------
@@ -126,8 +128,17 @@ def draw(labels: Labels, outline: Sequence[Sequence[float]], label: int, keep: C
     inside, depth = enclosed(points, labels.shape)
     box = box_of(inside)
     if labels.ndim == 2:
-        return place(labels, box, inside[box], label, keep)
+        return place(labels, box, inside[box], _drawn_anew(labels, inside, keep) or label, keep)
     return place(labels, (slice(depth, depth + 1), *box), inside[box][None], label, keep)
+
+
+def _drawn_anew(labels: Labels, inside: npt.NDArray[np.bool_], ids: Collection[int]) -> int:
+    """Give the object, of these ids, that has most of its pixels inside and is most of what is there; else 0."""
+    found, counts = np.unique(labels[inside], return_counts=True)
+    most = int(counts.argmax())
+    label, shared = int(found[most]), 2 * int(counts[most])
+    same = label in ids and shared > np.count_nonzero(inside) and shared > np.count_nonzero(labels == label)
+    return label if same else 0
 
 
 def enclosed(points: npt.NDArray[Any], shape: tuple[int, ...]) -> tuple[npt.NDArray[np.bool_], int]:

@@ -100,11 +100,11 @@ def score(model: Model, planes: Sequence[Plane], part: str, device: str) -> Gene
     order = np.argsort(counts, kind="stable")[::-1][:MOST_PLANES]
     pairs: list[tuple[Array, Array]] = []
     for done, number in enumerate(sorted(order)):
-        yield Progress(done, len(order), "images to judge by")
+        yield Progress(done, len(order), "images scored")
         plane = chosen[number]
         found = model.segment(plane.image, axes=plane.axes, diameter=plane.diameter, device=device)
         pairs.append(settle_unknown(getattr(plane, part), found.labels))
-    yield Progress(len(order), len(order), "images to judge by")
+    yield Progress(len(order), len(order), "images scored")
     return evaluate_labels(pairs) if pairs else None
 
 

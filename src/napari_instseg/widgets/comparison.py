@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_instseg.widgets.layers import MARK
 from napari_instseg.workspace.compare import Comparison
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Labels, Layer
 
+STEP_MS = 20
+"""Between two steps, in which the window answers and draws."""
 NAMES = ("before", "after", "changed")
 CHANGED_COLORS = {None: "transparent", 0: "transparent", 1: "#e0524f", 2: "#3fbf6a", 3: "#e8b84c"}
 """Of an object that is gone, new, of another shape."""
@@ -30,10 +35,16 @@ class ComparisonLayers:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._own: list[Labels] = []
+        self._steps: list[Callable[[], None]] = []
+        self._timer = QTimer(interval=STEP_MS)
+        self._timer.timeout.connect(self._step)
         self._hidden: list[Layer] = []
 
     def show(self, comparison: Comparison) -> None:
-        """Show before and after as outlines, and fill what changed, in the place of the image."""
+        """Show before and after as outlines, and fill what changed, in the place of the image.
+
+        One layer at each turn of the event loop, since each takes napari most of 100 ms to make.
+        """
         self.clear()
         # made with its own colours: napari then and now draws with a texture that is gone when they are changed later
         looks: list[dict[str, Any]] = [
@@ -42,28 +53,52 @@ class ComparisonLayers:
             {"opacity": 0.5, "colormap": _changed_colormap()},
         ]
         shown = (comparison.before, comparison.after, comparison.changed)
-        for name, labels, look in zip(NAMES, shown, looks, strict=True):
-            self._own.append(
-                self._viewer.add_labels(
-                    _in_stack(comparison, labels),
-                    name=f"{comparison.source.name} {name}",
-                    metadata={MARK: f"comparison {name}"},
-                    **_placed(comparison),
-                    **look,
-                )
-            )
-        before, after, _ = self._own
-        before.contour = after.contour = 1
+        self._steps = [self._hide_others]
+        self._steps += [partial(self._add, comparison, *each) for each in zip(NAMES, shown, looks, strict=True)]
+        self._steps += [self._choose_after]
+        self._timer.start()
+
+    @property
+    def idle(self) -> bool:
+        """Whether all layers that were asked for are there."""
+        return not self._steps
+
+    def stop(self) -> None:
+        """Make no more layers."""
+        self._timer.stop()
+        self._steps = []
+
+    def _step(self) -> None:
+        self._steps.pop(0)()
+        if not self._steps:
+            self._timer.stop()
+
+    def _hide_others(self) -> None:
         # below what changed, the objects as they are would be one more colour on everything
-        self._hidden = [
-            each for each in self._viewer.layers if _is_ours(each) and each.visible and each not in self._own
-        ]
+        self._hidden = [layer for layer in self._viewer.layers if _is_ours(layer) and layer.visible]
         for layer in self._hidden:
             layer.visible = False
-        self._viewer.layers.selection.active = after
+
+    def _add(self, comparison: Comparison, name: str, labels: Any, look: dict[str, Any]) -> None:
+        layer = self._viewer.add_labels(
+            _in_stack(comparison, labels),
+            name=f"{comparison.source.name} {name}",
+            metadata={MARK: f"comparison {name}"},
+            **_placed(comparison),
+            **look,
+        )
+        if "colormap" not in look:
+            layer.contour = 1
+        self._own.append(layer)
+
+    def _choose_after(self) -> None:
+        after = self._own[NAMES.index("after")]
+        if after in self._viewer.layers:
+            self._viewer.layers.selection.active = after
 
     def clear(self) -> None:
         """Remove the layers, as far as they are still there, and show again what they hid."""
+        self.stop()
         there = [layer for layer in self._hidden if layer in self._viewer.layers]
         for layer in there:
             layer.visible = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QWidget
 
@@ -14,13 +14,18 @@ COLORS = ("#4c9be8", "#e8894c", "#5fb56b", "#c76fc7", "#c9b33f", "#6fc7c2")
 SCORES = {"mean_ap": "held out", "old_mean_ap": "old kind"}
 POINTS = 300
 """Points of a curve that are drawn; of longer ones, means."""
-HEIGHT = 150
+HEIGHT = 180
+LINE = 14
+"""Height of a line of the legend."""
 
 Curve = list[tuple[int, float]]
 
 
 class Curves(QWidget):
     """Two panels of curves over the steps; it takes no room while there is nothing to draw."""
+
+    appeared = Signal()
+    """There is something to draw now."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +56,9 @@ class Curves(QWidget):
             curve = kind.setdefault(name, [])
             if math.isfinite(value) and (not curve or step > curve[-1][0]):
                 curve.append((step, value))
-        self.show()
+        if self.isHidden():
+            self.show()
+            self.appeared.emit()
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -82,18 +89,21 @@ class Curves(QWidget):
         font = painter.font()
         font.setPointSizeF(8)
         painter.setFont(font)
-        painter.setPen(QPen(ink, 0.5))
-        painter.drawRect(box.adjusted(0.5, 14, -1.5, -0.5))
         values = [value for curve in curves.values() for _, value in curve]
         low, high = limits or (min(values, default=0.0), max(values, default=1.0))
-        plot = box.adjusted(3, 17, -4, -4)
         words = [(title, ink)]
         for number, (name, curve) in enumerate(curves.items()):
+            if curve:
+                shown = f"{curve[-1][1]:.2f}" if limits else f"{math.exp(curve[-1][1]):.3g}"
+                words.append((f"{name} {shown}", QColor(COLORS[number % len(COLORS)])))
+        frame = box.adjusted(0.5, _write(painter, box, words), -1.5, -0.5)
+        plot = frame.adjusted(3, 3, -3, -3)
+        painter.setPen(QPen(ink, 0.5))
+        painter.drawRect(frame)
+        for number, curve in enumerate(curves.values()):
             color = QColor(COLORS[number % len(COLORS)])
             if not curve:
                 continue
-            shown = f"{curve[-1][1]:.2f}" if limits else f"{math.exp(curve[-1][1]):.3g}"
-            words.append((f"{name} {shown}", color))
             points = [
                 QPointF(
                     plot.left() + plot.width() * step / max(last, 1),
@@ -105,11 +115,20 @@ class Curves(QWidget):
             painter.drawPolyline(QPolygonF(points))
             for point in points if limits else ():
                 painter.drawEllipse(point, 1.5, 1.5)
-        at = box.left()
-        for text, color in words:
-            painter.setPen(color)
-            painter.drawText(QRectF(at, box.top(), box.right() - at, 14), Qt.AlignmentFlag.AlignLeft, text)
-            at += painter.fontMetrics().horizontalAdvance(text) + 10
+
+
+def _write(painter: QPainter, box: QRectF, words: list[tuple[str, QColor]]) -> int:
+    """Write words beside each other, in as many lines as they need, and give the height of these."""
+    at, top = 0, 0
+    for text, color in words:
+        width = painter.fontMetrics().horizontalAdvance(text)
+        if at and at + width > box.width():
+            at, top = 0, top + LINE
+        painter.setPen(color)
+        place = QRectF(box.left() + at, box.top() + top, box.width() - at, LINE)
+        painter.drawText(place, Qt.AlignmentFlag.AlignLeft, text)
+        at += width + 10
+    return top + LINE
 
 
 def _thinned(curve: Curve) -> Curve:

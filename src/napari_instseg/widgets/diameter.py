@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtGui import QFocusEvent
 from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QWidget
 
 from napari_instseg.widgets.layers import MARK
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from napari.layers import Image, Shapes
 
 EXAMPLE = "example object"
+
+
+class _SizeBox(QDoubleSpinBox):
+    """A number box whose text is selected by a click, so that a number typed then replaces the words for 0, too."""
+
+    def focusInEvent(self, event: QFocusEvent | None) -> None:
+        super().focusInEvent(event)
+        QTimer.singleShot(0, self.selectAll)  # after the click, which would choose nothing
 
 
 class DiameterChoice(QWidget):
@@ -35,7 +44,7 @@ class DiameterChoice(QWidget):
         self._micrometres: float | None = None
         self._image: Image | None = None
         self._shapes: Shapes | None = None
-        self._box = QDoubleSpinBox()
+        self._box = _SizeBox()
         self._box.setRange(0, 10_000)
         self._box.setDecimals(1)
         self._box.setSpecialValueText("as the model's")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 from napari_instseg.widgets.correct import CorrectSection
@@ -15,7 +15,7 @@ from napari_instseg.widgets.corrector import Corrector
 from napari_instseg.widgets.explorer import Explorer
 from napari_instseg.widgets.export import ExportSection
 from napari_instseg.widgets.keys import Keys
-from napari_instseg.widgets.layers import OwnLayers
+from napari_instseg.widgets.layers import OwnLayers, load_labels
 from napari_instseg.widgets.look import LookSection
 from napari_instseg.widgets.parts import SPACE, Section, column
 from napari_instseg.widgets.posting import Poster
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 WIDTH = 320
+LAID_OUT_MS = 50
+"""Until what came up has its place."""
 
 
 class SegmentDock(QWidget):
@@ -50,7 +52,7 @@ class SegmentDock(QWidget):
         # napari hands plugins a proxy that wraps each layer anew, so that one could not be told from another
         napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         post = Poster(self)
-        self.controller = controller = Controller(post, presets)
+        self.controller = controller = Controller(post, presets, load_labels)
         self.layers = OwnLayers(napari_viewer, lambda text: controller.say(text, "warning"))
         self.segment = SegmentSection(napari_viewer)
         self.tune = TuneSection(napari_viewer)
@@ -59,6 +61,7 @@ class SegmentDock(QWidget):
         self.correct = CorrectSection()
         self.retrain = RetrainSection()
         self.export = ExportSection()
+        self._has_found = False
         self.keys = Keys(self)
         self.status = StatusLine()
         self._tune_section = Section("Tune", self.tune, opened=False)
@@ -104,6 +107,9 @@ class SegmentDock(QWidget):
         )
         inner.layout().addStretch(1)
         scroll = QScrollArea()
+        laid_out = QTimer(self, singleShot=True, interval=LAID_OUT_MS)
+        laid_out.timeout.connect(lambda: scroll.ensureWidgetVisible(self.retrain.newest))
+        self.retrain.came_up.connect(laid_out.start)
         scroll.setWidget(inner)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -191,8 +197,10 @@ class SegmentDock(QWidget):
         if plane.index != self.controller.workspace.index:
             return
         if not plane.asked:
-            self._tune_section.open()
-            self._export_section.open()
+            if not self._has_found:  # later they stay as the user folded them
+                self._has_found = True
+                self._tune_section.open()
+                self._export_section.open()
             self._show_ready()
 
     def _export(self, paths: dict[Any, Path]) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BY_NAME = {action.name: action for action in ACTIONS}
 STROKES = ("split", "merge", "draw")
 """Tools that are drawn with, so that dragging does not pan."""
+PREVIEWING = ("grow", *STROKES)
 AFTER_DRAWING_MS = 100
 """Until the canvas has drawn itself without a layer that was hidden."""
 LINE_PX = 3.0
@@ -139,6 +140,9 @@ class EditTools(QObject):
         layer.bind_key("Escape", lambda _: self.put_down(), overwrite=True)
         layer.bind_key("Space", self._pan_meanwhile, overwrite=True)
         self.tool_changed.emit(name)
+        if name in PREVIEWING:
+            # now, since making the layer takes so long that the beginning of a stroke would be missed
+            self._show(np.zeros((1,) * layer.ndim, np.uint8), (), ())
         if name == "grow" and self._position is not None:
             self._show_growth(self._position)
 
@@ -351,9 +355,9 @@ class EditTools(QObject):
             self._previewed = None
 
     def _drop(self, results: Results) -> None:
-        """Remove the layer of a preview, unless it shows something again."""
+        """Remove the layer of a preview, unless it shows something again or soon will."""
         layer = self._layers.find(results, PREVIEW)
-        if layer is not None and not layer.visible:
+        if layer is not None and not layer.visible and self.tool not in PREVIEWING:
             self._layers.hide_view(results, PREVIEW)
 
 

@@ -31,6 +31,8 @@ class RetrainSection(QWidget):
     kept_both = Signal()
     rolled_back = Signal()
     compare_asked = Signal()
+    came_up = Signal()
+    """Curves or a verdict are shown, which may be out of sight; see `newest`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,6 +85,7 @@ class RetrainSection(QWidget):
                 Section("Advanced", self.form, opened=False),
             )
         )
+        self._state: State = "idle"
         self._connect()
         self._choose_unit("minutes")
         self.show_state("idle", "", None)
@@ -99,6 +102,7 @@ class RetrainSection(QWidget):
             (self._compare, self.compare_asked),
         ):
             made.clicked.connect(signal)
+        self.curves.appeared.connect(self.came_up)
         self._unit.chosen.connect(self._choose_unit)
         self.form.changed.connect(self._change)
 
@@ -114,6 +118,11 @@ class RetrainSection(QWidget):
         """Where to learn."""
         return str(self._device.values[self._device.currentIndex()])
 
+    @property
+    def newest(self) -> QWidget:
+        """The foot of what came up last."""
+        return self._compare if self._state == "to judge" else self._told
+
     def set_length(self, length: Length) -> None:
         """Show another time to learn."""
         unit = "minutes" if length.steps is None else "steps"
@@ -124,6 +133,9 @@ class RetrainSection(QWidget):
     def show_state(self, state: State, obstacle: str, version: VersionSpec | None) -> None:
         """Show what can be done now."""
         running, paused, judged = state == "running", state == "paused", state == "to judge"
+        before, self._state = self._state, state
+        if judged and state != before:
+            self.came_up.emit()
         allow(self._start, obstacle, START_HELP)
         self._start.setVisible(state == "idle")
         self._pause.setVisible(running)

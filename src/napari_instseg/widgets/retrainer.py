@@ -71,11 +71,13 @@ class Retrainer(QObject):
     @property
     def idle(self) -> bool:
         """Whether nothing learns and all is saved."""
-        return not self.retraining.running and (self.project is None or self.project.idle)
+        saved = self.project is None or self.project.idle
+        return saved and not self.retraining.running and self._layers.idle
 
     def release(self) -> None:
         """Stop learning, so that it can go on later, and close the project."""
         self.retraining.close()
+        self._layers.stop()
         if self.project is not None:
             self.project.close()
             self.project = None
@@ -263,8 +265,7 @@ class Retrainer(QObject):
         if project is None:
             self._section.project.say("A project keeps your corrections and the models made from them.")
         else:
-            number = len(examples)
-            self._section.project.say(f"{project.folder}: {number} example{'s' * (number != 1)}.")
+            self._section.project.say(_words_on(project))
         self._show_state()
 
     def _show_saved(self, waiting: int, problem: str) -> None:
@@ -272,8 +273,7 @@ class Retrainer(QObject):
             self._section.project.say(f"NOT SAVED: {problem}", "error")
             self._controller.fail(problem)
         elif not waiting and self.project is not None:
-            number = len(self.project.spec.examples)
-            self._section.project.say(f"{self.project.folder}: {number} example{'s' * (number != 1)}, all saved.")
+            self._section.project.say(f"{_words_on(self.project)} All is saved.")
 
     def _show_state(self) -> None:
         retraining = self.retraining
@@ -307,3 +307,10 @@ class Retrainer(QObject):
                 self._fail(str(error))
 
         return tell
+
+
+def _words_on(project: Project) -> str:
+    number = len(project.spec.examples)
+    if not number:
+        return f"{project.folder}: nothing yet. Correct or accept objects of an image, and it is an example."
+    return f"{project.folder}: {number} example{'s' * (number != 1)}."

@@ -29,9 +29,9 @@ class Comparison:
         The image and the plane of it; see `Source`.
     before, after : int32 arrays (*S)
         Objects that are the same have the same id in both.
-    changed : int32 array (*S)
-        Of what is not the same: 1 where only the old model finds an object, 2 where only the new one does, 3 where
-        both find one but another.
+    changed : uint8 array (*S)
+        Whole objects that are not the same: 1 in one that is gone, 2 in one that is new, 3 in the new shape of one
+        that has another.
     lost, gained, reshaped : int
         Number of such objects.
     """
@@ -41,7 +41,7 @@ class Comparison:
     index: Index
     before: Labels
     after: Labels
-    changed: Labels
+    changed: npt.NDArray[np.uint8]
     lost: int
     gained: int
     reshaped: int
@@ -102,11 +102,7 @@ def find_changes(order: CompareOrder, before: Labels, after: Labels) -> Comparis
         ids[id_] = partner.get(id_, fresh)
         fresh += id_ not in partner
     renamed = ids[after]
-    kept = list(partner.values())
-    old_only = (before > 0) & ~np.isin(before, kept)
-    new_only = (renamed > 0) & ~np.isin(renamed, kept)
-    changed = (old_only + 2 * new_only).astype(np.int32)
-    gone = set(table.true_ids.tolist()) - set(kept)
+    gone = set(table.true_ids.tolist()) - set(partner.values())
     came = set(table.pred_ids.tolist()) - set(partner)
     # an object that shares half of its pixels with one of the other side is one that has another shape
     half = table.intersection * 2 >= np.minimum(table.true_areas[table.true_index], table.pred_areas[table.pred_index])
@@ -120,6 +116,9 @@ def find_changes(order: CompareOrder, before: Labels, after: Labels) -> Comparis
         for i, j in zip(table.true_index[half], table.pred_index[half], strict=True)
         if int(table.true_ids[i]) in gone and int(table.pred_ids[j]) in came
     }
+    changed = np.zeros(before.shape, np.uint8)
+    for number, labels, which in ((1, before, gone - reshaped), (2, after, came - taken), (3, after, taken)):
+        changed[np.isin(labels, list(which))] = number
     return Comparison(
         order.source,
         order.reading,

@@ -97,8 +97,9 @@ class Pace:
         words.append(f"{progress.done} of {progress.total} {progress.what}")
         done = self._before + progress.done
         if done and elapsed > 0:
-            rate = done / elapsed
-            words.append(f"{rate:.{0 if rate >= 10 else 1}f} {progress.what}/s")
+            if progress.what != "seconds":
+                rate = done / elapsed
+                words.append(f"{rate:.{0 if rate >= 10 else 1}f} {progress.what}/s")
             if 0 < fraction < 1:
                 words.append(f"{in_time(elapsed * (1 - fraction) / fraction)} left")
         return fraction, ", ".join(words)

@@ -33,7 +33,7 @@ class Comparison:
         Whole objects that are not the same: 1 in one that is gone, 2 in one that is new, 3 in the new shape of one
         that has another.
     lost, gained, reshaped : int
-        Number of such objects.
+        Number of such objects; of the last those of the new model.
     """
 
     source: Source
@@ -128,5 +128,5 @@ def find_changes(order: CompareOrder, before: Labels, after: Labels) -> Comparis
         changed,
         len(gone - reshaped),
         len(came - taken),
-        len(reshaped),
+        len(taken),
     )

@@ -96,10 +96,9 @@ class Pace:
         words = [f"image {self._image + 1} of {self._images}"] if self._images > 1 else []
         words.append(f"{progress.done} of {progress.total} {progress.what}")
         done = self._before + progress.done
-        if done and elapsed > 0:
-            if progress.what != "seconds":
-                rate = done / elapsed
-                words.append(f"{rate:.{0 if rate >= 10 else 1}f} {progress.what}/s")
+        if done and elapsed > 0 and progress.what != "seconds":  # which say themselves how many are left
+            rate = done / elapsed
+            words.append(f"{rate:.{0 if rate >= 10 else 1}f} {progress.what}/s")
             if 0 < fraction < 1:
                 words.append(f"{in_time(elapsed * (1 - fraction) / fraction)} left")
         return fraction, ", ".join(words)

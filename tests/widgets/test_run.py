@@ -1,6 +1,7 @@
 """The main job in a real viewer: open an image, choose a model, run, look at the objects."""
 
 import sys
+import threading
 import time
 
 import numpy as np
@@ -242,3 +243,23 @@ def test_the_diameter_is_that_of_the_disk_with_the_area_of_the_shape():
     assert diameter_of(box, "ellipse") == pytest.approx(20)
     assert diameter_of(box, "rectangle") == pytest.approx(2 * np.sqrt(400 / np.pi))
     assert diameter_of([[0, 0], [3, 4]], "line") == pytest.approx(5)
+
+
+def test_what_the_first_labels_layer_needs_is_loaded_in_the_thread_of_the_job(window, disks, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(window.controller, "_prepare", lambda: loaded.append(threading.current_thread().name))
+    window.viewer.add_image(disks()[0], name="cells")
+    window.run()
+    assert loaded == ["instseg-job"]
+
+
+def test_the_dashes_of_outlines_are_made_ahead():
+    from vispy.visuals.line import dash_atlas
+
+    from napari_instseg.widgets.layers import load_labels
+
+    dash_atlas._make_pattern.cache_clear()
+    load_labels.__wrapped__()
+    made = dash_atlas._make_pattern.cache_info().misses
+    dash_atlas.DashAtlas()
+    assert dash_atlas._make_pattern.cache_info().misses == made > 0

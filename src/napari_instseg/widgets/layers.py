@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -77,6 +79,22 @@ def pixel_at(layer: Layer, position: Sequence[float], results: Results) -> tuple
     stack = results.reading.stack_axes
     index = tuple(at for axis, at in zip(axes, place, strict=True) if axis in stack)
     return index, tuple(at for axis, at in zip(axes, place, strict=True) if axis not in stack)
+
+
+@cache
+def load_labels() -> None:
+    """Load what napari's first Labels layer needs, in any thread: a tenth of a second that the window's is spared.
+
+    A layer that no viewer shows is made for it and thrown away, and so are the dashes that its outlines may have.
+    """
+    from napari.layers import Labels
+
+    layer = Labels(np.zeros((4, 4), np.int32))
+    layer.colormap.map(layer.data)
+    with suppress(ImportError):
+        from vispy.visuals.line.dash_atlas import DashAtlas
+
+        DashAtlas()
 
 
 @dataclass(frozen=True)

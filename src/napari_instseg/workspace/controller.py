@@ -41,6 +41,8 @@ class Controller:
         See `Post`.
     presets : Path, optional
         Folder of the presets; the user's configuration folder if None.
+    prepare : callable
+        Loads what showing objects will need; called in the job's thread at every run.
     """
 
     found = Signal(Results, Plane)
@@ -54,14 +56,14 @@ class Controller:
     ready = Signal()
     """What can be done now is another."""
 
-    def __init__(self, post: Post, presets: Path | None = None) -> None:
+    def __init__(self, post: Post, presets: Path | None = None, prepare: Callable[[], None] = lambda: None) -> None:
         self.workspace = Workspace()
         self.results: Results | None = None
         self.look: Look | None = None
         self.suggested = ""
         self.models: dict[str, Any] = dict(specs())
         self._opened = Models()
-        self._post = post
+        self._post, self._prepare = post, prepare
         self._job: Job | None = None
         self._closed = False
         self._model_by_user = False
@@ -199,6 +201,7 @@ class Controller:
             workspace.channel,
             workspace.diameter,
             workspace.device,
+            self._prepare,
         )
         pace = Pace(len(indices))
         self.advised.emit(None)

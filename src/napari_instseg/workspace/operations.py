@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,8 @@ class Order:
         To decode with.
     channel, diameter, device
         See `Workspace`.
+    prepare : callable
+        Loads what else will be needed, such as to show the objects; called when PyTorch is there.
     """
 
     results: Results
@@ -59,6 +61,7 @@ class Order:
     channel: int | None = None
     diameter: float | None = None
     device: str = "auto"
+    prepare: Callable[[], None] = lambda: None
 
 
 class Models:
@@ -94,6 +97,7 @@ def segment(order: Order, models: Models) -> Generator[Event | Found | Device | 
     with no_collection():
         import_torch()
         model = models.open(order.model)
+        order.prepare()
     device = choose_device(order.device)
     yield device
     for index in order.indices:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from napari_instseg.data.augment import Augmentation
 from napari_instseg.data.pairs import Pair
@@ -28,6 +29,8 @@ class Material:
     intended_use: str
     diameter: float = 0.0
     """Typical object diameter that images are rescaled to, in pixels; 0 leaves them."""
+    patch: int = 256
+    """Side of the crops in pixels."""
     margin: int = 12
     """Objects nearer than this should differ in colour, in pixels."""
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -76,6 +79,27 @@ def cells(folder: Path) -> Material:
 
 def shapes(folder: Path) -> Material:
     """Leaf rosettes, worms and bacteria: a folder each that `instseg simulate` wrote; the last tenth is held out."""
+    return _simulated(
+        folder,
+        title="Leaf rosettes, worms and bacteria",
+        intended_use="Leaves of a rosette, worms in bright field or as a binary foreground, rod bacteria; a start for "
+        "retraining on images of one's own rather than a finished tool: it has seen no real image.",
+    )
+
+
+def leaves(folder: Path) -> Material:
+    """Leaf rosettes alone, seen at half their size: a folder of folders, as for `shapes`."""
+    return _simulated(
+        folder,
+        title="Leaf rosettes",
+        intended_use="Leaves of a rosette from above, in colour, 30 to 90 px across; the image is seen at half its "
+        "size. A start for retraining on images of one's own: it has seen no real image.",
+        diameter=22,
+        patch=192,
+    )
+
+
+def _simulated(folder: Path, **about: Any) -> Material:
     learnt, chosen, held_out = [], [], {}
     for kind in sorted(path for path in folder.iterdir() if path.is_dir()):
         pairs = sorted(open_pairs(kind), key=lambda pair: pair.name)
@@ -87,17 +111,20 @@ def shapes(folder: Path) -> Material:
         learnt,
         chosen,
         held_out,
-        title="Leaf rosettes, worms and bacteria",
         data=f"simulated by this package: {len(learnt)} images",
         licence="BSD-3-Clause",
-        intended_use="Leaves of a rosette, worms in bright field or as a binary foreground, rod bacteria; a start for "
-        "retraining on images of one's own rather than a finished tool: it has seen no real image.",
         margin=20,
         augmentation=Augmentation(scale=0.2, elastic=0, intensity=0.1, noise=0.05, blur=0.7),
+        **about,
     )
 
 
-MATERIALS: Mapping[str, Callable[[Path], Material]] = {"nuclei": nuclei, "cells": cells, "shapes": shapes}
+MATERIALS: Mapping[str, Callable[[Path], Material]] = {
+    "nuclei": nuclei,
+    "cells": cells,
+    "leaves": leaves,
+    "shapes": shapes,
+}
 
 
 def _split(folder: Path) -> tuple[list[Pair], list[Pair], list[Pair]]:

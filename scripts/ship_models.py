@@ -39,7 +39,13 @@ OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "coloring": {"min_size": SIZES, "foreground": ("threshold",), "merge_alike": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)},
     "discriminative": {"min_size": SIZES, "bandwidth": (0.7, 1.0, 1.5), "merge_alike": (1.5, 1.75, 2.0, 2.25, 2.5)},
     "semiconv": {"min_size": SIZES, "bandwidth": (0.7, 1.0), "merge_alike": (0.3, 0.4, 0.5, 0.6, 0.7)},
-    "metric": {"min_size": SIZES, "merge_alike": (0.0, 0.5, 1.0, 1.5)},
+    "metric": {
+        "min_size": (30,),
+        "n_seeds": (100, 300),
+        "own_threshold": (False,),
+        "similarity": (0.15, 0.25, 0.35),
+        "merge_alike": (0.75, 1.0, 1.25, 1.5),
+    },
     "clusternet": {"min_size": SIZES},
     "semiconv_rcnn": {"min_size": SIZES, "min_score": (0.3, 0.5, 0.7)},
 }

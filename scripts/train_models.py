@@ -33,6 +33,8 @@ NETWORKS = {
     "clusternet": {**TRUNK, "dimensions": 16},
 }
 """Network parameters of methods other than the trunk's own."""
+CLUSTERNET_SCALE = 12.0
+"""Of an embedding that clusternet begins with: by so much its margin is wider than that of the trunk."""
 BATCH = {"semiconv_rcnn": 4}
 """Crops per step, where the usual number takes too long."""
 
@@ -44,7 +46,8 @@ def make_recipe(method: str, material: Material, steps: int, learning_rate: floa
         values["loss"] = {**JOINT_LOSS, "margin": material.margin}
         values["decode"] = {"bandwidth": 1.0, "merge_alike": 1.5}
     if method == "metric":
-        values["loss"] = {"samples": 4}  # of its two losses, time is proportional to this
+        # of its two losses, time is proportional to the samples; the embedding begins near what it is to be
+        values["loss"] = {"samples": 4, "seed_ramp": 0.1, "seed_weight": 0.5}
     values["network"] = NETWORKS.get(method, TRUNK)
     found = get_method(method)
     return Recipe(
@@ -59,15 +62,17 @@ def make_recipe(method: str, material: Material, steps: int, learning_rate: floa
             ema_decay=0.997,
             validate_every=600,
             diameter=material.diameter,
+            patch_size=material.patch,
         ),
         augmentation=material.augmentation,
     )
 
 
-def start_from(names: Sequence[str], network: Any) -> dict[str, torch.Tensor]:
-    """Take over the trunk of earlier models, and of their heads those that this network has by name and size.
+def start_from(names: Sequence[str], network: Any, scale: float = 1.0) -> dict[str, torch.Tensor]:
+    """Take over the trunk of earlier models, and of their heads those that this network has by name.
 
-    Some methods wrap the network and name its weights ``network.*``; both names are given.
+    A head that is wider than before has the earlier channels and others near zero; an embedding is taken times
+    `scale`. Some methods wrap the network and name its weights ``network.*``; both names are given.
     """
     models = [load_model(name) for name in names]
     weights = dict(_inner(models[0].network).state_dict())
@@ -76,10 +81,11 @@ def start_from(names: Sequence[str], network: Any) -> dict[str, torch.Tensor]:
         for model in models:
             for name, block in _heads(_inner(model.network), kind).items():
                 name = "displacement" if model.spec.method == "semiconv" and name == "embedding" else name
-                if name == "colors" and name in blocks:
-                    blocks[name][-len(block) :] = block  # a shipped one has no background of its own, the first here
-                elif name in blocks and blocks[name].shape == block.shape:
-                    blocks[name] = block
+                if name in blocks:
+                    # a shipped coloring model has no colour of the background, which is the first of a joint one
+                    first = len(blocks[name]) - len(block) if name == "colors" else 0
+                    blocks[name] *= 0.1
+                    blocks[name][first : first + len(block)] = block * (scale if name == "embedding" else 1)
         weights[f"head.{kind}"] = torch.cat(list(blocks.values()))
     return {**weights, **{f"network.{key}": value for key, value in weights.items()}}
 
@@ -99,7 +105,9 @@ def main(args: argparse.Namespace) -> None:
     """Train, printing the mean of every loss term every 50 steps."""
     material = MATERIALS[args.material](args.data)
     recipe = make_recipe(args.method, material, args.steps, args.learning_rate)
-    start = start_from(args.start, recipe.method.build(recipe.network, 1, 2, 0)) if args.start else None
+    # the margins of clusternet are wider
+    scale = CLUSTERNET_SCALE if args.method == "clusternet" else 1.0
+    start = start_from(args.start, recipe.method.build(recipe.network, 1, 2, 0), scale) if args.start else None
     began, sums, seen = time.monotonic(), {}, 0
     for event in train(recipe, material.learnt, material.chosen, args.out, resume=args.resume, start=start):
         if isinstance(event, Message):

@@ -23,17 +23,77 @@ def single_linkage_tree(points: Points, min_samples: int) -> npt.NDArray[np.floa
     float64 array (n - 1, 4)
         The two nodes joined, their distance, and the number of points; empty for fewer than 2 points.
     """
-    from hdbscan import HDBSCAN
+    from scipy.spatial import cKDTree
 
     if len(points) < 2:
         return np.empty((0, 4))
+    points = points.astype(np.float64)
     neighbours = min(min_samples, len(points) - 1)
-    # n_jobs 1: its worker processes cost more than they save; prims_kdtree: exact, and the fastest at these sizes
-    model = HDBSCAN(min_cluster_size=2, min_samples=neighbours, algorithm="prims_kdtree", core_dist_n_jobs=1).fit(
-        points.astype(np.float64)
-    )
-    tree: npt.NDArray[np.float64] = model.single_linkage_tree_.to_numpy()
+    # of each point the first neighbour is itself
+    last = cKDTree(points).query(points, neighbours + 1)[1][:, -1]
+    # rounded as in `_spanning_tree`: ties are frequent, as many edges are as long as a core distance
+    core = sum(np.square(axis - axis[last]) for axis in points.T)
+    first, second, squared = _spanning_tree(np.ascontiguousarray(points.T), core)
+    distance = np.sqrt(squared)
+    order = np.argsort(distance)
+    tree: npt.NDArray[np.float64] = _link(first[order], second[order], distance[order])
     return tree
+
+
+@njit(nogil=True, cache=True)
+def _spanning_tree(points, core):  # type: ignore[no-untyped-def]
+    """Span points (D, n) by the least mutual reachability (Prim); give both ends and the square of each edge.
+
+    `core` are squares, too. Of points that are equally near the first is taken. Those that are not in the tree yet lie
+    side by side: the last takes the place of the one that is taken, so that no step goes through others.
+    """
+    dims, n = points.shape
+    outside, place, reach = np.arange(1, n), points[:, 1:].copy(), core[1:].copy()
+    best, nearest, distance = np.full(n - 1, np.inf), np.zeros(n - 1, np.int64), np.empty(n - 1)
+    first, second, squared = np.empty(n - 1, np.int64), np.empty(n - 1, np.int64), np.empty(n - 1)
+    newest, here, own = 0, points[:, 0].copy(), core[0]
+    for left in range(n - 1, 0, -1):
+        distance[:left] = 0
+        for d in range(dims):
+            for i in range(left):
+                difference = place[d, i] - here[d]
+                distance[i] += difference * difference
+        least, at = np.inf, 0
+        for i in range(left):
+            length = max(distance[i], reach[i], own)
+            if length < best[i]:
+                best[i], nearest[i] = length, newest
+            if best[i] < least or (best[i] == least and outside[i] < outside[at]):
+                least, at = best[i], i
+        edge, last = n - 1 - left, left - 1
+        first[edge], second[edge], squared[edge] = nearest[at], outside[at], least
+        newest, own = outside[at], reach[at]
+        here[:] = place[:, at]
+        place[:, at] = place[:, last]
+        outside[at], reach[at], best[at], nearest[at] = outside[last], reach[last], best[last], nearest[last]
+    return first, second, squared
+
+
+@njit(nogil=True, cache=True)
+def _link(first, second, distance):  # type: ignore[no-untyped-def]
+    """Join the ends of edges by rising distance; a point is a node below n, and row i makes node n + i."""
+    n = len(distance) + 1
+    tree = np.empty((n - 1, 4))
+    above, size = np.arange(2 * n - 1), np.ones(2 * n - 1)
+    for row in range(n - 1):
+        left, right = _top(above, first[row]), _top(above, second[row])
+        above[left] = above[right] = n + row
+        size[n + row] = size[left] + size[right]
+        tree[row, 0], tree[row, 1], tree[row, 2], tree[row, 3] = left, right, distance[row], size[n + row]
+    return tree
+
+
+@njit(nogil=True, cache=True)
+def _top(above, node):  # type: ignore[no-untyped-def]
+    while above[node] != node:
+        above[node] = above[above[node]]
+        node = above[node]
+    return node
 
 
 def cut_tree(tree: npt.NDArray[np.float64], min_cluster_size: int) -> npt.NDArray[np.int32]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QObject, QPoint, Qt
 from qtpy.QtWidgets import QStyle, QStyleOptionSlider
 
 from napari_instseg.core.params import Params, choice, flag, text, tunable
@@ -56,6 +56,33 @@ def test_fifty_moves_of_the_real_slider_end_with_the_labels_of_the_last_value(tu
     # the strict figure is measured by benchmarks/live.py; here the screen is drawn by a busy processor
     assert np.diff(stamps).max() < 5
     assert "after" in tuned.dock.tune._facts.text()
+
+
+class Events(QObject):
+    """Notes the types of events that reach a widget."""
+
+    def __init__(self, widget):
+        super().__init__(widget)
+        self.types = []
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched, event):
+        self.types.append(event.type())
+        return False
+
+
+def test_a_new_count_neither_lays_out_the_dock_nor_draws_boxes_anew(tuned, qtbot):
+    tuned.viewer.window.show()
+    tune, row = tuned.dock.tune, tuned.row("min_size")
+    qtbot.wait(200)
+    section, box = Events(tune), Events(row._box)
+    tune.show_outcome(12345, 0.123)
+    row.show_value(row._box.value())
+    qtbot.wait(100)
+    assert QEvent.Type.LayoutRequest not in section.types
+    assert QEvent.Type.Paint not in box.types
+    facts = tune._facts
+    assert facts.fontMetrics().horizontalAdvance(facts.text()) <= facts.width()
 
 
 def test_undo_redo_reset_and_presets(tuned):

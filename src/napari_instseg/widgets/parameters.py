@@ -89,9 +89,10 @@ class NumberRow(ParameterRow):
     def show_value(self, value: float) -> None:
         """Show a value without telling anyone."""
         for widget, shown in ((self._box, value), (self._slider, round(TICKS * share_of(self.parameter, value)))):
-            widget.blockSignals(True)
-            widget.setValue(shown)
-            widget.blockSignals(False)
+            if widget.value() != shown:  # else a box is drawn all the same
+                widget.blockSignals(True)
+                widget.setValue(shown)
+                widget.blockSignals(False)
         self._say_size(value)
         self.strip.show_value()
 

@@ -203,3 +203,22 @@ class FittingLabel(QLabel):
         super().__init__(text)
         self.setWordWrap(True)
         self.setMinimumWidth(40)
+
+
+class SteadyLabel(QLabel):
+    """A label of one line that keeps its size, so that a text that often changes does not lay out the dock anew.
+
+    Parameters
+    ----------
+    longest : str
+        The longest text that has to fit.
+    sheet : str
+        Its style.
+    """
+
+    def __init__(self, longest: str, sheet: str = "") -> None:
+        super().__init__()
+        self.setStyleSheet(sheet)
+        self.ensurePolished()
+        metrics = self.fontMetrics()
+        self.setFixedSize(metrics.horizontalAdvance(longest), metrics.lineSpacing())

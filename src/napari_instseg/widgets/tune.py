@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QVBoxLayout, QWidget
 
 from napari_instseg.core.params import Params
 from napari_instseg.widgets.parameters import ParameterForm
-from napari_instseg.widgets.parts import SPACE, Note, allow, button, calm_wheel, row
+from napari_instseg.widgets.parts import SPACE, Note, SteadyLabel, allow, button, calm_wheel, row
 from napari_instseg.widgets.sparkline import Sparkline
 from napari_instseg.widgets.truth import TruthChoice
 from napari_instseg.workspace.status import in_time
@@ -64,8 +64,7 @@ class TuneSection(QWidget):
         self._undo = button("↶", f"Undo the last change of a value\nKey: {UNDO_KEY}")
         self._redo = button("↷", f"Redo the change that was undone\nKey: {REDO_KEY}")
         self._reset = button("Reset", "Return to the model's own values; this can be undone.")
-        self._facts = QLabel()
-        self._facts.setStyleSheet("font-size: 9pt; color: gray;")
+        self._facts = SteadyLabel("88888 objects after 888 ms", "font-size: 9pt; color: gray;")
         self._times = Sparkline()
         self._times.setToolTip("Time from a change to the new objects on the screen, the last ones at the right.")
         self._fit = button("Fit to my objects", FIT_HELP)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from napari_instseg.inference.fit import Known
     from napari_instseg.inference.prediction import Prediction
 
-ASK_MS = 50
-"""Several reasons to compute strips within this time are one."""
+ASK_MS = 300
+"""Strips are computed when there was no reason to do so for this long: not between two moves of a slider."""
 
 
 class Tuner(QObject):

@@ -296,11 +296,12 @@ class _Run:
             "fine_tuning_steps": tuner.done,
             "fine_tuning": self.plan.words,
         }
-        scores = [
-            to_score(found, name)
-            for found, name in ((new, "held-out corrections"), (old, "stored images of the old kind"))
-            if found is not None
-        ]
+        scores = []
+        if new is not None:  # mostly so few that their number belongs to the score
+            count = int(new["true_objects"])
+            scores.append(to_score(new, f"{count} held-out correction{'s' * (count != 1)}"))
+        if old is not None:
+            scores.append(to_score(old, "stored images of the old kind"))
         diameter = self.values["diameter"] * self._scale
         if max(diameter / spec.diameter, spec.diameter / diameter) < OTHER_SIZE:
             diameter = spec.diameter

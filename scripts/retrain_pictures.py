@@ -132,7 +132,7 @@ class Tutorial:
                 QApplication.processEvents()
         picture = self.viewer.screenshot(canvas_only=False, flash=False)
         path = self.out / f"{name}.png"
-        Image.fromarray(np.asarray(picture)[..., :3]).quantize(128).save(path, optimize=True)
+        Image.fromarray(np.asarray(picture)[..., :3]).quantize(256, kmeans=1).save(path, optimize=True)
         print(f"{path.name}: {path.stat().st_size // 1024} kB", flush=True)
 
 

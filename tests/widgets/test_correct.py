@@ -235,6 +235,18 @@ def test_grow_shows_a_preview_that_the_wheel_changes_and_a_click_takes(work):
     assert work.hands.camera.zoom != zoom
 
 
+def test_the_layer_of_a_stroke_is_there_before_the_stroke_also_after_another_tool(work):
+    hands = work.hands
+    assert "cells preview" not in work.viewer.layers
+    hands.press(Qt.Key_W)
+    there = work.viewer.layers["cells preview"]
+    hands.press(Qt.Key_S)
+    work.qtbot.wait(200)  # longer than until the layer of a tool that was put down is removed
+    assert work.viewer.layers["cells preview"] is there
+    hands.press(Qt.Key_Escape)
+    work.qtbot.waitUntil(lambda: "cells preview" not in work.viewer.layers)
+
+
 def test_a_faint_object_that_was_missed_is_grown(work):
     work.hands.press(Qt.Key_G)
     work.hands.click(30, 140)

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
 
 def test_run_gives_the_objects_as_a_layer_in_the_place_of_its_image(window, disks):
@@ -234,6 +235,19 @@ def test_diameter_is_measured_from_a_drawn_ellipse(window, disks):
     assert "example object" not in window.viewer.layers
     choice._box.setValue(0)
     assert window.workspace.diameter is None
+
+
+def test_a_number_typed_after_a_click_replaces_the_words_for_none(window, disks):
+    window.viewer.window.show()
+    window.viewer.add_image(disks()[0], name="cells")
+    box = window.dock.segment.diameter._box
+    assert box.text() == "as the model's"
+    window.viewer.window._qt_window.activateWindow()
+    window.qtbot.mouseClick(box.lineEdit(), Qt.MouseButton.LeftButton)
+    window.qtbot.waitUntil(box.lineEdit().hasSelectedText)
+    window.qtbot.keyClicks(box, "50")
+    window.qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert window.workspace.diameter == 50
 
 
 def test_the_diameter_is_that_of_the_disk_with_the_area_of_the_shape():

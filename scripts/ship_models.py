@@ -6,6 +6,7 @@ Run as `python scripts/ship_models.py nuclei --data DSB2018 --trained OUT --out 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -34,20 +35,20 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 """Methods that a joint trunk is split into, and the heads that each keeps, in its own order."""
 OWN: Mapping[str, Mapping[str, Any]] = {"coloring": {"foreground_head": True}}
 """Network parameters that say which heads these are."""
-SIZES = (15, 30)
+SHARES = (0.05, 0.1)
+"""Smallest objects that are tried, of the area of a typical one."""
 OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
-    "coloring": {"min_size": SIZES, "foreground": ("threshold",), "merge_alike": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)},
-    "discriminative": {"min_size": SIZES, "bandwidth": (0.7, 1.0, 1.5), "merge_alike": (1.5, 1.75, 2.0, 2.25, 2.5)},
-    "semiconv": {"min_size": SIZES, "bandwidth": (0.7, 1.0), "merge_alike": (0.3, 0.4, 0.5, 0.6, 0.7)},
+    "coloring": {"foreground": ("threshold",), "merge_alike": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)},
+    "discriminative": {"bandwidth": (0.7, 1.0, 1.5), "merge_alike": (1.5, 1.75, 2.0, 2.25, 2.5)},
+    "semiconv": {"bandwidth": (0.7, 1.0), "merge_alike": (0.3, 0.4, 0.5, 0.6, 0.7)},
     "metric": {
-        "min_size": (30,),
         "n_seeds": (100, 300),
         "own_threshold": (False,),
         "similarity": (0.15, 0.25, 0.35),
         "merge_alike": (0.75, 1.0, 1.25, 1.5),
     },
-    "clusternet": {"min_size": SIZES},
-    "semiconv_rcnn": {"min_size": SIZES, "min_score": (0.3, 0.5, 0.7)},
+    "clusternet": {},
+    "semiconv_rcnn": {"min_score": (0.3, 0.5, 0.7)},
 }
 THRESHOLDS = {"foreground_threshold": (0.5, 0.4, 0.45, 0.55), "mask_threshold": (0.5, 0.4, 0.6)}
 """Decode parameters that are tried on the images to choose by, all combinations; then the method's own threshold."""
@@ -81,7 +82,12 @@ def choose_decode(model: Model, pairs: Sequence[Pair], diameter: float | None) -
 
     known = {parameter.name for parameter in get_method(model.spec.method).decode.parameters()}
     best: dict[str, Any] = {}
-    for options in (OPTIONS[model.spec.method], {name: THRESHOLDS[name] for name in THRESHOLDS.keys() & known}):
+    area = typical_diameter(example.labels for example in examples) ** 2 * math.pi / 4
+    sizes = {"min_size": [round(share * area) for share in SHARES]}
+    for options in (
+        {**sizes, **OPTIONS[model.spec.method]},
+        {name: THRESHOLDS[name] for name in THRESHOLDS.keys() & known},
+    ):
         combined = product(*options.values())
         best = max(({**best, **dict(zip(options, values, strict=True))} for values in combined), key=mean_ap)
     return best

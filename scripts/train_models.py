@@ -75,6 +75,8 @@ def start_from(names: Sequence[str], network: Any, scale: float = 1.0) -> dict[s
     `scale`. Some methods wrap the network and name its weights ``network.*``; both names are given.
     """
     models = [load_model(name) for name in names]
+    if not hasattr(_inner(network), "head"):  # a Mask R-CNN goes on from one of its own kind
+        return models[0].network.state_dict()
     weights = dict(_inner(models[0].network).state_dict())
     for kind in ("weight", "bias"):
         blocks = _heads(_inner(network), kind)

@@ -49,6 +49,7 @@ class Shot:
     """Of the Data Science Bowl, not a sample."""
 
 
+SMALL = (1000, 760)
 SHOTS = (
     Shot("window-nuclei", "nuclei", "discriminative-nuclei", changes={"min_size": 60}),
     Shot(
@@ -62,9 +63,17 @@ SHOTS = (
         views=("pca",),
         sections=("Segment", "Look"),
     ),
-    Shot("sample-coins", "coins", "discriminative-nuclei", (1000, 760), diameter=38),
-    Shot("sample-ihc", "ihc", "discriminative-nuclei", (1000, 760), diameter=10),
-    Shot("sample-nuclei-crowded", "nuclei-crowded", "discriminative-nuclei", (1000, 760), theme="light"),
+    Shot("sample-coins", "coins", "discriminative-nuclei", SMALL, diameter=38),
+    Shot("sample-ihc", "ihc", "discriminative-nuclei", SMALL, diameter=10),
+    Shot("sample-nuclei-crowded", "nuclei-crowded", "metric-nuclei", SMALL, theme="light"),
+    Shot("sample-bacteria", "bacteria", "semiconv-shapes", SMALL),
+    Shot("sample-bacteria-phase", "bacteria-phase", "semiconv-shapes", SMALL),
+    Shot("sample-worms", "worms", "discriminative-shapes", SMALL),
+    Shot("sample-worms-binary", "worms-binary", "discriminative-shapes", SMALL),
+    Shot("sample-rosette", "rosette", "discriminative-leaves", SMALL, diameter=45),
+    Shot("sample-rosette-young", "rosette-young", "clusternet-leaves", SMALL, diameter=45),
+    Shot("sample-sticks", "sticks", "discriminative-shapes", SMALL),
+    Shot("sample-dots", "dots", "semiconv_rcnn-nuclei", SMALL),
     Shot("window-real", "a90cad45551d", "discriminative-nuclei", real=True),
     Shot("window-real-colors", "3f9fc8e63f87", "coloring-nuclei", real=True),
 )

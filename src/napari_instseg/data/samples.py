@@ -80,26 +80,35 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
                 "discriminative-nuclei",
                 Recipe("nuclei", 3, {"look": "histology", "height": 320, "width": 320}),
             ),
-            Sample("bacteria", "Dividing bacteria", "bright field", recipe=Recipe("bacteria", 4, {"count": 220})),
+            Sample(
+                "bacteria",
+                "Dividing bacteria",
+                "bright field",
+                "semiconv-shapes",
+                Recipe("bacteria", 4, {"count": 220}),
+            ),
             Sample(
                 "bacteria-phase",
                 "Crowd of bacteria",
                 "phase contrast",
-                recipe=Recipe("bacteria", 5, {"look": "phase-contrast", "colonies": 1, "count": 260}),
+                "semiconv-shapes",
+                Recipe("bacteria", 5, {"look": "phase-contrast", "colonies": 1, "count": 260}),
             ),
-            Sample("worms", "Crossing worms", "bright field", recipe=Recipe("worms", 6)),
+            Sample("worms", "Crossing worms", "bright field", "discriminative-shapes", Recipe("worms", 6)),
             Sample(
                 "worms-binary",
                 "Crossing worms, foreground",
                 "binary foreground",
-                recipe=Recipe("worms", 7, {"look": "binary"}),
+                "discriminative-shapes",
+                Recipe("worms", 7, {"look": "binary"}),
             ),
-            Sample("rosette", "Leaf rosette", "colour photograph", recipe=Recipe("rosettes", 8)),
+            Sample("rosette", "Leaf rosette", "colour photograph", "discriminative-leaves", Recipe("rosettes", 8)),
             Sample(
                 "rosette-young",
                 "Young leaf rosette",
                 "colour photograph",
-                recipe=Recipe("rosettes", 9, {"count": 8, "reach": 0.36}),
+                "discriminative-leaves",
+                Recipe("rosettes", 9, {"count": 8, "reach": 0.36}),
             ),
             Sample(
                 "sticks",
@@ -107,7 +116,13 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
                 "colour photograph",
                 recipe=Recipe("sticks", 10, {"height": 320, "width": 320}),
             ),
-            Sample("dots", "Identical dots", "drawing", recipe=Recipe("dots", 11, {"height": 256, "width": 256})),
+            Sample(
+                "dots",
+                "Identical dots",
+                "drawing",
+                "discriminative-nuclei",
+                Recipe("dots", 11, {"height": 256, "width": 256}),
+            ),
             Sample(
                 "ihc", "Stained colon tissue", "stained tissue", "discriminative-nuclei", source="immunohistochemistry"
             ),
@@ -115,7 +130,7 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
         )
     }
 )
-"""The samples by name, those with a model first."""
+"""The samples by name."""
 
 
 def sample_folder() -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from napari_instseg.core.method import Method, Output, Stage, Target, Tensors
 from napari_instseg.core.params import choice, tunable
 from napari_instseg.decoding.embedding import EmbeddingDecode, embedding_stages
+from napari_instseg.decoding.merging import MergeParams, distance, merge_stages
 from napari_instseg.decoding.views import embedding_views
 from napari_instseg.losses.params import BoundaryLoss, DiscriminativeLoss, ForegroundLoss, MaskLoss
 from napari_instseg.networks.params import NetworkParams
@@ -59,7 +60,7 @@ class Loss(DiscriminativeLoss, BoundaryLoss, MaskLoss, ForegroundLoss):
     )
 
 
-class Decode(RefinementParams, EmbeddingDecode):
+class Decode(RefinementParams, MergeParams, EmbeddingDecode):
     """From an embedding and a foreground to objects; by density, then drawn anew, by default."""
 
     clusterer: Literal["mean-shift", "hdbscan", "k-means", "seeded growth"] = choice(
@@ -78,6 +79,16 @@ class Decode(RefinementParams, EmbeddingDecode):
         help="Pixels whose embedding is nearer than this to an object's centre belong to it. "
         "Larger: objects merge; smaller: objects break.",
         when=("clusterer", ("mean-shift",)),
+    )
+    merge_alike: float = tunable(
+        0.0,
+        0.0,
+        50.0,
+        step=0.5,
+        unit="embedding distance",
+        title="Merge alike neighbours",
+        help="Objects that touch and are nearer to each other than this, by the mean of their embedding, become one, "
+        "the nearest first. Mends objects that break; too much merges neighbours. 0 merges nothing.",
     )
 
 
@@ -121,8 +132,8 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
 
 
 def stages(params: Decode) -> tuple[Stage, ...]:
-    """Cluster, refine in the order asked for, score."""
-    return embedding_stages(params, refinement_stages(params))
+    """Cluster, merge what is alike, refine in the order asked for, score."""
+    return embedding_stages(params, (*merge_stages("embedding", distance), *refinement_stages(params)))
 
 
 METHOD = Method(

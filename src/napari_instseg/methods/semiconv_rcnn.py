@@ -9,6 +9,7 @@ import numpy as np
 from napari_instseg.core.errors import ModelError, ParameterError
 from napari_instseg.core.method import Array, Data, Method, Output, Stage, Target, Tensors, View
 from napari_instseg.core.params import Params, choice, tunable
+from napari_instseg.core.triton import without_triton
 from napari_instseg.decoding.detections import DetectionDecode, detection_stages
 from napari_instseg.decoding.views import confidence_view, displacement_view, projection_views
 from napari_instseg.losses.params import RegionLoss, SemiconvLoss
@@ -79,7 +80,8 @@ def build(params: Network, in_channels: int, ndim: int, classes: int) -> torch.n
     if ndim != 2 or params.dimensions == 1:
         raise ParameterError("Mask R-CNN is for 2-d images, and its embedding has 0 or at least 2 dimensions.")
     try:
-        from napari_instseg.networks.rcnn import SemiconvRCNN, check_operators
+        with without_triton():
+            from napari_instseg.networks.rcnn import SemiconvRCNN, check_operators
 
         check_operators()
     except (ImportError, RuntimeError, AttributeError) as error:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from napari_instseg.core.errors import InstsegError
+from napari_instseg.core.triton import without_triton
 
 LIBRARIES = ("torch_global_deps", "c10", "torch_cpu", "torch", "torch_python")
 
@@ -36,22 +37,10 @@ def import_torch() -> None:
 
 
 def import_training() -> None:
-    """Import what training needs, without triton; call `import_torch` first.
-
-    Torch's optimisers import its compiler, and that imports triton where it is installed. Triton brings an LLVM of its
-    own, which crashes the program where the window is drawn by Mesa's, such as without a GPU. Nothing is compiled here.
-    """
-    if "torch._dynamo" in sys.modules:
-        return
-    absent = "triton" not in sys.modules
-    if absent:
-        sys.modules["triton"] = None  # type: ignore[assignment]  # an import of it now fails, as if it were not there
-    try:
+    """Import what training needs; call `import_torch` first."""
+    with without_triton():
         import_module("torch._dynamo")
         import_module("monai.transforms")
-    finally:
-        if absent:
-            del sys.modules["triton"]
 
 
 def _load_libraries() -> None:

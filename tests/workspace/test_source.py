@@ -96,3 +96,14 @@ def test_the_model_that_was_made_for_the_look_is_suggested():
     assert suggest_model(grey, models) == "b"
     assert suggest_model(look_at(1 - np.eye(50), "YX"), models) == "a"
     assert suggest_model(grey, {}) is None
+
+
+def test_a_score_on_images_of_that_look_counts_more_than_a_title_or_a_higher_score_elsewhere():
+    from napari_instseg.zoo import specs
+
+    y, x = np.indices((200, 300))
+    spots = ((y % 50 - 25) ** 2 + (x % 50 - 25) ** 2 < 100).astype(np.float32)
+    assert suggest_model(look_at(spots, "YX"), specs()) == "discriminative-nuclei"
+    assert suggest_model(look_at(1 - spots, "YX"), specs()) == "discriminative-cells"
+    stained = np.stack([1 - spots, 1 - spots / 2, np.ones_like(spots)], -1)
+    assert suggest_model(look_at(stained, "YXC"), specs()) == "discriminative-nuclei"

@@ -71,16 +71,19 @@ def _step(size: int) -> int:
 
 
 def suggest_model(look: Look, specs: Mapping[str, ModelSpec]) -> str | None:
-    """Choose the model with the best score among those that suit the look; None where there is no model.
+    """Choose the model that scores best on data of that look, by the names of the data in the cards.
 
-    A model's title and intended use say what it was made for; colour wants one that names histology or colour,
-    grey on dark one that names fluorescence, and grey on bright one that names phase contrast or brightfield.
+    Colour wants stained tissue, grey on dark fluorescence, and grey on bright phase contrast or bright field. If none
+    was scored on such data, one whose title names it is chosen, else the one that scores best at all; None without any.
     """
-    wanted = ("histolog", "colour", "stain") if look.colored else ("fluoresc",) if look.dark else ("phase", "bright")
+    grey = ("fluoresc",) if look.dark else ("phase contrast", "bright field")
+    wanted = ("histolog", "stain") if look.colored else grey
 
-    def rank(name: str) -> tuple[bool, float]:
+    def rank(name: str) -> tuple[float, bool, float]:
         spec = specs[name]
-        text = f"{spec.title} {spec.intended_use}".lower()
-        return any(word in text for word in wanted), max((score.mean_ap for score in spec.scores), default=0.0)
+        scores = {score.data.lower(): score.mean_ap for score in spec.scores}
+        fitting = [mean_ap for data, mean_ap in scores.items() if any(word in data for word in wanted)]
+        named = any(word in spec.title.lower() for word in wanted)
+        return max(fitting, default=-1.0), named, max(scores.values(), default=0.0)
 
     return max(sorted(specs), key=rank, default=None)

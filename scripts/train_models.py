@@ -27,7 +27,9 @@ napari_instseg.methods.__path__.append(str(Path(__file__).parent / "joint"))
 JOINT_LOSS = {"halo_weight": 2, "balance": 0.5, "reach": 40, "dice": 0.3, "foreground_weight": 1.5}
 
 TRUNK = {"coordinates": "periodic"}
+COLORING_LOSS = ("halo_weight", "balance", "dice", "foreground_weight")
 NETWORKS = {
+    "coloring": {**TRUNK, "foreground_head": True},
     "semiconv_rcnn": {"backbone": "resnet10", "width": 64, "anchor": 12},
     "metric": {**TRUNK, "dimensions": 32},
     "clusternet": {**TRUNK, "dimensions": 16},
@@ -45,6 +47,8 @@ def make_recipe(method: str, material: Material, steps: int, learning_rate: floa
     if method == "joint":
         values["loss"] = {**JOINT_LOSS, "margin": material.margin}
         values["decode"] = {"bandwidth": 1.0, "merge_alike": 1.5}
+    if method == "coloring":  # going on alone from its part of a joint trunk
+        values["loss"] = {name: JOINT_LOSS[name] for name in COLORING_LOSS} | {"margin": material.margin}
     if method == "metric":
         # of its two losses, time is proportional to the samples; the embedding begins near what it is to be
         values["loss"] = {"samples": 4, "seed_ramp": 0.1, "seed_weight": 0.5}

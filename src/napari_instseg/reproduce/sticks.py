@@ -35,8 +35,9 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0) -> Iterator[E
     learnt, tests = simulated("sticks", budget.images, budget.tests, seed, scene)
     baseline_steps = max(round(budget.steps * BASELINE_STEPS), 2)
     course = Course(budget, budget.steps + baseline_steps, seed)
-    # what crosses a stick cuts it in two: pieces of one cluster stay one object
-    whole = {"connected": False, "min_size": 12}
+    # what crosses a stick cuts it in two: pieces of one cluster stay one object; a loss above zero leaves fragments,
+    # which are merged as the shipped models do
+    whole = {"connected": False, "min_size": 12, "bandwidth": 1.0, "merge_alike": 1.5}
     model = yield from course.learn("discriminative", learnt, start=START, decode=whole)
     predictions = yield from predict(model, tests)
     found = [prediction.decode() for prediction in predictions]

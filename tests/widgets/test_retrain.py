@@ -14,6 +14,10 @@ from napari_instseg.workspace.retrain import Length
 LONG_S = 800
 
 
+MOVE_MS = 20
+"""Between two moves of the mouse; napari passes on no more than it draws, and makes a click of a quicker stroke."""
+
+
 class Hand:
     """The user's mouse over the canvas."""
 
@@ -52,7 +56,7 @@ class Hand:
                 Qt.NoModifier,
             )
             QApplication.sendEvent(self.canvas, moved)
-            QApplication.processEvents()
+            self.qtbot.wait(MOVE_MS)
         self.qtbot.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=places[-1])
         self.qtbot.keyClick(self.canvas, Qt.Key_Escape)
         self.qtbot.wait(20)

@@ -65,8 +65,9 @@ class ComparisonLayers:
 
     def stop(self) -> None:
         """Make no more layers."""
-        self._timer.stop()
-        self._steps = []
+        if self._steps:  # at the program's end, when all is made, Qt may have deleted the timer
+            self._timer.stop()
+            self._steps = []
 
     def _step(self) -> None:
         self._steps.pop(0)()

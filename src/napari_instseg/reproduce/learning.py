@@ -26,7 +26,7 @@ FLIPS = {"rotation": 0, "scale": 0, "shear": 0, "elastic": 0, "intensity": 0.1, 
 
 
 START = "discriminative-shapes"
-"""Shipped model that the networks of leaves, worms and sticks begin with, but for the heads."""
+"""Shipped model that the networks of leaves, colors, worms and sticks begin with, but for the heads."""
 REGIONS_START = "semiconv_rcnn-nuclei"
 """The same for Mask R-CNNs."""
 TRUNK = ("backbone", "width", "levels", "blocks", "stem", "coordinates")

@@ -34,6 +34,8 @@ class Material:
     margin: int = 12
     """Objects nearer than this should differ in colour, in pixels."""
     augmentation: Augmentation = field(default_factory=Augmentation)
+    decode: Mapping[str, Any] = field(default_factory=dict)
+    """Decode parameters that this kind asks for and that are not chosen."""
 
 
 def nuclei(folder: Path) -> Material:
@@ -74,6 +76,24 @@ def cells(folder: Path) -> Material:
         intended_use="Adherent cells in phase contrast, 25 to 90 px across; the image is seen at half its size.",
         diameter=27,
         augmentation=Augmentation(scale=0.2, elastic=0.1, intensity=0.1, noise=0.05, blur=1),
+    )
+
+
+def worms(folder: Path) -> Material:
+    """C. elegans in bright field (BBBC010); `val.txt` is held out. For a score only: its licence is not verified."""
+    learnt, chosen, held_out = _split(folder)
+    return Material(
+        learnt,
+        chosen,
+        {"BBBC010 bright field, held out": held_out},
+        title="Worms in bright field",
+        data=f"BBBC010, C. elegans: {len(learnt)} images",
+        licence="not verified: not to be shipped",
+        intended_use="Measuring only.",
+        diameter=27,
+        margin=20,
+        augmentation=Augmentation(scale=0.15, elastic=0.1, intensity=0.1, noise=0.05, blur=0),
+        decode={"connected": False},  # what crosses a worm cuts it in two
     )
 
 
@@ -124,6 +144,7 @@ MATERIALS: Mapping[str, Callable[[Path], Material]] = {
     "cells": cells,
     "leaves": leaves,
     "shapes": shapes,
+    "worms": worms,
 }
 
 

@@ -20,6 +20,7 @@ import napari_instseg.methods
 from napari_instseg.core.events import Result
 from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import Model, load_model
+from napari_instseg.inference.rescale import own_parameters
 from napari_instseg.io.models import ModelSpec, Score
 from napari_instseg.methods import get_method
 from napari_instseg.metrics import evaluate_labels
@@ -76,19 +77,22 @@ def split(trained: Model, method: str) -> tuple[dict[str, torch.Tensor], dict[st
     return weights, {name: value for name, value in trained.spec.loss.items() if name in known}
 
 
-def choose_decode(model: Model, pairs: Sequence[Pair], diameter: float | None) -> dict[str, Any]:
-    """Give the decode parameters that find the objects of these images best, by mean AP."""
+def choose_decode(
+    model: Model, pairs: Sequence[Pair], diameter: float | None, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give the decode parameters that find the objects of these images best, by mean AP, beside those given."""
     examples = [pair.read() for pair in pairs]
     predictions = [model.predict(example.image, axes=example.axes, diameter=diameter) for example in examples]
 
     def mean_ap(decode: dict[str, Any]) -> float:
-        found = (prediction.decode(**decode).labels for prediction in predictions)
+        params = own_parameters(model.spec.model_copy(update={"decode": decode}), diameter)
+        found = (prediction.pipeline.run(params).labels for prediction in predictions)
         truth = (example.labels for example in examples)
         return float(evaluate_labels(zip(truth, found, strict=True))["mean_ap"])
 
     known = {parameter.name for parameter in get_method(model.spec.method).decode.parameters()}
-    best: dict[str, Any] = {}
-    area = typical_diameter(example.labels for example in examples) ** 2 * math.pi / 4
+    best = {name: value for name, value in given.items() if name in known}
+    area = model.spec.diameter**2 * math.pi / 4
     sizes = {"min_size": [round(share * area) for share in SHARES]}
     for options in (
         {**sizes, **OPTIONS[model.spec.method]},
@@ -140,7 +144,7 @@ def ship(args: argparse.Namespace) -> None:
             )
         )
         model.load_weights(weights)
-        decode = choose_decode(model, material.chosen, diameter)
+        decode = choose_decode(model, material.chosen, diameter, material.decode)
         model.spec = model.spec.model_copy(update={"decode": decode})
         print(model.spec.name, decode, flush=True)
         scores = tuple(score(model, group, pairs, diameter) for group, pairs in material.held_out.items())

@@ -46,7 +46,7 @@ def make_recipe(method: str, material: Material, steps: int, learning_rate: floa
     values: dict[str, dict[str, Any]] = {"loss": {}, "network": {}, "decode": {}}
     if method == "joint":
         values["loss"] = {**JOINT_LOSS, "margin": material.margin}
-        values["decode"] = {"bandwidth": 1.0, "merge_alike": 1.5}
+        values["decode"] = {"bandwidth": 1.0, "merge_alike": 1.5, **material.decode}
     if method == "coloring":  # going on alone from its part of a joint trunk
         values["loss"] = {name: JOINT_LOSS[name] for name in COLORING_LOSS} | {"margin": material.margin}
     if method == "metric":

@@ -94,3 +94,16 @@ def test_a_subclass_may_change_a_default():
 
     assert Other().bandwidth == 1.5
     assert [p.name for p in Other.parameters()] == [p.name for p in Knobs.parameters()]
+
+
+def test_sizes_follow_the_objects_and_all_else_stays():
+    class Sizes(Params):
+        area: int = tunable(30, 0, 5000, unit="px", grows="size", title="A", help="a")
+        gap: float = tunable(2.0, 0.0, 100.0, unit="px", grows="length", title="G", help="g")
+        share: float = tunable(0.5, 0.0, 1.0, title="S", help="s")
+
+    assert Sizes().at_size(2.0) == Sizes(area=120, gap=4.0)
+    assert Sizes().at_size(2.0, ndim=3) == Sizes(area=240, gap=4.0)
+    assert Sizes().at_size(0.5) == Sizes(area=round(7.5), gap=1.0)
+    assert Sizes(share=0.1).at_size(1000.0) == Sizes(area=5000, gap=100.0, share=0.1)  # within their ranges
+    assert Knobs(bandwidth=0.7).at_size(3.0) == Knobs(bandwidth=0.7)

@@ -144,6 +144,32 @@ def test_outputs_lie_on_the_images_grid_when_the_network_sees_a_resized_image():
     assert not np.array_equal(prediction.outputs["embedding"], model.predict(disks()).outputs["embedding"])
 
 
+def test_the_smallest_size_follows_the_diameter_that_a_user_gives(monkeypatch):
+    """The model's 30 px of objects 12 px across are 120 px where they are 24 px across, and a user's 40 are 40."""
+    model = tiny(decode={"min_size": 30, "bandwidth": 0.7})
+    assert model.predict(disks()).parameters().min_size == 30
+    told = model.predict(disks(), diameter=24).parameters()
+    assert (told.min_size, told.bandwidth) == (120, 0.7)
+    assert model.predict(disks(), diameter=24).parameters(min_size=40).min_size == 40
+    # disks of 113 px are objects of a model that knows such, not where the user says that objects are larger
+    seen = disks() > 100
+
+    def exact(raw, offset):
+        window = tuple(slice(o, o + side) for o, side in zip(offset, raw["embedding"].shape[2:], strict=True))
+        small = torch.from_numpy(seen.astype(np.float32))[None, None]
+        small = torch.nn.functional.interpolate(small, size=(60, 68), mode="area")
+        padded = np.pad(small[0, 0].numpy(), ((0, 40), (0, 40)), mode="edge")
+        right = torch.from_numpy(padded[window])[None, None]
+        return {"embedding": right.repeat(1, 8, 1, 1), "foreground": right}
+
+    for block in (module.BLOCK, 64):  # decoded on the image's grid, and block by block on the network's
+        monkeypatch.setattr(module, "BLOCK", block)
+        model._runners["cpu"] = module.Runner(model.network, exact, 2, "cpu")
+        found = {size: model.segment(disks(), diameter=30, device="cpu", min_size=size).n_objects for size in (60, 200)}
+        assert found == {60: 7 * 8, 200: 0}
+        assert model.segment(disks(), diameter=30, device="cpu").n_objects == 0
+
+
 @pytest.mark.parametrize("diameter", [0, -3, 1, 500, float("nan")])
 def test_an_impossible_diameter_is_refused_in_words(diameter):
     with pytest.raises(InputError, match=r"The object diameter is .* expected 1\.2 to 120 px"):

@@ -172,7 +172,7 @@ def test_worms_are_scored_by_their_whole_masks(tmp_path):
     (tmp_path / "val.txt").write_text("0\n2\n")
     report = outcome("worms", TINY, tmp_path)
     assert [row["method"] for row in report.rows] == ["Mask R-CNN", "semi-convolutional Mask R-CNN", "semiconv"]
-    shares(report, "AP", "AP50", "AP75")
+    shares(report, "COCO AP", "COCO AP50", "COCO AP75", "TP/(TP+FP+FN) at 0.5")
     (tmp_path / "masks_overlapping" / "2.tif").unlink()
     with pytest.raises(InputError, match=r"2\.tif"):
         outcome("worms", TINY, tmp_path)

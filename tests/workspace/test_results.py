@@ -264,6 +264,36 @@ def test_stacks_are_measured_slice_by_slice(scene):
     assert table["label"].is_unique
 
 
+def test_sizes_follow_the_diameter_but_for_those_that_the_user_set(scene, loop, tmp_path):
+    from napari_instseg.workspace.state import Workspace
+    from napari_instseg.workspace.tuning import Tuning
+
+    results = results_of(scene[0])
+    workspace = Workspace()
+    decoder = Decoder(lambda *_: None, pytest.fail, loop)
+    tuning = Tuning(workspace, decoder, lambda: None, tmp_path)
+    tuning.take_diameter()  # before there is a model
+    tuning.take_model("m", results.spec)
+    small, hole = workspace.parameters.min_size, workspace.parameters.fill_holes
+    tuning.change(min_size=small + 1)
+    tuning.settle()
+    workspace.diameter = 2 * results.spec.diameter
+    tuning.take_diameter()
+    assert (workspace.parameters.min_size, workspace.parameters.fill_holes) == (small + 1, 4 * hole)
+    tuning.undo()
+    assert (workspace.parameters.min_size, workspace.parameters.fill_holes) == (small + 1, hole)
+    tuning.reset()
+    assert (workspace.parameters.min_size, workspace.parameters.fill_holes) == (4 * small, 4 * hole)
+    workspace.diameter = None
+    tuning.take_diameter()
+    assert (workspace.parameters.min_size, workspace.parameters.fill_holes) == (small, hole)
+    tuning.take_diameter()
+    workspace.diameter = 2 * results.spec.diameter
+    tuning.take_model("n", results.spec)
+    assert workspace.parameters.min_size == 4 * small
+    decoder.close()
+
+
 def test_tuning_goes_back_and_forth(scene, loop, tmp_path):
     from napari_instseg.workspace.state import Workspace
     from napari_instseg.workspace.tuning import Tuning

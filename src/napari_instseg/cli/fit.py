@@ -78,10 +78,11 @@ def fit(
     """
     from napari_instseg.inference.fit import fit_events, predict_known
     from napari_instseg.inference.model import load_model
+    from napari_instseg.inference.rescale import own_parameters
     from napari_instseg.io.pairs import open_pairs
 
     opened = load_model(model)
-    start = opened.method.decode(**opened.spec.decode)
+    start = own_parameters(opened.spec, diameter)
     pairs, apart = split(open_pairs(folder), only, held_out)
     options = {"diameter": diameter, "device": device.value, "tile": tile}
     with Follower() as follower, keeping(lambda: "Nothing was written."):
@@ -93,7 +94,9 @@ def fit(
             rows.append(("held out", len(apart), score(known, start), score(known, found.parameters)))
     report(start, found, rows, f"{model} on {folder}")
     if out is not None:
-        write_fitted(opened, found.parameters, out, f"{len(pairs)} images of {folder.name}")
+        spec = opened.spec
+        kept = found.parameters.at_size(spec.diameter / (diameter or spec.diameter), spec.ndim)
+        write_fitted(opened, kept, out, f"{len(pairs)} images of {folder.name}")
     changes = changed(start, found.parameters)
     about = {"objects": found.n_objects, "tries": found.tries, "decode": found.parameters.model_dump()}
     scores = {name: {"images": n, "before": before, "after": after} for name, n, before, after in rows}
@@ -147,7 +150,9 @@ def report(start: Params, found: Fit, rows: Sequence[Row], title: str) -> None:
 
 
 def write_fitted(model: Model, params: Params, out: Path, data: str) -> None:
-    """Write the model with other decode parameters; scores of the card, which were made with the old ones, go.
+    """Write the model with other decode parameters, which hold for objects of its own diameter.
+
+    The scores of the card were made with the old ones and go.
 
     Raises
     ------

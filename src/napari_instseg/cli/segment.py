@@ -147,11 +147,13 @@ class Settings:
 
     def to_dict(self, model: Model) -> dict[str, Any]:
         """Give what is needed to do the same again, JSON-ready."""
+        from napari_instseg.inference.rescale import own_parameters
+
         return {
             "axes": self.axes,
             "channels": list(self.channels),
             "diameter": self.diameter,
-            "decode": model.method.decode(**{**model.spec.decode, **self.decode}).model_dump(),
+            "decode": own_parameters(model.spec, self.diameter, **self.decode).model_dump(),
         }
 
 

@@ -12,6 +12,8 @@ from pydantic_core import PydanticUndefined
 from napari_instseg.core.errors import ParameterError
 
 Kind = Literal["float", "int", "bool", "choice", "text"]
+Grows = Literal["", "length", "size"]
+"""How a value follows the objects' diameter: not at all, in proportion, or as a number of pixels does."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     when: tuple[str, tuple[str, ...]] | None = None
     """Shown only while the named parameter has one of the values."""
+    grows: Grows = ""
     advanced: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,6 +50,7 @@ def tunable(
     step: float | None = None,
     unit: str = "",
     when: tuple[str, tuple[str, ...]] | None = None,
+    grows: Grows = "",
     advanced: bool = False,
 ) -> Any:
     """Declare a number with its range; the annotation of the field says whether it is an int or a float.
@@ -63,10 +67,13 @@ def tunable(
         Shown after the number, for example ``"px"``.
     when : (str, tuple of str), optional
         Name of a choice parameter and the values with which this one applies.
+    grows : {"", "length", "size"}
+        How the value follows the objects' diameter, see `Params.at_size`: ``"length"`` for a distance in pixels,
+        ``"size"`` for a number of pixels.
     advanced : bool
         Folded away in forms.
     """
-    extra: dict[str, Any] = {"title": title, "help": help, "step": step, "unit": unit, "when": when}
+    extra: dict[str, Any] = {"title": title, "help": help, "step": step, "unit": unit, "when": when, "grows": grows}
     return Field(default=default, ge=minimum, le=maximum, json_schema_extra={**extra, "advanced": advanced})
 
 
@@ -126,6 +133,20 @@ class Params(BaseModel):
             If a name is unknown or a value out of range.
         """
         return type(self)(**{**self.model_dump(), **values})
+
+    def at_size(self, factor: float, ndim: int = 2) -> Self:
+        """Give the values for objects whose diameter is `factor` times as large, within their ranges.
+
+        Distances in pixels grow with the factor, numbers of pixels with its `ndim`-th power; all else stays.
+        """
+        powers = {"length": 1, "size": ndim}
+        grown = {}
+        for parameter in self.parameters():
+            if parameter.grows and parameter.minimum is not None and parameter.maximum is not None:
+                value = getattr(self, parameter.name) * factor ** powers[parameter.grows]
+                value = min(max(value, parameter.minimum), parameter.maximum)
+                grown[parameter.name] = round(value) if parameter.kind == "int" else value
+        return self.changed(**grown)
 
     def visible(self) -> tuple[Parameter, ...]:
         """Describe the parameters that apply with the present choices."""

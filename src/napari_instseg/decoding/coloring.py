@@ -37,6 +37,7 @@ class ColorParams(Params):
         100.0,
         step=0.5,
         unit="px",
+        grows="length",
         title="Merge distance",
         help="Pieces of the same colour nearer than this become one object; for objects that others partly hide. "
         "0 merges nothing.",

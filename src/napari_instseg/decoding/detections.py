@@ -47,7 +47,13 @@ class DetectionDecode(Params):
         "of each other.",
     )
     min_size: int = tunable(
-        30, 0, 5000, unit="px", title="Smallest object", help="Objects with fewer pixels left to see are dropped."
+        30,
+        0,
+        5000,
+        unit="px",
+        grows="size",
+        title="Smallest object",
+        help="Objects with fewer pixels left to see are dropped.",
     )
 
 

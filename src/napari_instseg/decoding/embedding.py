@@ -61,6 +61,7 @@ class ClusterParams(Params):
         4,
         5000,
         unit="px",
+        grows="size",
         title="Smallest cluster",
         help="Groups of similar pixels below this size are no objects of their own. Larger: fewer, larger objects.",
         when=("clusterer", ("hdbscan",)),

@@ -18,6 +18,7 @@ class ObjectParams(Params):
         0,
         5000,
         unit="px",
+        grows="size",
         title="Smallest object",
         help="Smaller pieces are not objects. Higher: fewer specks, but small objects are lost.",
     )

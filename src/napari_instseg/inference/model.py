@@ -21,7 +21,7 @@ from napari_instseg.data.normalize import Normalization, limits, normalize
 from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.decoding.warmup import warm_up_aside
 from napari_instseg.inference.prediction import Prediction
-from napari_instseg.inference.rescale import rescale_factor, resize
+from napari_instseg.inference.rescale import own_parameters, rescale_factor, resize
 from napari_instseg.inference.runner import Runner
 from napari_instseg.inference.stitch import expand, segment_blocks
 from napari_instseg.inference.tiles import predict_tiles
@@ -165,9 +165,10 @@ class Model:
                 f"The image is a stack along {', '.join(stack)}; expected one {self._spatial} image. "
                 "Pick one image of it, or call segment(), which goes through the stack."
             )
-        warm_up_aside(self.method, self.method.decode(**self.spec.decode), len(self.spec.classes))
+        own = own_parameters(self.spec, diameter)
+        warm_up_aside(self.method, own, len(self.spec.classes))
         plane = self._prepare(channels, diameter, device)
-        yield from self._predict_window(plane, channels.shape[1:], None, tile)
+        yield from self._predict_window(plane, channels.shape[1:], None, tile, own)
 
     def segment(
         self,
@@ -210,7 +211,7 @@ class Model:
         **decode: Any,
     ) -> Iterator[Event]:
         """Do as `segment` does, yielding progress and last the segmentation."""
-        params = self.method.decode(**{**self.spec.decode, **decode})
+        params = own_parameters(self.spec, diameter, **decode)
         channels, stack = self._channels(image, axes)
         warm_up_aside(self.method, params, len(self.spec.classes))
         if not stack:
@@ -260,7 +261,7 @@ class Model:
         return _Plane(channels, between, self._runners[name])
 
     def _predict_window(
-        self, plane: _Plane, shape: tuple[int, ...], window: tuple[slice, ...] | None, tile: int
+        self, plane: _Plane, shape: tuple[int, ...], window: tuple[slice, ...] | None, tile: int, params: Params
     ) -> Iterator[Event]:
         """Predict the whole image of this shape, or a window of it that the network sees with its surroundings."""
         full = plane.channels.shape[1:]
@@ -307,14 +308,14 @@ class Model:
             Prediction(
                 self.method.name,
                 {name: array[0] if declared[name].layout == "map" else array for name, array in outputs.items()},
-                self.spec.decode,
+                params.model_dump(),
                 self.network.helpers() if hasattr(self.network, "helpers") else {},
             )
         )
 
     def _segment_plane(self, plane: _Plane, shape: tuple[int, ...], params: Params, tile: int) -> Iterator[Event]:
         if max(plane.channels.shape[1:]) <= BLOCK:
-            for event in self._predict_window(plane, shape, None, tile):
+            for event in self._predict_window(plane, shape, None, tile, params):
                 if not isinstance(event, Result):
                     yield event
                     continue
@@ -322,9 +323,12 @@ class Model:
             return
         margin = round(MARGIN_DIAMETERS * self.spec.diameter)
         full = plane.channels.shape[1:]
+        # blocks are decoded on the grid that the network sees
+        factor = np.mean([seen / side for seen, side in zip(full, shape, strict=True)])
+        params = params.at_size(float(factor), self.spec.ndim)
 
         def decode(window: tuple[slice, ...]) -> Iterator[Event]:
-            for event in self._predict_window(plane, full, window, tile):
+            for event in self._predict_window(plane, full, window, tile, params):
                 if isinstance(event, Result):
                     found = event.value.pipeline.run(params)
                     columns = {"score": found.score, "class_id": found.class_id}

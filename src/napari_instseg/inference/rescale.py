@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
+from napari_instseg.core.params import Params
+from napari_instseg.io.models import ModelSpec
+from napari_instseg.methods import get_method
 
 LIMITS = (0.1, 10.0)
 """Smallest and largest factor between an image and what the network sees."""
@@ -35,6 +40,29 @@ def rescale_factor(model_diameter: float, diameter: float | None) -> float:
             f"on objects of about {model_diameter:g} px. Measure an object again, or choose another model."
         )
     return model_diameter / diameter
+
+
+def own_parameters(spec: ModelSpec, diameter: float | None = None, **changes: Any) -> Params:
+    """Give a model's own decode parameters, for objects of a diameter.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Its decode parameters hold for objects of its own diameter.
+    diameter : float, optional
+        Typical object diameter in the image, in pixels; sizes and distances in pixels follow it. None leaves them.
+    **changes
+        Values that a user gave, for this image; they are taken as they are.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown or a value out of range.
+    """
+    own = get_method(spec.method).decode(**spec.decode)
+    if diameter is not None and diameter > 0:
+        own = own.at_size(diameter / spec.diameter, spec.ndim)
+    return own.changed(**changes)
 
 
 def resize(channels: Array, shape: tuple[int, ...]) -> Array:

@@ -19,6 +19,7 @@ class OutlineParams(Params):
         0,
         5000,
         unit="px",
+        grows="size",
         title="Fill holes up to",
         help="Background enclosed by one object becomes part of it if it is no larger than this.",
     )

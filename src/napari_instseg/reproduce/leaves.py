@@ -29,6 +29,9 @@ CVPPP_SIDE = 288
 SMALLEST = 12
 """Leaves, in pixels."""
 
+MERGED = {"bandwidth": 1.0, "merge_alike": 1.5}
+"""How discriminative decodes: a loss above zero leaves fragments, which are merged as the shipped models do."""
+
 POSTPROCESSINGS = {
     "HDBSCAN": "none",
     "HDBSCAN + random field": "random field",
@@ -85,6 +88,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
             loss={"average": "objects"} if method == "coloring" else {},
             training={"patch_size": crop},
             augmentation=FLIPS if data is None else {**FLIPS, "rotation": 180, "scale": 0.2},
+            decode=MERGED if method == "discriminative" else {},
         )
         predictions = yield from predict(model, tests, known)
         if method == "clusternet":

@@ -19,7 +19,7 @@ from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Progr
 from napari_instseg.data.normalize import normalize
 from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import Model, load_model
-from napari_instseg.inference.rescale import rescale_factor
+from napari_instseg.inference.rescale import own_parameters, rescale_factor
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.models import SPEC
 from napari_instseg.metrics import Evaluation
@@ -305,7 +305,9 @@ class _Run:
         diameter = self.values["diameter"] * self._scale
         if max(diameter / spec.diameter, spec.diameter / diameter) < OTHER_SIZE:
             diameter = spec.diameter
-        update = {"training": told, "scores": tuple(scores), "diameter": round(diameter, 1)}
+        diameter = round(diameter, 1)
+        decode = own_parameters(spec, diameter).model_dump(exclude_defaults=True)
+        update = {"training": told, "scores": tuple(scores), "diameter": diameter, "decode": decode}
         tuner.model.spec = spec.model_copy(update=update)
         return tuner.model.save(self.out)
 

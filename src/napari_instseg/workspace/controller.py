@@ -134,6 +134,7 @@ class Controller:
     def choose_diameter(self, diameter: float | None) -> None:
         """Say how large objects are in the image, in pixels; None leaves the image at its size."""
         self.workspace.diameter = diameter
+        self.tuning.take_diameter()
 
     def choose_device(self, device: str) -> None:
         """Say where the network shall run."""

@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.params import Params
+from napari_instseg.inference.rescale import own_parameters
 from napari_instseg.io.models import ModelSpec
 from napari_instseg.methods import get_method
 from napari_instseg.workspace.decoder import Decoder, Request
@@ -49,16 +50,31 @@ class Tuning:
         self._folder = presets
         self._history: History[Params] | None = None
         self._own: Params | None = None
+        self._spec: ModelSpec | None = None
         self._presets: Presets | None = None
         self._preset_names: tuple[str, ...] | None = None
 
     def take_model(self, name: str, spec: ModelSpec) -> None:
         """Start from a model's own parameters."""
-        self._own = get_method(spec.method).decode(**spec.decode)
+        self._spec, self._own = spec, own_parameters(spec, self._workspace.diameter)
         self._history = History(self._own)
         self._presets, self._preset_names = Presets(name, self._folder), None
         self._workspace.parameters = self._own
         self.changed.emit()
+
+    def take_diameter(self) -> None:
+        """Let sizes and distances follow the workspace's object diameter, but for those that the user changed."""
+        before, now = self._own, self._workspace.parameters
+        if self._spec is None or before is None or now is None:
+            return
+        self._own = own_parameters(self._spec, self._workspace.diameter)
+        grown = {
+            name: value
+            for name, value in self._own.model_dump().items()
+            if value != getattr(before, name) and getattr(now, name) == getattr(before, name)
+        }
+        if grown:
+            self.take(now.changed(**grown))
 
     @property
     def own(self) -> Params | None:

@@ -118,5 +118,17 @@ def test_samples_open_and_the_dock_comes_from_the_menu(plugin, make_napari_viewe
         assert layer.data.size
     _, dock = viewer.window.add_plugin_dock_widget("napari-instseg", "Segment")
     assert dock.controller.workspace.source.name == list(SAMPLES.values())[-1].title
+    # a sample comes with the model that was made for it and the size of its objects, which go with it
+    workspace = dock.controller.workspace
+    qtbot.waitUntil(lambda: bool(dock.controller.models), timeout=20_000)
+    for name in ("rosette", "bacteria", "coins", "nuclei"):
+        viewer.open_sample("napari-instseg", name)
+        sample = SAMPLES[name]
+        qtbot.waitUntil(lambda title=sample.title: workspace.source.name.startswith(title))
+        assert (workspace.model, workspace.diameter) == (sample.model, sample.diameter)
+    dock.segment.diameter.chosen.emit(33.0)  # what a user says stays
+    viewer.open_sample("napari-instseg", "bacteria")
+    qtbot.waitUntil(lambda: workspace.source.name.startswith(SAMPLES["bacteria"].title))
+    assert workspace.diameter == 33.0
     dock.controller.close()
     dock.explorer.release()

@@ -197,7 +197,8 @@ def test_objects_of_another_size_than_the_model_knows_are_noticed(scene):
     assert advise_size(segmentation, across, None) is None
     advice = advise_size(segmentation, 4 * across, None)
     assert advice.diameter == pytest.approx(across, abs=0.1)
-    assert advise_size(segmentation, 4 * across, across) is None
+    assert advise_size(segmentation, 4 * across, across) is None  # a user who measured knows better
+    assert advise_size(segmentation, across, 4 * across) is None
 
 
 def test_history():

@@ -49,13 +49,13 @@ def demo(
         raise ModelError("No model is shipped with this installation; install napari-instseg again.")
     models = {name: load_model(name) for name in dict.fromkeys(name for _, name in runs)}
     results = Results(out)
-    settings = Settings(device=device.value)
     rows: list[dict[str, Any]] = []
     with Follower() as follower, keeping(lambda: f"{len(rows)} of {len(runs)} results are in '{out}'."):
         for sample, name in runs:
             follower.progress(len(rows), len(runs), "samples")
             array, truth, _ = load_sample(sample.name)
             image = Image(array, guess_axes(array.shape), (1.0,) * array.ndim)
+            settings = Settings(device=device.value, diameter=sample.diameter)
             row = segment_image(image, f"{sample.name}_{name}", models[name], settings, results, follower)
             true = "" if truth is None else str(int(truth.max()))
             rows.append({**row, "image": sample.name, "model": name, "true_objects": true})

@@ -41,6 +41,8 @@ class Sample:
         How it was simulated; None for a real image.
     source : str or None
         Function of `skimage.data` that gives a real image; None for a simulated one.
+    diameter : float or None
+        Typical diameter of its objects in pixels, where it is far from what the model knows.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Sample:
     model: str | None = None
     recipe: Recipe | None = None
     source: str | None = None
+    diameter: float | None = None
 
     @property
     def image_path(self) -> Path | None:
@@ -102,13 +105,21 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
                 "discriminative-shapes",
                 Recipe("worms", 7, {"look": "binary"}),
             ),
-            Sample("rosette", "Leaf rosette", "colour photograph", "discriminative-leaves", Recipe("rosettes", 8)),
+            Sample(
+                "rosette",
+                "Leaf rosette",
+                "colour photograph",
+                "discriminative-leaves",
+                Recipe("rosettes", 8),
+                diameter=42,
+            ),
             Sample(
                 "rosette-young",
                 "Young leaf rosette",
                 "colour photograph",
                 "discriminative-leaves",
                 Recipe("rosettes", 9, {"count": 8, "reach": 0.36}),
+                diameter=34,
             ),
             Sample(
                 "sticks",
@@ -124,9 +135,14 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
                 Recipe("dots", 11, {"height": 256, "width": 256}),
             ),
             Sample(
-                "ihc", "Stained colon tissue", "stained tissue", "discriminative-nuclei", source="immunohistochemistry"
+                "ihc",
+                "Stained colon tissue",
+                "stained tissue",
+                "discriminative-nuclei",
+                source="immunohistochemistry",
+                diameter=10,
             ),
-            Sample("coins", "Greek coins", "grey photograph", "discriminative-nuclei", source="coins"),
+            Sample("coins", "Greek coins", "grey photograph", "discriminative-nuclei", source="coins", diameter=38),
         )
     }
 )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MARK = "napari-instseg"
 """Key in the metadata of layers that were made here, so that they are not offered as images to segment."""
 OBJECTS = "objects"
+SUGGESTED = "napari-instseg: suggested"
+"""Key in the metadata of image layers, of a dict with the model and the object diameter to begin with."""
 DESCRIBE_AFTER_MS = 150
 LIMITS_FROM = 100_000
 """Values that the display limits of a view are found from."""
@@ -43,6 +45,7 @@ def source_of(layer: Image) -> Source:
         units=tuple(str(unit) for unit in layer.units),
         translate=tuple(float(value) for value in layer.translate),
         path="" if layer.multiscale else str(layer.source.path or ""),
+        **layer.metadata.get(SUGGESTED, {}),
     )
 
 

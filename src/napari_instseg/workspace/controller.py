@@ -75,9 +75,14 @@ class Controller:
 
     def choose_source(self, source: Source | None) -> None:
         """Work on another image; results of the one before stay where they are shown."""
-        if source is self.workspace.source:
+        before = self.workspace.source
+        if source is before:
             return
         self.workspace.source = source
+        stated = None if source is None else source.diameter
+        if stated is not None or (before is not None and before.diameter == self.workspace.diameter):
+            # what was stated of an image goes with it; what a user said stays for the next one
+            self.choose_diameter(stated)
         self._decoder.drop()
         self.results = None
         self._read_anew()
@@ -386,7 +391,10 @@ class Controller:
         if source is not None and reading is not None and isinstance(source.array, np.ndarray):
             middle = tuple(size // 2 for size in stack_shape(source, reading))
             self.look = look_at(*take_plane(source, reading, middle))
-        suits = suggest_model(self.look, self.models) if self.look is not None else next(iter(self.models), None)
+        if source is not None and source.model in self.models:
+            suits: str | None = source.model
+        else:
+            suits = suggest_model(self.look, self.models) if self.look is not None else next(iter(self.models), None)
         self.suggested = suits or ""
         if suits is not None and not self._model_by_user:
             self.choose_model(suits, by_user=False)

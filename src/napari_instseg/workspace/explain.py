@@ -73,16 +73,18 @@ def _lower(parameter: Parameter, value: float) -> Iterator[float]:
 
 
 def advise_size(segmentation: Segmentation, model_diameter: float, diameter: float | None) -> Advice | None:
-    """Compare the size of the found objects to what the model knows; None where they agree within a factor of 1.6."""
-    if segmentation.n_objects < 5 or segmentation.labels.ndim != 2:
+    """Compare the size of the found objects to what the model knows; None where they agree within a factor of 1.6.
+
+    Where the user said how large objects are there is nothing to advise: what was found does not know better.
+    """
+    if diameter is not None or segmentation.n_objects < 5 or segmentation.labels.ndim != 2:
         return None
     found = float(np.median(np.sqrt(segmentation.table["area"].to_numpy() * 4 / np.pi)))
-    seen = found * model_diameter / (diameter or model_diameter)
-    if 1 / 1.6 < seen / model_diameter < 1.6:
+    if 1 / 1.6 < found / model_diameter < 1.6:
         return None
     return Advice(
-        f"The objects found are about {found:.0f} px across; the model sees them as {seen:.0f} px and was trained on "
-        f"{model_diameter:.0f} px. Running at their size may work better.",
+        f"The objects found are about {found:.0f} px across; the model was trained on {model_diameter:.0f} px. "
+        "Running at their size may work better.",
         f"Run at {found:.0f} px",
         diameter=round(found, 1),
     )

@@ -35,6 +35,10 @@ class Source:
         Of each axis but the colour one, as in the viewer; units by name.
     path : str
         The file that it is from; empty where that is not known.
+    model : str
+        Shipped model that whoever made the image suggests; empty where nobody did.
+    diameter : float, optional
+        Typical object diameter that they state, in pixels.
     """
 
     array: Any
@@ -45,6 +49,8 @@ class Source:
     units: tuple[str, ...] = ()
     translate: tuple[float, ...] = ()
     path: str = ""
+    model: str = ""
+    diameter: float | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

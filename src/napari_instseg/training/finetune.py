@@ -25,9 +25,17 @@ from napari_instseg.io.models import SPEC
 from napari_instseg.metrics import Evaluation
 from napari_instseg.training import material, memory
 from napari_instseg.training.finetune_params import RUN, FinetuneParams
-from napari_instseg.training.judge import Scores, Verdict, give_verdict, in_short, is_better, score
+from napari_instseg.training.judge import (
+    Scores,
+    Verdict,
+    give_verdict,
+    in_short,
+    is_better,
+    score,
+    standard_error,
+)
 from napari_instseg.training.material import Plane
-from napari_instseg.training.plan import Plan, make_plan
+from napari_instseg.training.plan import Plan, choose_enlargement, make_plan
 from napari_instseg.training.recipe import Recipe
 from napari_instseg.training.samples import (
     Sample,
@@ -49,6 +57,8 @@ FOREVER = 1_000_000
 SAVE_EVERY = 20
 NEAR = 4
 """Pixels from an object: known background that is nearer may be no more than a ring around what was accepted."""
+DOUBT = 0.5
+"""Of the standard error of a score: what is lower by less counts as equal."""
 OTHER_SIZE = 1.5
 """Objects that differ from the model's by more than this factor make the new model one of their size."""
 
@@ -192,7 +202,9 @@ class _Run:
         model = load_model(place / START)
         self.planes = material.read_written(place / MATERIAL)
         self.old = material.read_written(place / memory.FOLDER)
-        self._scale = _factor(model, self.planes, self.values["diameter"])
+        self._own = model.spec
+        model.spec = model.spec.model_copy(update=self._size())
+        self._scale = _factor(model, self.planes)
         new = _samples(model, [plane for plane in self.planes if (plane.learn >= 0).any()])
         old = _samples(model, [plane for plane in self.old if (plane.learn > 0).any()])
         self.plan = self._make_plan(model, new, old)
@@ -200,6 +212,17 @@ class _Run:
         self.crops = SiteCrops(new, old, self.plan.patch, self.plan.augmentation, self.params.seed, **crops)
         model.spec = model.spec.model_copy(update={"name": out.resolve().name, "scores": ()})
         self.tuner = Tuner(_recipe(model, self.params, self.plan), model, out, device, self.plan)
+
+    def _size(self) -> dict[str, Any]:
+        """Give the diameter at which the new model knows objects, and the sizes that it decodes with, if others."""
+        if any(plane.diameter for plane in self.planes):
+            larger = choose_enlargement(self.params, self.values["start_score"])
+            return {"diameter": round(larger * self._own.diameter, 1)}
+        across = self.values["diameter"]  # nobody said a size, so the network sees the images as they are
+        if max(across / self._own.diameter, self._own.diameter / across) < OTHER_SIZE:
+            return {}
+        decode = own_parameters(self._own, across).model_dump(exclude_defaults=True)
+        return {"diameter": round(across, 1), "decode": decode}
 
     @property
     def words(self) -> str:
@@ -260,8 +283,10 @@ class _Run:
         yield Metric(tuner.done, found)
         # what forgets is never preferred to what does not; without anything held out the last one counts
         worth = found.get("mean_ap", 0.0) - (1 if before and _forgets(before, found) else 0)
-        if worth > tuner.best or new is None:
-            tuner.best = worth
+        # where few objects judge, a little less than the best so far is no reason against having learnt for longer
+        as_good = worth > tuner.best - DOUBT * standard_error(found) and is_better(before, found)
+        if worth > tuner.best or as_good or new is None:
+            tuner.best = max(tuner.best, worth)
             self.values |= {"after": found, "step": tuner.done}
             path = self.save_model(new, old)
             _write_run(self.out, self.values)
@@ -302,14 +327,14 @@ class _Run:
             scores.append(to_score(new, f"{count} held-out correction{'s' * (count != 1)}"))
         if old is not None:
             scores.append(to_score(old, "stored images of the old kind"))
-        diameter = self.values["diameter"] * self._scale
-        if max(diameter / spec.diameter, spec.diameter / diameter) < OTHER_SIZE:
-            diameter = spec.diameter
-        diameter = round(diameter, 1)
-        decode = own_parameters(spec, diameter).model_dump(exclude_defaults=True)
-        update = {"training": told, "scores": tuple(scores), "diameter": diameter, "decode": decode}
-        tuner.model.spec = spec.model_copy(update=update)
-        return tuner.model.save(self.out)
+        size = {"diameter": spec.diameter, "decode": spec.decode}
+        if not tuner.done:  # still the old model
+            size = {"diameter": self._own.diameter, "decode": self._own.decode}
+        try:
+            tuner.model.spec = spec.model_copy(update={"training": told, "scores": tuple(scores), **size})
+            return tuner.model.save(self.out)
+        finally:
+            tuner.model.spec = spec
 
 
 def _forgets(before: Scores, after: Scores) -> bool:
@@ -317,7 +342,7 @@ def _forgets(before: Scores, after: Scores) -> bool:
     return not is_better({**before, "mean_ap": 0.0}, gained)
 
 
-def _factor(model: Model, planes: Sequence[Plane], diameter: float) -> float:
+def _factor(model: Model, planes: Sequence[Plane]) -> float:
     """Give the factor by which the examples are enlarged, the middle one of all."""
     factors = [rescale_factor(model.spec.diameter, plane.diameter) for plane in planes]
     return float(np.median(factors))

@@ -34,6 +34,15 @@ class FinetuneParams(Params):
         help="How much crops are varied: gentle flips and turns them, strong also bends and blurs, changes size and "
         "brightness.",
     )
+    enlarge: float = tunable(
+        0.0,
+        0.0,
+        4.0,
+        step=0.1,
+        title="See objects larger",
+        help="So many times larger than objects of its own kind the model sees those of the new one, where their "
+        "diameter was given. Larger: finer outlines, and slower. 0: chosen.",
+    )
     hold: float = tunable(
         1.0,
         0.0,

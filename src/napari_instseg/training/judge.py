@@ -118,6 +118,12 @@ def in_short(new: Evaluation | None, old: Evaluation | None) -> Scores:
     return flat
 
 
+def standard_error(found: Scores) -> float:
+    """Give that of the mean AP, as of a share of so many objects; 0 where none judge."""
+    share, objects = found.get("mean_ap", 0.0), found.get("objects", 0.0)
+    return float(np.sqrt(share * (1 - share) / objects)) if objects else 0.0
+
+
 def is_better(before: Mapping[str, float], after: Mapping[str, float]) -> bool:
     """Tell whether scores got better on what is held out, without forgetting the old kind of images."""
     lost = before.get("old_mean_ap", 0.0) - after.get("old_mean_ap", 0.0)

@@ -19,6 +19,9 @@ PATCH, SMALLEST_PATCH, LARGEST_PATCH = 5, 96, 192
 """Side of a crop in diameters, and its limits in pixels: around corrected objects little else is known, so that of a
 larger crop most would teach nothing."""
 
+LARGER = 1.4
+"""Objects of an unknown kind are seen so many times larger: their outlines have still to be learnt."""
+
 ALONE = 3.0
 """Weight of the old model's word where nothing else says what is background."""
 KEEP = 4.0
@@ -48,6 +51,16 @@ class Plan:
     old_per_batch: int
     words: str
     """The choices in a sentence."""
+
+
+def knows(start_score: float) -> bool:
+    """Tell whether the old model is taken to know the kind of image, by its AP at IoU 0.5 on the examples."""
+    return start_score >= KNOWN_KIND
+
+
+def choose_enlargement(params: FinetuneParams, start_score: float) -> float:
+    """Give the factor by which objects are seen larger than those of the model's own kind."""
+    return params.enlarge or (1.0 if knows(start_score) else LARGER)
 
 
 def make_plan(
@@ -81,11 +94,13 @@ def make_plan(
     largest : tuple of int
         Sides of the largest image, in pixels.
     """
-    knows = start_score >= KNOWN_KIND
-    rate = params.learning_rate or (CAREFUL if knows or objects < FEW else BOLD)
+    known, few = knows(start_score), objects < FEW
+    rate = params.learning_rate or (CAREFUL if known or few else BOLD)
     frozen = params.frozen
-    if frozen == "auto":
-        frozen = "encoder" if knows and objects < FEW else "statistics"
+    if frozen == "auto" and known:
+        frozen = "encoder" if few else "statistics"
+    elif frozen == "auto":
+        frozen = "statistics" if few else "nothing"
     strength = params.augmentation
     if strength == "auto":
         strength = "strong" if objects < MANY else "gentle"

@@ -19,6 +19,7 @@ from napari_instseg.training.finetune_params import FinetuneParams
 from napari_instseg.training.loop import train
 from napari_instseg.training.material import read_planes
 from napari_instseg.training.memory import read_memory, remember
+from napari_instseg.training.plan import choose_enlargement
 
 QUICK = {"batch_size": 2, "patch_size": 48, "validate_every": 3, "augmentation": "gentle"}
 
@@ -89,6 +90,37 @@ def test_a_new_kind_of_image_is_learnt_and_the_old_is_kept(start, tmp_path, dark
     assert told == [f"{held} held-out corrections", "stored images of the old kind"]
     # what was learnt now is remembered by those who learn from this model next
     assert len(read_memory(tmp_path / "new")) == len(old) + len(dark_examples)
+
+
+@pytest.mark.parametrize(
+    ("scores", "kept"),
+    [
+        ((0.50, 0.49, 0.30), 6),  # of 25 objects: .49 is no worse than .50 can tell, .30 is
+        ((0.50, 0.46, 0.42), 6),  # many small steps down are not taken: the best so far is what counts
+        ((0.10, 0.12, 0.11), 9),
+        ((0.04, 0.03, 0.03), 3),  # nothing is better than the model at the start, so the best of them
+    ],
+)
+def test_of_equally_good_weights_the_longer_learnt_are_kept(start, tmp_path, dark_examples, monkeypatch, scores, kept):
+    told = iter([{"mean_ap": value, "objects": 25.0} for value in (0.05, *scores)])
+    monkeypatch.setattr(module, "in_short", lambda new, old: next(told, {}))
+    run(start, dark_examples, tmp_path / "new", steps=9)
+    assert read_spec(tmp_path / "new").training["fine_tuning_steps"] == kept
+
+
+def test_an_unknown_kind_is_seen_larger_where_its_size_is_said(start, tmp_path, dark_examples):
+    own = read_spec(start)
+    sized = [(pair, 12.0) for pair, _ in dark_examples]
+    larger = {}
+    for name, params in (("auto", {}), ("same", {"enlarge": 1.0}), ("twice", {"enlarge": 2.0})):
+        run(start, sized, tmp_path / name, steps=1, params=FinetuneParams(**QUICK, **params))
+        spec = read_spec(tmp_path / name)
+        larger[name] = spec.diameter / own.diameter
+        assert spec.decode == own.decode
+    assert larger == pytest.approx({"auto": 1.4, "same": 1.0, "twice": 2.0}, abs=0.01)
+    run(start, sized, tmp_path / "nothing", steps=0)
+    assert read_spec(tmp_path / "nothing").diameter == own.diameter
+    assert choose_enlargement(FinetuneParams(), start_score=0.9) == 1.0  # a kind that it knows
 
 
 def test_stopped_and_resumed_equals_not_stopped(start, tmp_path, dark_examples):

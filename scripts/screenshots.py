@@ -43,7 +43,7 @@ class Shot:
     sections: tuple[str, ...] = ("Segment", "Tune")
     """Sections that are unfolded."""
     diameter: float | None = None
-    """Typical object diameter in pixels, if the user typed one."""
+    """Typical object diameter in pixels, if the user typed another than the sample's."""
     theme: str = "dark"
     real: bool = False
     """Of the Data Science Bowl, not a sample."""
@@ -71,14 +71,14 @@ SHOTS = (
         views=("seediness",),
         sections=("Segment", "Look"),
     ),
-    Shot("sample-coins", "coins", "discriminative-nuclei", SMALL, diameter=38),
-    Shot("sample-ihc", "ihc", "discriminative-nuclei", SMALL, diameter=10),
+    Shot("sample-coins", "coins", "discriminative-nuclei", SMALL),
+    Shot("sample-ihc", "ihc", "discriminative-nuclei", SMALL),
     Shot("sample-nuclei-crowded", "nuclei-crowded", "clusternet-nuclei", SMALL, theme="light"),
     Shot("sample-bacteria", "bacteria", "semiconv-shapes", SMALL),
     Shot("sample-bacteria-phase", "bacteria-phase", "semiconv-shapes", SMALL),
     Shot("sample-worms", "worms", "discriminative-shapes", SMALL),
     Shot("sample-worms-binary", "worms-binary", "discriminative-shapes", SMALL),
-    Shot("sample-rosette", "rosette", "discriminative-leaves", SMALL, diameter=45),
+    Shot("sample-rosette", "rosette", "discriminative-leaves", SMALL),
     Shot("sample-rosette-young", "rosette-young", "semiconv-leaves", SMALL),
     Shot("sample-sticks", "sticks", "discriminative-shapes", SMALL),
     Shot("sample-dots", "dots", "semiconv_rcnn-nuclei", SMALL, diameter=16),

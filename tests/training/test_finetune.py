@@ -103,9 +103,25 @@ def test_a_new_kind_of_image_is_learnt_and_the_old_is_kept(start, tmp_path, dark
 )
 def test_of_equally_good_weights_the_longer_learnt_are_kept(start, tmp_path, dark_examples, monkeypatch, scores, kept):
     told = iter([{"mean_ap": value, "objects": 25.0} for value in (0.05, *scores)])
-    monkeypatch.setattr(module, "in_short", lambda new, old: next(told, {}))
+    monkeypatch.setattr(module, "in_short", lambda new, old: {} if new is None else next(told, {}))
     run(start, dark_examples, tmp_path / "new", steps=9)
     assert read_spec(tmp_path / "new").training["fine_tuning_steps"] == kept
+
+
+def test_what_forgets_goes_part_of_the_way_back(start, tmp_path, dark_examples, monkeypatch, disks):
+    """Weights between the old and the new ones are judged and kept, as many new ones as forget nothing."""
+    old = remember(*disks, 2)
+    forgets = iter([True, True, False, False])
+    monkeypatch.setattr(module, "_forgets", lambda before, after: next(forgets))
+    run(start, dark_examples, tmp_path / "new", steps=2, remembered=old)
+    assert read_spec(tmp_path / "new").training["share_of_new_weights"] == 0.7
+    first, kept = read_weights(start), read_weights(tmp_path / "new")
+    learnt = load(tmp_path / "new" / "training" / "checkpoint.safetensors").tensors
+    for name, weights in kept.items():
+        new = learnt[f"average/{name}"]
+        mixed = 0.3 * first[name].double() + 0.7 * new.double() if weights.is_floating_point() else new
+        torch.testing.assert_close(weights.double(), mixed.double(), atol=2e-3, rtol=2e-3)  # kept in half precision
+    assert any((first[name] != weights).any() for name, weights in kept.items())
 
 
 def test_an_unknown_kind_is_seen_larger_where_its_size_is_said(start, tmp_path, dark_examples):

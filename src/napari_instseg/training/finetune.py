@@ -57,6 +57,8 @@ FOREVER = 1_000_000
 SAVE_EVERY = 20
 NEAR = 4
 """Pixels from an object: known background that is nearer may be no more than a ring around what was accepted."""
+SHARES = (1.0, 0.85, 0.7, 0.55)
+"""Of the new weights, the rest being those of the start: the first that has not forgotten the old kind is judged."""
 DOUBT = 0.5
 """Of the standard error of a score: what is lower by less counts as equal."""
 OTHER_SIZE = 1.5
@@ -272,11 +274,17 @@ class _Run:
                 begin = time.monotonic()
 
     def _judge(self) -> Generator[Event, None, None]:
-        """Score the averaged weights on what is held out; keep them if none were better."""
+        """Score the averaged weights on what is held out; keep them if none were better.
+
+        Where they have forgotten, weights between them and those of the start are judged instead.
+        """
         tuner, before, begin = self.tuner, self.values["before"], time.monotonic()
-        model = tuner.refresh_model()
+        for share in SHARES:
+            model = tuner.mix_into_model(share)
+            old = yield from score(model, self.old, "judge", tuner.device)
+            if not _forgets(before, in_short(None, old)):
+                break
         new = yield from score(model, self.planes, "judge", tuner.device)
-        old = yield from score(model, self.old, "judge", tuner.device)
         tuner.spent += time.monotonic() - begin
         found = in_short(new, old)
         tuner.history.add(tuner.done, {**found, "judged": 1.0})
@@ -288,7 +296,7 @@ class _Run:
         if worth > tuner.best or as_good or new is None:
             tuner.best = max(tuner.best, worth)
             self.values |= {"after": found, "step": tuner.done}
-            path = self.save_model(new, old)
+            path = self.save_model(new, old, share)
             _write_run(self.out, self.values)
             yield Checkpoint(tuner.done, path, best=True)
 
@@ -310,8 +318,8 @@ class _Run:
         yield Message(verdict.words, warning=bool(tuner.done) and not verdict.better)
         yield Result(Outcome(self.out, verdict))
 
-    def save_model(self, new: Evaluation | None, old: Evaluation | None) -> Path:
-        """Write the averaged weights as the new model, with its card."""
+    def save_model(self, new: Evaluation | None, old: Evaluation | None, share: float = 1.0) -> Path:
+        """Write the weights that were judged as the new model, with its card."""
         tuner, spec = self.tuner, self.tuner.model.spec
         images = len({plane.name for plane in self.planes})
         told = {
@@ -320,6 +328,7 @@ class _Run:
             "learnt_from": f"{self.values['objects']} corrected objects in {images} images",
             "fine_tuning_steps": tuner.done,
             "fine_tuning": self.plan.words,
+            "share_of_new_weights": share,
         }
         scores = []
         if new is not None:  # mostly so few that their number belongs to the score

@@ -55,6 +55,20 @@ class Tuner(Trainer):
                     module.eval()
         self.teacher: Any = copy.deepcopy(self.average)
 
+    def mix_into_model(self, share: float) -> Model:
+        """Put so much of the averaged weights into the model, and for the rest those of the start.
+
+        Weights between an old and a fine-tuned network keep most of what the new one learnt and much of what it forgot
+        (Wortsman et al. 2022, Robust fine-tuning of zero-shot models).
+        """
+        new, old = self.average.state_dict(), self.teacher.state_dict()
+        mixed = {
+            name: (torch.lerp(old[name], tensor, share) if tensor.is_floating_point() else tensor).cpu()
+            for name, tensor in new.items()
+        }
+        self.model.load_weights(mixed)
+        return self.model
+
     def restore(self) -> None:
         """Go back to the last whole checkpoint; see `Trainer.restore`."""
         super().restore()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from napari_instseg.data.augment import Augmentation
 from napari_instseg.training.finetune_params import FinetuneParams
 
-FEW, MANY = 10, 100
+FEW, SOME, MANY = 10, 30, 100
 """Objects."""
 KNOWN_KIND = 0.4
 """AP at IoU 0.5 from which on the old model is taken to know the kind of image."""
@@ -100,7 +100,7 @@ def make_plan(
     if frozen == "auto" and known:
         frozen = "encoder" if few else "statistics"
     elif frozen == "auto":
-        frozen = "statistics" if few else "nothing"
+        frozen = "statistics" if objects < SOME else "nothing"
     strength = params.augmentation
     if strength == "auto":
         strength = "strong" if objects < MANY else "gentle"

@@ -12,7 +12,7 @@ FEW, SOME, MANY = 10, 30, 100
 KNOWN_KIND = 0.4
 """AP at IoU 0.5 from which on the old model is taken to know the kind of image."""
 
-CAREFUL, BOLD = 3e-4, 2e-3
+CAREFUL, BOLD = 3e-4, 1e-3
 """Learning rates for a kind of image that the model knows, and for another."""
 
 PATCH, SMALLEST_PATCH, LARGEST_PATCH = 5, 96, 192

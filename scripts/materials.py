@@ -36,6 +36,8 @@ class Material:
     augmentation: Augmentation = field(default_factory=Augmentation)
     decode: Mapping[str, Any] = field(default_factory=dict)
     """Decode parameters that this kind asks for and that are not chosen."""
+    decoded_by: Sequence[Pair] = ()
+    """Images by which the decode parameters are chosen, where those to choose by are too few."""
 
 
 def nuclei(folder: Path) -> Material:
@@ -94,6 +96,7 @@ def worms(folder: Path) -> Material:
         margin=20,
         augmentation=Augmentation(scale=0.15, elastic=0.1, intensity=0.1, noise=0.05, blur=0),
         decode={"connected": False},  # what crosses a worm cuts it in two
+        decoded_by=[*learnt, *chosen],
     )
 
 

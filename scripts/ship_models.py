@@ -41,7 +41,7 @@ SHARES = (0.05, 0.1)
 OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "coloring": {"foreground": ("threshold",), "merge_alike": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)},
     "discriminative": {"bandwidth": (0.7, 1.0, 1.5), "merge_alike": (1.5, 1.75, 2.0, 2.25, 2.5)},
-    "semiconv": {"bandwidth": (0.7, 1.0), "merge_alike": (0.3, 0.4, 0.5, 0.6, 0.7)},
+    "semiconv": {"bandwidth": (0.7, 1.0, 1.5), "merge_alike": (0.0, 0.3, 0.4, 0.5, 0.6, 0.7)},
     "metric": {
         "n_seeds": (100, 300),
         "own_threshold": (False,),
@@ -144,7 +144,7 @@ def ship(args: argparse.Namespace) -> None:
             )
         )
         model.load_weights(weights)
-        decode = choose_decode(model, material.chosen, diameter, material.decode)
+        decode = choose_decode(model, material.decoded_by or material.chosen, diameter, material.decode)
         model.spec = model.spec.model_copy(update={"decode": decode})
         print(model.spec.name, decode, flush=True)
         scores = tuple(score(model, group, pairs, diameter) for group, pairs in material.held_out.items())

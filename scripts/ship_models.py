@@ -24,7 +24,6 @@ from napari_instseg.inference.rescale import own_parameters
 from napari_instseg.io.models import ModelSpec, Score
 from napari_instseg.methods import get_method
 from napari_instseg.metrics import evaluate_labels
-from napari_instseg.training.samples import typical_diameter
 from napari_instseg.training.validate import evaluate
 
 napari_instseg.methods.__path__.append(str(Path(__file__).parent / "joint"))
@@ -77,15 +76,13 @@ def split(trained: Model, method: str) -> tuple[dict[str, torch.Tensor], dict[st
     return weights, {name: value for name, value in trained.spec.loss.items() if name in known}
 
 
-def choose_decode(
-    model: Model, pairs: Sequence[Pair], diameter: float | None, given: Mapping[str, Any]
-) -> dict[str, Any]:
+def choose_decode(model: Model, pairs: Sequence[Pair], given: Mapping[str, Any]) -> dict[str, Any]:
     """Give the decode parameters that find the objects of these images best, by mean AP, beside those given."""
     examples = [pair.read() for pair in pairs]
-    predictions = [model.predict(example.image, axes=example.axes, diameter=diameter) for example in examples]
+    predictions = [model.predict(example.image, axes=example.axes) for example in examples]
 
     def mean_ap(decode: dict[str, Any]) -> float:
-        params = own_parameters(model.spec.model_copy(update={"decode": decode}), diameter)
+        params = own_parameters(model.spec.model_copy(update={"decode": decode}))
         found = (prediction.pipeline.run(params).labels for prediction in predictions)
         truth = (example.labels for example in examples)
         return float(evaluate_labels(zip(truth, found, strict=True))["mean_ap"])
@@ -103,9 +100,9 @@ def choose_decode(
     return best
 
 
-def score(model: Model, group: str, pairs: Sequence[Pair], diameter: float | None) -> Score:
+def score(model: Model, group: str, pairs: Sequence[Pair]) -> Score:
     """Segment held-out images as a user would, and compare."""
-    (report,) = (event.value for event in evaluate(model, pairs, diameter=diameter) if isinstance(event, Result))
+    (report,) = (event.value for event in evaluate(model, pairs) if isinstance(event, Result))
     chosen = {name: report[name] for name in Score.model_fields if name in report and name != "images"}
     return Score(data=group, images=len(pairs), **{**chosen, "ap": {str(t): v for t, v in report["ap"].items()}})
 
@@ -114,8 +111,6 @@ def ship(args: argparse.Namespace) -> None:
     """Write the model folders."""
     material = MATERIALS[args.material](args.data)
     trained = load_model(args.trained)
-    # where training rescaled, images are given their diameter, as a user would
-    diameter = typical_diameter(pair.read().labels for pair in material.chosen) if material.diameter else None
     for method in args.methods or (PARTS if trained.spec.method == "joint" else [trained.spec.method]):
         weights, loss = trained.network.state_dict(), trained.spec.loss
         if trained.spec.method == "joint":
@@ -127,6 +122,7 @@ def ship(args: argparse.Namespace) -> None:
                 title=material.title,
                 in_channels=trained.spec.in_channels,
                 diameter=round(trained.spec.diameter, 1),
+                usual_diameter=trained.spec.usual_diameter and round(trained.spec.usual_diameter, 1),
                 network={**trained.spec.network, **OWN.get(method, {})},
                 loss=loss,
                 normalization=trained.spec.normalization,
@@ -144,10 +140,10 @@ def ship(args: argparse.Namespace) -> None:
             )
         )
         model.load_weights(weights)
-        decode = choose_decode(model, material.decoded_by or material.chosen, diameter, material.decode)
+        decode = choose_decode(model, material.decoded_by or material.chosen, material.decode)
         model.spec = model.spec.model_copy(update={"decode": decode})
         print(model.spec.name, decode, flush=True)
-        scores = tuple(score(model, group, pairs, diameter) for group, pairs in material.held_out.items())
+        scores = tuple(score(model, group, pairs) for group, pairs in material.held_out.items())
         for found in scores:
             values = " ".join(f"{value:.3f}" for value in found.ap.values())
             print(f"{found.data}: AP {values} mean {found.mean_ap:.3f} SBD {found.sbd:.3f}", flush=True)

@@ -86,7 +86,8 @@ def start_from(names: Sequence[str], network: Any, scale: float = 1.0) -> dict[s
         blocks = _heads(_inner(network), kind)
         for model in models:
             for name, block in _heads(_inner(model.network), kind).items():
-                name = "displacement" if model.spec.method == "semiconv" and name == "embedding" else name
+                if model.spec.method == "semiconv" and name == "embedding" and "displacement" in blocks:
+                    name = "displacement"  # its name in a joint trunk
                 if name in blocks:
                     # a shipped coloring model has no colour of the background, which is the first of a joint one
                     first = len(blocks[name]) - len(block) if name == "colors" else 0

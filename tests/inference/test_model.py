@@ -170,6 +170,19 @@ def test_the_smallest_size_follows_the_diameter_that_a_user_gives(monkeypatch):
         assert model.segment(disks(), diameter=30, device="cpu").n_objects == 0
 
 
+def test_without_a_diameter_objects_are_as_large_as_in_the_images_that_it_learnt_from():
+    """A model that was trained at half the size of its images sees half the size of others, too."""
+    model, image = tiny(usual_diameter=24.0, decode={"min_size": 30}), disks()
+    told, untold = model.predict(image, diameter=24), model.predict(image)
+    np.testing.assert_array_equal(told.outputs["embedding"], untold.outputs["embedding"])
+    assert told.parameters() == untold.parameters()
+    assert untold.parameters().min_size == 120
+    as_it_is = model.predict(image, diameter=12)
+    np.testing.assert_array_equal(as_it_is.outputs["embedding"], tiny().predict(image).outputs["embedding"])
+    assert as_it_is.parameters().min_size == 30
+    np.testing.assert_array_equal(model.segment(image).labels, untold.decode().labels)
+
+
 @pytest.mark.parametrize("diameter", [0, -3, 1, 500, float("nan")])
 def test_an_impossible_diameter_is_refused_in_words(diameter):
     with pytest.raises(InputError, match=r"The object diameter is .* expected 1\.2 to 120 px"):

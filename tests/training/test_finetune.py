@@ -39,6 +39,12 @@ def dark(example, known=None):
     return Example(255 - example.image, "YX", labels.astype(np.int32))
 
 
+def twice(example):
+    """The same image at twice its size."""
+    image, labels = (np.kron(array, np.ones((2, 2), array.dtype)) for array in (example.image, example.labels))
+    return Example(image, "YX", labels)
+
+
 def pair(name, example):
     return (Pair(name, lambda: example), None)
 
@@ -137,6 +143,19 @@ def test_an_unknown_kind_is_seen_larger_where_its_size_is_said(start, tmp_path, 
     run(start, sized, tmp_path / "nothing", steps=0)
     assert read_spec(tmp_path / "nothing").diameter == own.diameter
     assert choose_enlargement(FinetuneParams(), start_score=0.9) == 1.0  # a kind that it knows
+
+
+def test_objects_of_another_size_that_nobody_said_make_a_model_of_their_size(tmp_path, disks, recipe):
+    """Also of a model that learnt from rescaled images: what it sees stays at its own scale."""
+    half = tmp_path / "half"
+    list(train(recipe(steps=2, diameter=5.5), *disks, half, device="cpu"))
+    own = read_spec(half)
+    assert (own.diameter, own.usual_diameter) == pytest.approx((5.5, 11), rel=0.05)
+    large = [pair(p.name, twice(p.read())) for p in disks[0][:2]]
+    run(half, large, tmp_path / "new", steps=1)
+    new = read_spec(tmp_path / "new")
+    assert new.diameter / own.diameter == pytest.approx(2, rel=0.1)
+    assert new.usual_diameter / own.usual_diameter == pytest.approx(new.diameter / own.diameter, rel=0.01)
 
 
 def test_stopped_and_resumed_equals_not_stopped(start, tmp_path, dark_examples):

@@ -12,16 +12,16 @@ UNSEEN = 4711
 """Seed of images that no model was trained, chosen or scored on."""
 
 
-def scores(name, kind, n, diameter=None):
+def scores(name, kind, n):
     model = load_model(name)
     scenes = list(simulate(kind, n=n, seed=UNSEEN))
-    found = [model.predict(scene.image, diameter=diameter).decode().labels for scene in scenes]
+    found = [model.predict(scene.image).decode().labels for scene in scenes]
     return evaluate_labels(zip((scene.labels for scene in scenes), found, strict=True))
 
 
 @pytest.mark.parametrize("name", ["discriminative-leaves", "semiconv-leaves"])
 def test_leaves_of_rosettes_are_told_apart(name):
-    assert scores(name, "rosettes", 6, diameter=45)["sbd"] > 0.85
+    assert scores(name, "rosettes", 6)["sbd"] > 0.85
 
 
 @pytest.mark.parametrize("name", [name for name in specs() if name.endswith("-nuclei")])

@@ -95,7 +95,7 @@ def fit(
     report(start, found, rows, f"{model} on {folder}")
     if out is not None:
         spec = opened.spec
-        kept = found.parameters.at_size(spec.diameter / (diameter or spec.diameter), spec.ndim)
+        kept = found.parameters.at_size(spec.diameter / (diameter or spec.presumed_diameter), spec.ndim)
         write_fitted(opened, kept, out, f"{len(pairs)} images of {folder.name}")
     changes = changed(start, found.parameters)
     about = {"objects": found.n_objects, "tries": found.tries, "decode": found.parameters.model_dump()}

@@ -27,7 +27,7 @@ def models(json: JsonOption = None) -> None:
         rows = []
         for name, spec in found.items():
             scores = "; ".join(f"{score.data}: {score.mean_ap:.3f}" for score in spec.scores)
-            rows.append((name, spec.method, spec.title, f"{spec.diameter:.0f} px", scores))
+            rows.append((name, spec.method, spec.title, f"{spec.presumed_diameter:.0f} px", scores))
         show_table(("model", "method", "finds", "diameter", "mean AP"), rows)
         if not found:
             say("No models are shipped with this installation; train one with 'instseg train'.", "yellow")

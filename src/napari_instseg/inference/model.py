@@ -128,7 +128,8 @@ class Model:
         axes : str, optional
             One letter of C, Z, Y, X per dimension, where the shape alone does not say.
         diameter : float, optional
-            Typical object diameter in the image, in pixels; the image is resized to what the model knows.
+            Typical object diameter in the image, in pixels; the image is resized to what the model knows. None: as in
+            the images that the model learnt from.
         device : {"auto", "cuda", "mps", "cpu"}
             Where the network runs.
         tile : int
@@ -255,7 +256,7 @@ class Model:
         if name not in self._runners:
             self._runners[name] = Runner(self.network, self.method.activate, self.spec.ndim, name)
         between = limits(channels, self.normalization)
-        factor = rescale_factor(self.spec.diameter, diameter)
+        factor = rescale_factor(self.spec, diameter)
         if factor != 1:
             channels = resize(channels, tuple(max(1, round(side * factor)) for side in channels.shape[1:]))
         return _Plane(channels, between, self._runners[name])

@@ -16,15 +16,15 @@ LIMITS = (0.1, 10.0)
 """Smallest and largest factor between an image and what the network sees."""
 
 
-def rescale_factor(model_diameter: float, diameter: float | None) -> float:
+def rescale_factor(spec: ModelSpec, diameter: float | None) -> float:
     """Give the factor by which an image is enlarged before the network sees it.
 
     Parameters
     ----------
-    model_diameter : float
-        Typical object diameter that the model was trained at, in pixels.
+    spec : ModelSpec
+        The model; its `diameter` is that of the objects that it shall see.
     diameter : float, optional
-        Typical object diameter in the image, in pixels; None leaves the image as it is.
+        Typical object diameter in the image, in pixels; that of the images which the model learnt from if None.
 
     Raises
     ------
@@ -32,7 +32,8 @@ def rescale_factor(model_diameter: float, diameter: float | None) -> float:
         If the diameter is not positive, or so far from the model's that the image would be resized beyond `LIMITS`.
     """
     if diameter is None:
-        return 1.0
+        diameter = spec.presumed_diameter
+    model_diameter = spec.diameter
     low, high = model_diameter / LIMITS[1], model_diameter / LIMITS[0]
     if not low <= diameter <= high:
         raise InputError(
@@ -50,7 +51,7 @@ def own_parameters(spec: ModelSpec, diameter: float | None = None, **changes: An
     spec : ModelSpec
         Its decode parameters hold for objects of its own diameter.
     diameter : float, optional
-        Typical object diameter in the image, in pixels; sizes and distances in pixels follow it. None leaves them.
+        As for `rescale_factor`; sizes and distances in pixels follow it.
     **changes
         Values that a user gave, for this image; they are taken as they are.
 
@@ -60,7 +61,8 @@ def own_parameters(spec: ModelSpec, diameter: float | None = None, **changes: An
         If a name is unknown or a value out of range.
     """
     own = get_method(spec.method).decode(**spec.decode)
-    if diameter is not None and diameter > 0:
+    diameter = spec.presumed_diameter if diameter is None else diameter
+    if diameter > 0:
         own = own.at_size(diameter / spec.diameter, spec.ndim)
     return own.changed(**changes)
 

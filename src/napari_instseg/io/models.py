@@ -53,7 +53,9 @@ class ModelSpec(BaseModel):
     ndim: int = Field(default=2, ge=2, le=3)
     in_channels: int = Field(default=1, ge=1, le=64)
     diameter: float = Field(gt=0)
-    """Typical object diameter in the training images, in pixels."""
+    """Typical object diameter as the network sees it, in pixels."""
+    usual_diameter: float | None = Field(default=None, gt=0)
+    """The same in the images that it learnt from, where these were rescaled."""
     classes: tuple[str, ...] = ()
     """Names of the classes 1, 2, ...; empty for one kind of object."""
     network: dict[str, Any] = Field(default_factory=dict)
@@ -64,6 +66,11 @@ class ModelSpec(BaseModel):
     """Data sets with licences, split, seed, steps, the command."""
     scores: tuple[Score, ...] = ()
     intended_use: str = ""
+
+    @property
+    def presumed_diameter(self) -> float:
+        """Typical object diameter that an image is taken to have where nobody says another, in pixels."""
+        return self.usual_diameter or self.diameter
 
 
 def read_spec(folder: str | Path) -> ModelSpec:
@@ -149,7 +156,9 @@ def card(spec: ModelSpec) -> str:
     """Write the model card as Markdown: use, data and licence, split, scores, defaults."""
     about = f"{spec.title or spec.name}. Method: `{spec.method}`. {spec.intended_use}".strip()
     lines = [f"# {spec.name}", "", about, ""]
-    lines += [f"- Typical object diameter: {spec.diameter:g} px", f"- Input channels: {spec.in_channels}"]
+    seen = f", seen at {spec.diameter:g} px" if spec.usual_diameter else ""
+    lines += [f"- Typical object diameter: {spec.presumed_diameter:g} px{seen}"]
+    lines += [f"- Input channels: {spec.in_channels}"]
     lines += [f"- Classes: {', '.join(spec.classes)}"] if spec.classes else []
     lines += [f"- {key.replace('_', ' ').capitalize()}: {value}" for key, value in spec.training.items()]
     lines += [f"- Made by: {spec.made_by}"]

@@ -19,9 +19,10 @@ from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Progr
 from napari_instseg.data.normalize import normalize
 from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import Model, load_model
-from napari_instseg.inference.rescale import own_parameters, rescale_factor
+from napari_instseg.inference.rescale import rescale_factor
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.models import SPEC
+from napari_instseg.methods import get_method
 from napari_instseg.metrics import Evaluation
 from napari_instseg.training import material, memory
 from napari_instseg.training.finetune_params import RUN, FinetuneParams
@@ -220,11 +221,18 @@ class _Run:
         if any(plane.diameter for plane in self.planes):
             larger = choose_enlargement(self.params, self.values["start_score"])
             return {"diameter": round(larger * self._own.diameter, 1)}
-        across = self.values["diameter"]  # nobody said a size, so the network sees the images as they are
-        if max(across / self._own.diameter, self._own.diameter / across) < OTHER_SIZE:
+        # nobody said a size, so the network sees the images at the scale that it always does
+        own, across = self._own, self.values["diameter"]
+        larger = across / own.presumed_diameter
+        if max(larger, 1 / larger) < OTHER_SIZE:
             return {}
-        decode = own_parameters(self._own, across).model_dump(exclude_defaults=True)
-        return {"diameter": round(across, 1), "decode": decode}
+        decode = get_method(own.method).decode(**own.decode).at_size(larger, own.ndim)
+        usual = round(across, 1) if own.usual_diameter else None
+        return {
+            "diameter": round(larger * own.diameter, 1),
+            "usual_diameter": usual,
+            "decode": decode.model_dump(exclude_defaults=True),
+        }
 
     @property
     def words(self) -> str:
@@ -336,11 +344,10 @@ class _Run:
             scores.append(to_score(new, f"{count} held-out correction{'s' * (count != 1)}"))
         if old is not None:
             scores.append(to_score(old, "stored images of the old kind"))
-        size = {"diameter": spec.diameter, "decode": spec.decode}
-        if not tuner.done:  # still the old model
-            size = {"diameter": self._own.diameter, "decode": self._own.decode}
+        update = {"name": spec.name, "training": told, "scores": tuple(scores)}
         try:
-            tuner.model.spec = spec.model_copy(update={"training": told, "scores": tuple(scores), **size})
+            # after 0 steps it is still the old model, with its sizes
+            tuner.model.spec = (spec if tuner.done else self._own).model_copy(update=update)
             return tuner.model.save(self.out)
         finally:
             tuner.model.spec = spec
@@ -353,7 +360,7 @@ def _forgets(before: Scores, after: Scores) -> bool:
 
 def _factor(model: Model, planes: Sequence[Plane]) -> float:
     """Give the factor by which the examples are enlarged, the middle one of all."""
-    factors = [rescale_factor(model.spec.diameter, plane.diameter) for plane in planes]
+    factors = [rescale_factor(model.spec, plane.diameter) for plane in planes]
     return float(np.median(factors))
 
 
@@ -364,7 +371,7 @@ def _samples(model: Model, planes: Sequence[Plane]) -> list[Sample]:
         image = normalize(_channels(plane, model.spec.in_channels), model.normalization)
         kinds = None if plane.classes is None else find_classes(plane.learn, plane.classes)
         sample = Sample(image, plane.learn.astype(np.int64), kinds)
-        found.append(rescaled(sample, rescale_factor(model.spec.diameter, plane.diameter)))
+        found.append(rescaled(sample, rescale_factor(model.spec, plane.diameter)))
     return found
 
 

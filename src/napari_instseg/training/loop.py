@@ -123,6 +123,7 @@ def _new_model(recipe: Recipe, data: DataSet, out: Path) -> Model:
                 ndim=data.ndim,
                 in_channels=data.channels,
                 diameter=data.diameter * data.scale,
+                usual_diameter=None if data.scale == 1 else data.diameter,
                 classes=names,
                 network=recipe.network.model_dump(),
                 loss=recipe.loss.model_dump(),

@@ -36,7 +36,7 @@ class DiameterChoice(QWidget):
     """
 
     chosen = Signal(object)
-    """Diameter in pixels, or None to leave the image at its size."""
+    """Diameter in pixels, or None for that of the images which the model learnt from."""
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class DiameterChoice(QWidget):
         bare_box(self._box)
         self._box.setToolTip(
             "How large a typical object is. The image is resized so that the model sees objects of the size that it "
-            "was trained on. 0 leaves the image as it is."
+            "was trained on. 0: they are as large as in the images that the model learnt from; its card says how large."
         )
         self._measure = button("Measure", "Draw an ellipse around one typical object; its size is taken over.")
         self._measure.setCheckable(True)

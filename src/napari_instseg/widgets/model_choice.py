@@ -71,7 +71,7 @@ def card(spec: ModelSpec) -> str:
     facts = {
         "Made for": spec.intended_use,
         "Method": f"{method.title} ({method.reference}). {method.summary}",
-        "Objects": f"about {spec.diameter:g} px across"
+        "Objects": f"about {spec.presumed_diameter:g} px across"
         + (f"; classes {', '.join(spec.classes)}" if spec.classes else ""),
         "Image": "colour or 3 channels, or grey" if spec.in_channels == 3 else f"{spec.in_channels} channel(s)",
         **{key.replace("_", " ").capitalize(): str(value) for key, value in spec.training.items()},

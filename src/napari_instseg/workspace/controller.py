@@ -137,7 +137,7 @@ class Controller:
         self.ready.emit()
 
     def choose_diameter(self, diameter: float | None) -> None:
-        """Say how large objects are in the image, in pixels; None leaves the image at its size."""
+        """Say how large objects are in the image, in pixels; None: as the model knows them."""
         self.workspace.diameter = diameter
         self.tuning.take_diameter()
 

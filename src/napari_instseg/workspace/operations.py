@@ -140,6 +140,6 @@ def _advise(order: Order) -> Generator[Advice, None, None]:
     if segmentation.n_objects == 0 and prediction is not None:
         yield explain_empty(prediction, order.parameters)
         return
-    advice = advise_size(segmentation, order.results.spec.diameter, order.diameter)
+    advice = advise_size(segmentation, order.results.spec.presumed_diameter, order.diameter)
     if advice is not None:
         yield advice

@@ -32,7 +32,7 @@ class Workspace:
     spec : ModelSpec, optional
         What the model says of itself.
     diameter : float, optional
-        Typical object diameter in the image, in pixels; None leaves the image at its size.
+        Typical object diameter in the image, in pixels; None: that which the model presumes.
     device : {"auto", "cuda", "mps", "cpu"}
         Where the network shall run.
     whole_stack : bool

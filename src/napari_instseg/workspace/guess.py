@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -11,6 +12,15 @@ from napari_instseg.core.method import Array
 from napari_instseg.io.models import ModelSpec
 
 SAMPLE_SIDE = 256
+
+Background = Literal["dark", "grey", "bright"]
+STANDS_OUT: Mapping[Background, str] = {
+    "dark": "bright objects on dark",
+    "grey": "bright and dark on grey",
+    "bright": "dark objects on bright",
+}
+DARK, BRIGHT = 0.25, 0.55
+"""Where the median lies in the range of values, at most for a dark background and at least for a bright one."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +31,14 @@ class Look:
     ----------
     colored : bool
         Whether its channels differ.
-    dark : bool
-        Whether the background is darker than what stands out from it.
+    background : {"dark", "grey", "bright"}
+        What is commonest, beside what stands out from it: brighter only, both, or darker only.
     flat : bool
         Whether all pixels have one value.
     """
 
     colored: bool
-    dark: bool
+    background: Background
     flat: bool = False
 
     @property
@@ -37,13 +47,15 @@ class Look:
         if self.flat:
             return "all pixels have the same value"
         kind = "colour" if self.colored else "grey"
-        return f"{kind}, {'bright objects on dark' if self.dark else 'dark objects on bright'}"
+        return f"{kind}, {STANDS_OUT[self.background]}"
 
 
 def look_at(image: Array, axes: str) -> Look:
     """Judge an image by a thin sample of its pixels.
 
-    The background is the commoner side: the median lies nearer to it than to the middle of the range.
+    The median is taken for the background. Of images at hand it lay, between the first and the last percentile, at .00
+    to .08 in 95 % of those in fluorescence, at .34 to .47 in phase contrast, and above .6 in bright field and stained
+    tissue.
 
     Parameters
     ----------
@@ -61,9 +73,11 @@ def look_at(image: Array, axes: str) -> Look:
     low, middle, high = np.percentile(grey, [1, 50, 99])
     spread = float(np.ptp(channels))
     if spread == 0:
-        return Look(colored=False, dark=True, flat=True)
+        return Look(colored=False, background="dark", flat=True)
     difference = float(np.ptp(channels, axis=0).mean()) if len(channels) > 1 else 0.0
-    return Look(colored=difference > 0.02 * spread, dark=bool(middle < (low + high) / 2))
+    place = (middle - low) / (high - low) if high > low else 0.0
+    background: Background = "dark" if place < DARK else "grey" if place < BRIGHT else "bright"
+    return Look(colored=difference > 0.02 * spread, background=background)
 
 
 def _step(size: int) -> int:
@@ -73,10 +87,10 @@ def _step(size: int) -> int:
 def suggest_model(look: Look, specs: Mapping[str, ModelSpec]) -> str | None:
     """Choose the model that scores best on data of that look, by the names of the data in the cards.
 
-    Colour wants stained tissue, grey on dark fluorescence, and grey on bright phase contrast or bright field. If none
+    Colour wants stained tissue, a dark background fluorescence, and others phase contrast or bright field. If none
     was scored on such data, one whose title names it is chosen, else the one that scores best at all; None without any.
     """
-    grey = ("fluoresc",) if look.dark else ("phase contrast", "bright field")
+    grey = ("fluoresc",) if look.background == "dark" else ("phase contrast", "bright field")
     wanted = ("histolog", "stain") if look.colored else grey
 
     def rank(name: str) -> tuple[float, bool, float]:

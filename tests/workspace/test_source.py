@@ -80,6 +80,8 @@ def test_looks():
     assert look_at(1 - spots, "YX").words == "grey, dark objects on bright"
     relief = np.roll(spots, 6, axis=1) - spots  # each object with a bright and a dark side, as in phase contrast
     assert look_at(relief, "YX").words == "grey, bright and dark on grey"
+    noise = np.random.default_rng(0).normal(0, 0.3, spots.shape)
+    assert look_at(spots + noise, "YX").words == "grey, bright objects on dark"
     picture = np.stack([1 - spots, 1 - spots / 2, np.ones_like(spots)], -1)
     assert look_at(picture, "YXC").words == "colour, dark objects on bright"
     assert look_at(np.repeat(spots[None], 3, 0), "CYX").words == "grey, bright objects on dark"
@@ -106,7 +108,7 @@ def test_a_score_on_images_of_that_look_counts_more_than_a_title_or_a_higher_sco
     y, x = np.indices((200, 300))
     spots = ((y % 50 - 25) ** 2 + (x % 50 - 25) ** 2 < 100).astype(np.float32)
     assert suggest_model(look_at(spots, "YX"), specs()) == "discriminative-nuclei"
-    assert suggest_model(look_at(1 - spots, "YX"), specs()) == "discriminative-cells"
+    assert suggest_model(look_at(1 - spots, "YX"), specs()) == "discriminative-nuclei"
     assert suggest_model(look_at(np.roll(spots, 6, axis=1) - spots, "YX"), specs()) == "discriminative-cells"
     stained = np.stack([1 - spots, 1 - spots / 2, np.ones_like(spots)], -1)
     assert suggest_model(look_at(stained, "YXC"), specs()) == "discriminative-nuclei"

@@ -171,7 +171,7 @@ def test_growing_uses_what_the_network_said_of_the_slice():
 
 def test_saved_corrections_are_taken_up_again(work):
     work.correcting.accept((30, 30))
-    saved = Corrections.from_arrays(work.correcting.corrections.to_arrays())
+    saved = Corrections.from_arrays(work.correcting.corrections.snapshot()())
     other = Work()
     other.decode(labels_of((30, 80)))
     other.correcting.restore(other.results, saved)

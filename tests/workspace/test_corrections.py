@@ -159,9 +159,9 @@ def test_all_is_saved_and_read_again(corrections):
     corrections.mark(*square((0, 0), (10, 10)))
     corrections.edit("delete", delete(corrections.labels, 3))
     corrections.new_id()
-    arrays = corrections.to_arrays()
+    arrays = corrections.snapshot()()
     back = Corrections.from_arrays(arrays)
-    for name, array in back.to_arrays().items():
+    for name, array in back.snapshot()().items():
         np.testing.assert_array_equal(array, arrays[name])
     np.testing.assert_array_equal(back.training_labels(), corrections.training_labels())
     assert back.new_id() == corrections.new_id()
@@ -170,8 +170,41 @@ def test_all_is_saved_and_read_again(corrections):
     assert back.labels.any(), "nothing is shared"
 
 
+def test_a_snapshot_is_of_its_moment(corrections):
+    """The autosave writes it in its own thread while the user goes on."""
+    then = corrections.labels.copy()
+    snapshot = corrections.snapshot()
+    corrections.edit("delete", delete(corrections.labels, 3))
+    corrections.accept(1)
+    corrections.mark(*square((0, 0), (10, 10)))
+    arrays = snapshot()
+    np.testing.assert_array_equal(arrays["labels"], then)
+    assert not any(arrays[name].any() for name in ("accepted", "complete", "emptied"))
+    now = corrections.snapshot()()
+    np.testing.assert_array_equal(now["labels"], corrections.labels)
+    assert (now["accepted"].tolist(), now["complete"].sum()) == ([1], 100)
+    corrections.undo()
+    assert not corrections.snapshot()()["complete"].any()
+
+
+def test_strokes_in_several_slices_are_one_step():
+    labels = np.zeros((4, 20, 20), np.int32)
+    labels[:, 2:6, 2:6] = 3
+    corrections = Corrections(labels)
+    before = labels.copy()
+    corrections.labels[1, 10:14, 10:15] = 8
+    corrections.labels[3, 0:4, 1:3] = 0
+    assert corrections.painted("paint") == {3, 8}
+    after = labels.copy()
+    corrections.undo()
+    np.testing.assert_array_equal(corrections.labels, before)
+    corrections.redo()
+    np.testing.assert_array_equal(corrections.labels, after)
+    assert corrections.painted("paint") is None
+
+
 def test_damaged_arrays_and_wrong_labels_are_refused_in_words(corrections):
-    arrays = corrections.to_arrays()
+    arrays = corrections.snapshot()()
     with pytest.raises(InputError, match="lack emptied, highest"):
         Corrections.from_arrays({k: v for k, v in arrays.items() if k not in ("emptied", "highest")})
     with pytest.raises(InputError, match=r"'complete' is bool \(3, 3\)"):

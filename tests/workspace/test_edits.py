@@ -33,7 +33,7 @@ class Twin:
 
 
 def state(corrections):
-    arrays = corrections.to_arrays()
+    arrays = corrections.snapshot()()
     return [arrays[name] for name in ("labels", "accepted", "complete", "emptied")]
 
 

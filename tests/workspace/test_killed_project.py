@@ -149,7 +149,7 @@ def test_killed_while_learning(project, tmp_path, monkeypatch):
     image.array[0, 0] = 0
     opened = Project(project, lambda call: None)
     corrections = Corrections(labels)
-    corrections.complete[...] = True
+    corrections.mark(np.s_[:, :], np.ones(corrections.labels.shape, bool))
     opened.follow(image, readings(image)[0], corrections)
     opened.flush()
     opened.close()

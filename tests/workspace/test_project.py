@@ -126,6 +126,7 @@ def test_label_files_become_examples_in_which_all_is_known(tmp_path, opened):
     np.save(tmp_path / "a labels.npy", labels)
     example = opened.import_labels(tmp_path / "a.npy", tmp_path / "a labels.npy")
     np.testing.assert_array_equal(projects.read_edits(opened.folder, example.name)[0], labels)
+    assert opened.corrections(example.name).complete.all(), "also when it is corrected on"
     assert opened.count() == 2
     np.save(tmp_path / "b labels.npy", labels[:10])
     with pytest.raises(InputError, match=r"shape \(10, 30\)"):

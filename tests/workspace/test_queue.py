@@ -68,7 +68,7 @@ def test_the_least_stable_come_first_and_what_the_user_said_is_left_out(results)
     assert doubts[2].side == 31
     assert "confidence 100%, 50% the same" in doubts[0].words
     corrections.accept(faint)
-    corrections.complete[:, 100:] = True
+    corrections.mark(np.s_[:, 100:], np.ones(corrections.labels[:, 100:].shape, bool))
     assert [doubt.label for doubt in find_doubts(results, corrections, parameters)] == [sure]
     assert find_doubts(results, corrections, parameters, lambda: True) == []
 

@@ -40,7 +40,7 @@ def image():
 def project(tmp_path, loop, image):
     made = Project(tmp_path / "project", loop, create=True)
     corrections = Corrections(squares())
-    corrections.complete[...] = True
+    corrections.mark(np.s_[:, :], np.ones(corrections.labels.shape, bool))
     made.follow(image, readings(image)[0], corrections)
     made.flush()
     yield made

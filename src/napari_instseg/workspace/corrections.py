@@ -12,6 +12,7 @@ from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
 from napari_instseg.editing.change import Change, Labels, Mask, box_of
 from napari_instseg.workspace.edits import Box, Edit, EditHistory, Patch
+from napari_instseg.workspace.planes import Planes
 from napari_instseg.workspace.source import Index
 
 RING = 2
@@ -59,8 +60,8 @@ class Corrections:
         self.changed: list[Callable[[], None]] = []
         self.history = EditHistory()
         self._highest = int(labels.max(initial=0))
-        # what `painted` compares with; of an empty image it takes no memory before something is written
-        self._seen = labels.copy() if labels.any() else np.zeros(labels.shape, np.int32)
+        # as they were after the last step: what `painted` compares with, and what is saved
+        self._seen = {name: Planes(array, ndim) for name, array in self._arrays.items()}
 
     # what is known
 
@@ -151,15 +152,21 @@ class Corrections:
         set of int
             The objects that got or lost pixels so; None if nothing was changed.
         """
-        different = self.labels[index] != self._seen[index]
-        if not different.any():
+        seen = self._seen["labels"]
+        boxes = {}
+        for plane in seen.within(index):
+            different = self.labels[plane] != seen[plane]
+            if different.any():
+                boxes[plane] = (*(slice(position, position + 1) for position in plane), *box_of(different))
+        if not boxes:
             return None
-        box = (*(slice(position, position + 1) for position in index), *box_of(different))
-        before, after = self._seen[box], self.labels[box]
+        sides = zip(*boxes.values(), strict=True)
+        box = tuple(slice(min(part.start for part in side), max(part.stop for part in side)) for side in sides)
+        before, after = seen.read(box), self.labels[box]
         where = before != after
         drawn = set(np.unique(after[where]).tolist())
         erased = set(np.unique(before[where & (after == 0)]).tolist())
-        self._settle(title, box, before.copy(), drawn | erased)
+        self._settle(title, box, before, drawn | erased)
         return (drawn | erased) - {0}
 
     def accept(self, *ids: int) -> bool:
@@ -216,7 +223,8 @@ class Corrections:
             stays = self.accepted | set(np.unique(view[complete]).tolist())
             decoded = self._yielding(decoded, view, self._holds(stays, view) | complete, self.emptied[where], stays)
         view[...] = decoded
-        self._seen[where] = decoded
+        at = tuple(slice(position, position + 1) for position in index)
+        self._seen["labels"].take(self.labels, (*at, *where[len(index) :]))
         self._highest = max(self._highest, int(decoded.max(initial=0)))
         return view
 
@@ -243,7 +251,6 @@ class Corrections:
         patch = Patch.between("labels", box, before, after)
         if patch is None:
             return self._record(Edit(title, accepted=frozenset(shaped - self.accepted - {0})))
-        self._seen[box] = after
         touched = set(np.unique(patch.before).tolist()) - {0}
         left = set(np.unique(after).tolist())
         slices = self.labels[box[: self.labels.ndim - self.ndim]]
@@ -273,8 +280,7 @@ class Corrections:
     def _told(self, edit: Edit | None) -> Edit | None:
         if edit is not None:
             for patch in edit.patches:
-                if patch.name == "labels":
-                    self._seen[patch.box] = self.labels[patch.box]
+                self._seen[patch.name].take(self._arrays[patch.name], patch.box)
             for call in list(self.changed):
                 call()
         return edit
@@ -290,20 +296,28 @@ class Corrections:
 
     # to and from a file
 
-    def to_arrays(self) -> dict[str, Array]:
-        """Give all that is needed to go on, but the history, as arrays by name; they are copies."""
-        return {
-            "labels": self.labels.copy(),
+    def snapshot(self) -> Callable[[], dict[str, Array]]:
+        """Hold on to the state after the last step.
+
+        That copies nothing, however large the stack is.
+
+        Returns
+        -------
+        callable
+            Gives all that is needed to go on, but the history, as arrays by name that are the caller's own. It may be
+            called in another thread, while the user goes on.
+        """
+        planes = {name: (seen, seen.give()) for name, seen in self._seen.items()}
+        others: dict[str, Array] = {
             "accepted": np.array(sorted(self.accepted), np.int32),
-            "complete": self.complete.copy(),
-            "emptied": self.emptied.copy(),
             "highest": np.array(self._highest, np.int64),
             "ndim": np.array(self.ndim, np.int64),
         }
+        return lambda: {**others, **{name: seen.whole(given) for name, (seen, given) in planes.items()}}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Corrections:
-        """Make what `to_arrays` gave, with a history that begins anew.
+        """Make what a `snapshot` gave, with a history that begins anew.
 
         Raises
         ------
@@ -323,7 +337,8 @@ class Corrections:
                     f"The corrections' '{name}' is {mask.dtype} {mask.shape}; expected bool {made.labels.shape}. "
                     "The file is damaged."
                 )
-            setattr(made, name, mask.copy())
+            getattr(made, name)[...] = mask
+            made._seen[name] = Planes(mask, made.ndim)
         made.accepted = {int(label) for label in np.asarray(arrays["accepted"]).ravel()}
         made._highest = max(made._highest, int(arrays["highest"]))
         return made

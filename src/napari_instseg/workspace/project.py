@@ -132,8 +132,8 @@ class Project:
         self._stop_following(name)
 
         def save() -> None:
-            arrays = corrections.to_arrays()
-            self._saver.save(name, lambda: self._save(name, source, reading, channel, diameter, arrays))
+            snapshot = corrections.snapshot()
+            self._saver.save(name, lambda: self._save(name, source, reading, channel, diameter, snapshot()))
 
         corrections.changed.append(save)
         self._followed[name] = (corrections, save)
@@ -203,11 +203,11 @@ class Project:
         grid = tuple(size for size, letter in zip(array.shape, axes, strict=True) if letter != "C")
         known = read_labels(labels, grid, image=f"'{image}'")
         corrections = Corrections(known.copy(), 2)
-        corrections.complete[...] = True
+        corrections.mark((slice(None),) * corrections.labels.ndim, np.ones(corrections.labels.shape, bool))
         name = self._free_name(Path(image).stem)
         ref = projects.refer_to_image(self.folder, image, (None,) * found.array.ndim, axes)
         example = ExampleSpec(name=name, image=ref, diameter=diameter, look=look_of(found.array))
-        projects.write_edits(self.folder, name, corrections.training_labels(), corrections.to_arrays())
+        projects.write_edits(self.folder, name, corrections.training_labels(), corrections.snapshot()())
         self._write(lambda spec: {"examples": (*spec.examples, example)})
         return example
 

@@ -118,7 +118,7 @@ def test_what_forgets_goes_part_of_the_way_back(start, tmp_path, dark_examples, 
     """Weights between the old and the new ones are judged and kept, as many new ones as forget nothing."""
     old = remember(*disks, 2)
     forgets = iter([True, True, False, False])
-    monkeypatch.setattr(module, "_forgets", lambda before, after: next(forgets))
+    monkeypatch.setattr(module, "_forgets", lambda before, after, most=0.02: next(forgets))
     run(start, dark_examples, tmp_path / "new", steps=2, remembered=old)
     assert read_spec(tmp_path / "new").training["share_of_new_weights"] == 0.7
     first, kept = read_weights(start), read_weights(tmp_path / "new")

@@ -27,6 +27,7 @@ from napari_instseg.metrics import Evaluation
 from napari_instseg.training import material, memory
 from napari_instseg.training.finetune_params import RUN, FinetuneParams
 from napari_instseg.training.judge import (
+    MOST_LOSS,
     Scores,
     Verdict,
     give_verdict,
@@ -60,6 +61,8 @@ NEAR = 4
 """Pixels from an object: known background that is nearer may be no more than a ring around what was accepted."""
 SHARES = (1.0, 0.85, 0.7, 0.55)
 """Of the new weights, the rest being those of the start: the first that has not forgotten the old kind is judged."""
+SPARE = 0.5
+"""Of what may be forgotten: on other images of the old kind than those that judge it may be more."""
 DOUBT = 0.5
 """Of the standard error of a score: what is lower by less counts as equal."""
 OTHER_SIZE = 1.5
@@ -290,7 +293,7 @@ class _Run:
         for share in SHARES:
             model = tuner.mix_into_model(share)
             old = yield from score(model, self.old, "judge", tuner.device)
-            if not _forgets(before, in_short(None, old)):
+            if not _forgets(before, in_short(None, old), SPARE * MOST_LOSS):
                 break
         new = yield from score(model, self.planes, "judge", tuner.device)
         tuner.spent += time.monotonic() - begin
@@ -353,9 +356,8 @@ class _Run:
             tuner.model.spec = spec
 
 
-def _forgets(before: Scores, after: Scores) -> bool:
-    gained = {**after, "mean_ap": 1.0}
-    return not is_better({**before, "mean_ap": 0.0}, gained)
+def _forgets(before: Scores, after: Scores, most: float = MOST_LOSS) -> bool:
+    return before.get("old_mean_ap", 0.0) - after.get("old_mean_ap", 0.0) > most
 
 
 def _factor(model: Model, planes: Sequence[Plane]) -> float:

@@ -32,7 +32,7 @@ class Shot:
 
     name: str
     sample: str
-    """Name of a sample, or the first characters of an image's name in the Data Science Bowl."""
+    """Name of a sample, or the first characters of the name of a real image."""
     model: str
     size: tuple[int, int] = (1400, 900)
     """Width and height of the window in pixels."""
@@ -45,10 +45,12 @@ class Shot:
     diameter: float | None = None
     """Typical object diameter in pixels, if the user typed another than the sample's."""
     theme: str = "dark"
-    real: bool = False
-    """Of the Data Science Bowl, not a sample."""
+    real: str = ""
+    """The set that the image is of, if it is not a sample: one of `SETS`."""
 
 
+SETS = {"dsb2018": "nuclei", "usiigaci": "cells"}
+"""Real images, and what their layer is called."""
 SMALL = (1000, 760)
 SHOTS = (
     Shot("window-nuclei", "nuclei", "discriminative-nuclei", changes={"min_size": 60}),
@@ -82,8 +84,9 @@ SHOTS = (
     Shot("sample-rosette-young", "rosette-young", "semiconv-leaves", SMALL),
     Shot("sample-sticks", "sticks", "discriminative-shapes", SMALL),
     Shot("sample-dots", "dots", "semiconv_rcnn-nuclei", SMALL, diameter=16),
-    Shot("window-real", "a90cad45551d", "discriminative-nuclei", real=True),
-    Shot("window-real-colors", "3f9fc8e63f87", "coloring-nuclei", real=True),
+    Shot("window-real", "a90cad45551d", "discriminative-nuclei", real="dsb2018"),
+    Shot("window-real-colors", "3f9fc8e63f87", "coloring-nuclei", real="dsb2018"),
+    Shot("window-real-cells", "train_set16", "discriminative-cells", real="usiigaci"),
 )
 SEEN_THROUGH = 0.4
 """Opacity of a view's layer."""
@@ -108,7 +111,7 @@ def take(shot: Shot, images: Path | None, folder: Path) -> Path:
     viewer.window.resize(*shot.size)
     if shot.real:
         (path,) = images.glob(f"{shot.sample}*")
-        viewer.open(path, name="nuclei")
+        viewer.open(path, name=SETS[shot.real])
     else:
         viewer.open_sample(PLUGIN, shot.sample)
     outer, dock = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
@@ -162,15 +165,17 @@ def main() -> None:
     """Make all pictures, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="only these pictures")
-    parser.add_argument("--dsb2018", type=Path, help="folder that holds images/")
+    for name in SETS:
+        parser.add_argument(f"--{name}", type=Path, help="folder that holds images/")
     parser.add_argument("--out", type=Path, default=IMAGES)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for shot in SHOTS:
-        if shot.real and not options.dsb2018:
-            print(f"{shot.name}: needs --dsb2018", flush=True)
+        place = getattr(options, shot.real) if shot.real else None
+        if shot.real and not place:
+            print(f"{shot.name}: needs --{shot.real}", flush=True)
         elif not options.names or shot.name in options.names:
-            path = take(shot, options.dsb2018 / "images" if shot.real else None, options.out)
+            path = take(shot, place / "images" if place else None, options.out)
             print(f"{path.name}: {path.stat().st_size // 1024} kB", flush=True)
 
 

@@ -11,13 +11,17 @@ from napari_instseg.benchmarks.decode import Row, read_rows
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "decode.md"
 BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
+SAMPLE_COLUMNS = (
+    *("model", "sample", "objects", "dimensions", "cold, median ms", "95 % ms"),
+    *("slowest slider", "median ms", "95 % ms"),
+)
 COLUMNS = ("decoder", "what", "median ms", "95 % ms", "processor ms", "found", "ARI", "MiB")
 
 
 def tables(rows: Sequence[Row]) -> str:
-    """Give one table for each size, number of objects and number of dimensions."""
+    """Give one table for each size, number of objects and number of dimensions, and one of the samples."""
     text = []
-    by_case = sorted(rows, key=_case)
+    by_case = sorted((row for row in rows if not row.sample), key=_case)
     for (size, objects, dims), group in groupby(by_case, _case):
         text.append(f"### {size} x {size} pixels, {objects} objects, {dims} dimensions\n")
         text.append(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
@@ -27,7 +31,22 @@ def tables(rows: Sequence[Row]) -> str:
             before = row.subject
             text.append(f"| {' | '.join((name, row.what, *_numbers(row)))} |")
         text.append("")
+    on_samples = [row for row in rows if row.sample]
+    if on_samples:
+        text.append("### The shipped models' own predictions of samples\n")
+        text.append(f"| {' | '.join(SAMPLE_COLUMNS)} |\n|{'---|' * len(SAMPLE_COLUMNS)}")
+        text += [_of_sample(list(group)) for _, group in groupby(on_samples, lambda row: row.subject)]
+        text.append("")
     return "\n".join(text)
+
+
+def _of_sample(rows: Sequence[Row]) -> str:
+    """Give a line of a model: cold, and the slider that takes longest."""
+    cold = next(row for row in rows if row.what == "cold")
+    slowest = max((row for row in rows if row.what != "cold"), key=lambda row: row.median)
+    about = (f"`{cold.subject}`", f"`{cold.sample}`, {cold.size} px", str(cold.objects), str(cold.dims or ""))
+    times = [_brief(1000 * value) for value in (cold.median, cold.p95, slowest.median, slowest.p95)]
+    return f"| {' | '.join((*about, *times[:2], f'`{slowest.what}`', *times[2:]))} |"
 
 
 def _case(row: Row) -> tuple[int, int, int]:

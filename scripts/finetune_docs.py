@@ -79,10 +79,13 @@ def draw(before: dict[str, dict[str, Any]], rows: Rows, path: Path) -> None:
     left.set(xlabel="minutes", ylabel="mean AP", title="new kind, held out")
     left.set_ylim(bottom=0)
     left.legend(fontsize=7)
-    highest = max((row["old_before"] or 0.0) for row in before.values())
-    right.axhline(highest - 0.02, color="grey", linewidth=0.8, linestyle=":", label="start less .02")
-    right.legend(fontsize=7)
-    right.set(xlabel="minutes", title="old kind, held out")
+    known = [row["old_before"] for row in before.values() if row["old_before"] is not None]
+    if known:
+        right.axhline(max(known) - 0.02, color="grey", linewidth=0.8, linestyle=":", label="start less .02")
+        right.legend(fontsize=7)
+        right.set(xlabel="minutes", title="old kind, held out")
+    else:
+        right.remove()
     figure.savefig(path, dpi=110)
     Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
 

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from napari_instseg.benchmarks.decode import benchmark_decode, read_rows
+from napari_instseg.benchmarks.decode import benchmark_decode, benchmark_samples, read_rows
 from napari_instseg.benchmarks.scenes import SEPARATION, simulate_scene
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.events import Progress, Result
+from napari_instseg.data.samples import load_sample
+from napari_instseg.inference.model import load_model
 from napari_instseg.methods import methods
 
 
@@ -78,6 +80,23 @@ def test_every_method_and_each_of_its_sliders_is_measured():
         ("clusternet*", "min_cluster_size"),
     } <= measured
     assert all(row.found > 0 for row in last.value if row.what == "cold")
+
+
+def test_shipped_models_are_measured_on_what_they_say_of_a_sample():
+    names = ["discriminative-leaves", "semiconv-nuclei"]
+    made = list(benchmark_samples(changes=2, only=names))[-1].value
+    whats = {name: {row.what for row in made if row.subject == name} for name in names}
+    assert all({"cold", "bandwidth", "min_size", "merge_alike"} <= found for found in whats.values())
+    assert {(row.subject, row.sample) for row in made} == {
+        ("discriminative-leaves", "rosette"),
+        ("semiconv-nuclei", "nuclei"),
+    }
+    leaves = load_model("discriminative-leaves")
+    image, _, about = load_sample("rosette")
+    found = leaves.segment(image, diameter=about.diameter).n_objects
+    assert {row.objects for row in made if row.subject == "discriminative-leaves"} == {found}
+    again = list(benchmark_samples(changes=2, only=["semiconv-nuclei"], rows=made))[-1].value
+    assert again == made, "what is there is not measured again"
 
 
 def test_a_file_of_other_things_is_not_taken_for_rows(tmp_path):

@@ -6,7 +6,7 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ import numpy as np
 
 from napari_instseg.benchmarks import baselines
 from napari_instseg.benchmarks.scenes import Scene, simulate_scene
-from napari_instseg.benchmarks.subjects import Subject, outputs_for, subjects
+from napari_instseg.benchmarks.subjects import Subject, outputs_for, sample_for, subject_of, subjects
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.events import Event, Progress, Result
 from napari_instseg.core.params import Params
+from napari_instseg.data.samples import load_sample
 from napari_instseg.decoding.pipeline import Pipeline
+from napari_instseg.inference.model import load_model
+from napari_instseg.zoo import shipped
 
 COLD_RUNS = 5
 VIEW = 1024
@@ -45,6 +48,8 @@ class Row:
     """Objects, or clusters of a baseline."""
     cpu: float | None = None
     """Median seconds that the process's threads worked, all together: what is left to compare on a busy machine."""
+    sample: str = ""
+    """Sample that the subject, a shipped model, has predicted; `objects` are those found. Empty: simulated."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give the row as JSON-ready values."""
@@ -130,25 +135,78 @@ def benchmark_decode(
             size, n, d = case
             scene = case, simulate_scene((size, size), n, d, seed=seed, n_colors=9 if d == min(dims) else 0)
         if bench is None or bench[0] != (subject.name, case):
-            bench = (subject.name, case), Bench(subject, scene[1], case)
+            outputs = outputs_for(subject.method, scene[1])
+            new = partial(Pipeline, outputs, subject.stages)
+            bench = (subject.name, case), Bench(subject, new, case, scene[1])
         rows.append(measurement.measure(bench[1]))
     else:
         yield Progress(len(todo), len(todo), "measurements of decoding on simulated predictions")
     yield Result(rows)
 
 
-class Bench:
-    """One subject and a prediction that it has decoded once, so that everything is compiled."""
+def benchmark_samples(
+    *, changes: int = 50, only: Sequence[str] = (), seconds: float | None = None, rows: list[Row] | None = None
+) -> Iterator[Event]:
+    """Measure the decoding of what every shipped model says of a sample of its kind.
 
-    def __init__(self, subject: Subject, scene: Scene, case: tuple[int, int, int]) -> None:
-        self.subject, self.scene, self.case = subject, scene, case
-        self.outputs = outputs_for(subject.method, scene)
+    Parameters
+    ----------
+    changes, seconds, rows
+        As for `benchmark_decode`.
+    only : sequence of str
+        Names of models; all if empty.
+
+    Yields
+    ------
+    Progress
+        After each model.
+    Result
+        A list of `Row`.
+    """
+    start = time.perf_counter()
+    rows = [] if rows is None else rows
+    known = {row.subject for row in rows if row.sample}
+    names = [name for name in shipped() if not only or name in only]
+    for done, name in enumerate(names):
+        yield Progress(done, len(names), "shipped models, decoding what they say of a sample")
+        if name in known:
+            continue
+        if seconds is not None and time.perf_counter() - start > seconds:
+            break
+        sample = sample_for(name)
+        image, _, about = load_sample(sample)
+        prediction = load_model(name).predict(image, diameter=about.diameter)
+        subject = subject_of(name, prediction)
+        dims = len(prediction.outputs["embedding"]) if "embedding" in prediction.outputs else 0
+        bench = Bench(subject, prediction.new_pipeline, (max(prediction.shape), 0, dims))
+        bench.case = (bench.case[0], bench.found, dims)
+        made = [one.measure(bench) for one in _measurements(subject, bench.case, changes, with_baselines=False)]
+        rows += [replace(row, sample=sample) for row in made]
+    else:
+        yield Progress(len(names), len(names), "shipped models, decoding what they say of a sample")
+    yield Result(rows)
+
+
+class Bench:
+    """One subject and a prediction that it has decoded once, so that everything is compiled.
+
+    Parameters
+    ----------
+    subject : Subject
+    new : callable
+        Gives a pipeline that remembers nothing.
+    case : (int, int, int)
+        Side of the image, objects, dimensions.
+    scene : Scene, optional
+        What the baselines run on.
+    """
+
+    def __init__(
+        self, subject: Subject, new: Callable[[], Pipeline], case: tuple[int, int, int], scene: Scene | None = None
+    ) -> None:
+        self.subject, self.new, self.case, self.scene = subject, new, case, scene
         self.pipeline = self.new()
         self.found = self.pipeline.run(subject.params).n_objects
-
-    def new(self) -> Pipeline:
-        """Give a pipeline that remembers nothing."""
-        return Pipeline(self.outputs, self.subject.stages)
 
     def row(self, what: str, **numbers: Any) -> Row:
         """Give a row of the table."""
@@ -201,8 +259,10 @@ def _slide(bench: Bench, name: str, changes: int) -> Row:
 def _baseline(bench: Bench, name: str) -> Row:
     """Compare clusters with clusters: no smallest size, nothing split or absorbed."""
     subject, kept = bench.subject, []
+    scene = bench.scene
+    assert scene is not None
     run = baselines.BASELINES[subject.name][name]
-    seconds = _summary([_seconds(lambda: kept.append(run(bench.scene.outputs)))])
+    seconds = _summary([_seconds(lambda: kept.append(run(scene.outputs)))])
     labels, pixels = kept[0]
     plain: dict[str, Any] = {"min_size": 0, "absorb": False}
     if "connected" in type(subject.params).model_fields:

@@ -14,8 +14,10 @@ from napari_instseg.core.method import Stage
 from napari_instseg.core.params import Params
 from napari_instseg.core.rows import MASK_SIDE
 from napari_instseg.core.scale import share_of, value_at
+from napari_instseg.data.samples import SAMPLES
 from napari_instseg.decoding.coloring import ColoringDecode, coloring_stages
 from napari_instseg.decoding.embedding import EmbeddingDecode, embedding_stages
+from napari_instseg.inference.prediction import Prediction
 from napari_instseg.methods import get_method, methods
 
 SWING = 0.25
@@ -67,15 +69,32 @@ def subjects(n_objects: int) -> tuple[Subject, ...]:
 
 
 def _whole_method(name: str) -> Subject:
-    """All numbers that a user finds as sliders, each moved around its default."""
     method = get_method(name)
     params = method.decode(**SETTINGS.get(name, {}))
+    return Subject(f"{name}*", name, params, method.stages, _sliders(params))
+
+
+def subject_of(model: str, prediction: Prediction) -> Subject:
+    """Set up a model's own prediction, decoded by its own parameters."""
+    params = prediction.parameters(**SETTINGS.get(prediction.method, {}))
+    return Subject(model, prediction.method, params, get_method(prediction.method).stages, _sliders(params))
+
+
+def sample_for(model: str) -> str:
+    """Give a sample of the kind that a shipped model was made for; coins where there is none."""
+    kind = model.partition("-")[2]
+    suited = (name for name, sample in SAMPLES.items() if (sample.model or "").partition("-")[2] == kind)
+    return next(suited, "coins")
+
+
+def _sliders(params: Params) -> dict[str, tuple[float, float]]:
+    """All numbers that a user finds as sliders, each moved around its value."""
     sliders = {}
     for parameter in params.visible():
         if parameter.kind in ("int", "float") and not parameter.advanced:
-            share = float(np.clip(share_of(parameter, parameter.default), SWING, 1 - SWING))
+            share = float(np.clip(share_of(parameter, getattr(params, parameter.name)), SWING, 1 - SWING))
             sliders[parameter.name] = (value_at(parameter, share - SWING), value_at(parameter, share + SWING))
-    return Subject(f"{name}*", name, params, method.stages, sliders)
+    return sliders
 
 
 def outputs_for(method: str, scene: Scene) -> dict[str, npt.NDArray[Any]]:

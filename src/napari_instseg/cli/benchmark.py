@@ -109,6 +109,9 @@ def decode(
     baselines: Annotated[
         bool, typer.Option("--baselines/--no-baselines", help="Also what one would use otherwise, on small images.")
     ] = True,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="Instead what each shipped model says of a sample; --only names models.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same scenes.")] = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Measure only what the file of --json does not have yet.")
@@ -119,21 +122,25 @@ def decode(
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Seconds of decoding, at first and after each parameter's change, on simulated predictions."""
-    from napari_instseg.benchmarks.decode import benchmark_decode, read_rows
+    """Seconds of decoding, at first and after each parameter's change, of simulated or shipped models' predictions."""
+    from napari_instseg.benchmarks.decode import benchmark_decode, benchmark_samples, read_rows
 
     rows = read_rows(json) if resume and json is not None and json.exists() else []
 
-    events = benchmark_decode(
-        size or (1024,),
-        objects or (480,),
-        dims or (8,),
-        changes=changes,
-        only=only or (),
-        with_baselines=baselines,
-        seed=seed,
-        seconds=seconds,
-        rows=rows,
+    events = (
+        benchmark_samples(changes=changes, only=only or (), seconds=seconds, rows=rows)
+        if samples
+        else benchmark_decode(
+            size or (1024,),
+            objects or (480,),
+            dims or (8,),
+            changes=changes,
+            only=only or (),
+            with_baselines=baselines,
+            seed=seed,
+            seconds=seconds,
+            rows=rows,
+        )
     )
     with Follower() as follower, keeping(lambda: f"{len(rows)} rows were measured; --resume goes on from --json."):
         follower.run(_saving(events, rows, json))

@@ -11,6 +11,7 @@ from napari_instseg.benchmarks.decode import Row, read_rows
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "decode.md"
 BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
+SAMPLES_BEGIN, SAMPLES_END = "<!-- samples -->", "<!-- end of samples -->"
 SAMPLE_COLUMNS = (
     *("model", "sample", "objects", "dimensions", "cold, median ms", "95 % ms"),
     *("slowest slider", "median ms", "95 % ms"),
@@ -19,7 +20,7 @@ COLUMNS = ("decoder", "what", "median ms", "95 % ms", "processor ms", "found", "
 
 
 def tables(rows: Sequence[Row]) -> str:
-    """Give one table for each size, number of objects and number of dimensions, and one of the samples."""
+    """Give one table for each size, number of objects and number of dimensions."""
     text = []
     by_case = sorted((row for row in rows if not row.sample), key=_case)
     for (size, objects, dims), group in groupby(by_case, _case):
@@ -31,13 +32,14 @@ def tables(rows: Sequence[Row]) -> str:
             before = row.subject
             text.append(f"| {' | '.join((name, row.what, *_numbers(row)))} |")
         text.append("")
-    on_samples = [row for row in rows if row.sample]
-    if on_samples:
-        text.append("### The shipped models' own predictions of samples\n")
-        text.append(f"| {' | '.join(SAMPLE_COLUMNS)} |\n|{'---|' * len(SAMPLE_COLUMNS)}")
-        text += [_of_sample(list(group)) for _, group in groupby(on_samples, lambda row: row.subject)]
-        text.append("")
     return "\n".join(text)
+
+
+def samples(rows: Sequence[Row]) -> str:
+    """Give one table of the shipped models on samples, a line each."""
+    lines = [f"| {' | '.join(SAMPLE_COLUMNS)} |\n|{'---|' * len(SAMPLE_COLUMNS)}"]
+    by_model = groupby((row for row in rows if row.sample), lambda row: row.subject)
+    return "\n".join(lines + [_of_sample(list(group)) for _, group in by_model])
 
 
 def _of_sample(rows: Sequence[Row]) -> str:
@@ -65,13 +67,21 @@ def _brief(value: float) -> str:
 
 
 def main() -> None:
-    """Put the tables between the two marks of the page."""
+    """Put the tables between their marks of the page; those that the file has no rows of stay."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("json", type=Path)
+    rows = read_rows(parser.parse_args().json)
     page = PAGE.read_text("utf-8")
-    head, rest = page.split(BEGIN)
-    made = tables(read_rows(parser.parse_args().json))
-    PAGE.write_text(f"{head}{BEGIN}\n\n{made}\n{END}{rest.split(END)[1]}", "utf-8")
+    if any(not row.sample for row in rows):
+        page = _between(page, BEGIN, END, tables(rows))
+    if any(row.sample for row in rows):
+        page = _between(page, SAMPLES_BEGIN, SAMPLES_END, samples(rows))
+    PAGE.write_text(page, "utf-8")
+
+
+def _between(page: str, begin: str, end: str, made: str) -> str:
+    head, rest = page.split(begin)
+    return f"{head}{begin}\n\n{made}\n{end}{rest.split(end)[1]}"
 
 
 if __name__ == "__main__":

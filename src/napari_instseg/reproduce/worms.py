@@ -37,8 +37,10 @@ ZOOM, QUICK_ZOOM = 1.0, 0.5
 """How large the networks see the worms; the scores are at the size of the images."""
 MASKS = "masks_overlapping"
 """Folder beside `images` and `labels`: for each image a stack of masks (n, Y, X), covered parts included."""
-REGION_STEPS = 1 / 3
+REGION_STEPS = 1 / 2
 """Of the other methods': a step of Mask R-CNN takes several times as long."""
+REGIONS = {"anchor": 16, "finest": "2"}
+"""A worm seen at half its size is five pixels wide: with cells of four, neither Mask R-CNN outlines it."""
 
 PAPER = {
     "Mask R-CNN": "the baseline",
@@ -67,10 +69,8 @@ class Way:
 WHOLE = {"connected": False, "min_size": 60}
 """What crosses a worm cuts it in two: pieces of one cluster stay one object."""
 METHODS: Mapping[str, Way] = {
-    "Mask R-CNN": Way("semiconv_rcnn", {"dimensions": 0, "anchor": 16}, {"min_size": 60}, heavy=True),
-    "semi-convolutional Mask R-CNN": Way(
-        "semiconv_rcnn", {"dimensions": 8, "anchor": 16}, {"min_size": 60}, heavy=True
-    ),
+    "Mask R-CNN": Way("semiconv_rcnn", {"dimensions": 0, **REGIONS}, {"min_size": 60}, heavy=True),
+    "semi-convolutional Mask R-CNN": Way("semiconv_rcnn", {"dimensions": 8, **REGIONS}, {"min_size": 60}, heavy=True),
     "semiconv": Way("semiconv", {"dimensions": 8}, WHOLE),
     "discriminative": Way("discriminative", {"dimensions": 8}, {**WHOLE, "bandwidth": 1.0, "merge_alike": 1.5}),
     "clusternet": Way("clusternet", {"dimensions": 16}, WHOLE),

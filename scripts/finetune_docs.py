@@ -63,9 +63,10 @@ def _score(row: dict[str, Any], name: str) -> str:
 
 def draw(before: dict[str, dict[str, Any]], rows: Rows, path: Path) -> None:
     """Draw mean AP over the minutes, one curve for each number of objects."""
-    figure = Figure(figsize=(7.5, 3.2), layout="constrained")
+    known = [row["old_before"] for row in before.values() if row["old_before"] is not None]
+    figure = Figure(figsize=(7.5 if known else 4.0, 3.2), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    left, *others = figure.subplots(1, 2 if known else 1, squeeze=False)[0]
     for (model, start, objects), of in rows.items():
         times = sorted(of)
         look = {"marker": "o", "markersize": 3, "linestyle": "-" if start == "the model" else "--"}
@@ -75,17 +76,14 @@ def draw(before: dict[str, dict[str, Any]], rows: Rows, path: Path) -> None:
         (line,) = left.plot([0, *times], [begin["mean_ap"], *(of[m]["mean_ap"] for m in times)], label=name, **look)
         if of[times[-1]]["old_after"] is not None:
             after = [begin["old_before"], *(of[m]["old_after"] for m in times)]
-            right.plot([0, *times], after, color=line.get_color(), **look)
+            others[0].plot([0, *times], after, color=line.get_color(), **look)
     left.set(xlabel="minutes", ylabel="mean AP", title="new kind, held out")
     left.set_ylim(bottom=0)
     left.legend(fontsize=7)
-    known = [row["old_before"] for row in before.values() if row["old_before"] is not None]
-    if known:
+    for right in others:
         right.axhline(max(known) - 0.02, color="grey", linewidth=0.8, linestyle=":", label="start less .02")
         right.legend(fontsize=7)
         right.set(xlabel="minutes", title="old kind, held out")
-    else:
-        right.remove()
     figure.savefig(path, dpi=110)
     Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
 

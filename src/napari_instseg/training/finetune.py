@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_instseg.core.device import choose_device
 from napari_instseg.core.errors import ParameterError, TrainingError
 from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Progress, Result
-from napari_instseg.data.normalize import normalize
 from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import Model, load_model
-from napari_instseg.inference.rescale import rescale_factor
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.models import SPEC
 from napari_instseg.methods import get_method
@@ -41,12 +37,10 @@ from napari_instseg.training.plan import Plan, choose_enlargement, make_plan
 from napari_instseg.training.recipe import Recipe
 from napari_instseg.training.samples import (
     Sample,
-    find_classes,
     load_batches,
-    match_channels,
-    rescaled,
     typical_diameter,
 )
+from napari_instseg.training.seen import as_seen, background_is_known, enlargement
 from napari_instseg.training.sites import SiteCrops
 from napari_instseg.training.trainer import CHECKPOINT, FOLDER
 from napari_instseg.training.tuner import Tuner
@@ -57,8 +51,6 @@ MINUTES = 5.0
 FOREVER = 1_000_000
 """Steps of the recipe: the course of a fine-tuning does not depend on when it will end."""
 SAVE_EVERY = 20
-NEAR = 4
-"""Pixels from an object: known background that is nearer may be no more than a ring around what was accepted."""
 SHARES = (1.0, 0.85, 0.7, 0.55)
 """Of the new weights, the rest being those of the start: the first that has not forgotten the old kind is judged."""
 SPARE = 0.5
@@ -210,9 +202,9 @@ class _Run:
         self.old = material.read_written(place / memory.FOLDER)
         self._own = model.spec
         model.spec = model.spec.model_copy(update=self._size())
-        self._scale = _factor(model, self.planes)
-        new = _samples(model, [plane for plane in self.planes if (plane.learn >= 0).any()])
-        old = _samples(model, [plane for plane in self.old if (plane.learn > 0).any()])
+        self._scale = enlargement(model, self.planes)
+        new = as_seen(model, [plane for plane in self.planes if (plane.learn >= 0).any()])
+        old = as_seen(model, [plane for plane in self.old if (plane.learn > 0).any()])
         self.plan = self._make_plan(model, new, old)
         crops = {"batch_size": self.params.batch_size, "old_per_batch": self.plan.old_per_batch}
         self.crops = SiteCrops(new, old, self.plan.patch, self.plan.augmentation, self.params.seed, **crops)
@@ -249,7 +241,7 @@ class _Run:
         return make_plan(
             self.params,
             objects=self.values["objects"],
-            known_background=_background_is_known(new),
+            known_background=background_is_known(new),
             start_score=self.values["start_score"],
             diameter=self.values["diameter"] * self._scale,
             old=len(old),
@@ -358,40 +350,6 @@ class _Run:
 
 def _forgets(before: Scores, after: Scores, most: float = MOST_LOSS) -> bool:
     return before.get("old_mean_ap", 0.0) - after.get("old_mean_ap", 0.0) > most
-
-
-def _factor(model: Model, planes: Sequence[Plane]) -> float:
-    """Give the factor by which the examples are enlarged, the middle one of all."""
-    factors = [rescale_factor(model.spec, plane.diameter) for plane in planes]
-    return float(np.median(factors))
-
-
-def _samples(model: Model, planes: Sequence[Plane]) -> list[Sample]:
-    """Normalise and rescale as prediction will."""
-    found = []
-    for plane in planes:
-        image = normalize(_channels(plane, model.spec.in_channels), model.normalization)
-        kinds = None if plane.classes is None else find_classes(plane.learn, plane.classes)
-        sample = Sample(image, plane.learn.astype(np.int64), kinds)
-        found.append(rescaled(sample, rescale_factor(model.spec, plane.diameter)))
-    return found
-
-
-def _channels(plane: Plane, wanted: int) -> Any:
-    """Bring an image to as many channels as the model takes, as `Model.predict` does."""
-    if len(plane.image) == 3 and wanted == 1:
-        return plane.image.mean(axis=0, keepdims=True, dtype=np.float32)
-    return match_channels(plane.image, wanted)
-
-
-def _background_is_known(samples: Sequence[Sample]) -> bool:
-    """Tell whether more background is known than rings around objects."""
-    from scipy import ndimage
-
-    objects = [sample.labels > 0 for sample in samples]
-    near = [ndimage.binary_dilation(inside, np.ones((3,) * inside.ndim), iterations=NEAR) for inside in objects]
-    far = sum(int(((s.labels == 0) & ~close).sum()) for s, close in zip(samples, near, strict=True))
-    return far > 0.5 * sum(int(inside.sum()) for inside in objects)
 
 
 def _recipe(model: Model, params: FinetuneParams, plan: Plan) -> Recipe:

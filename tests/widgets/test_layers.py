@@ -132,3 +132,22 @@ def test_samples_open_and_the_dock_comes_from_the_menu(plugin, make_napari_viewe
     assert workspace.diameter == 33.0
     dock.controller.close()
     dock.explorer.release()
+
+
+def test_a_window_is_drawn_in_a_later_turn(qtbot):
+    from qtpy.QtWidgets import QWidget
+
+    from napari_instseg.widgets.painting import draw_next_turn
+
+    window = QWidget()
+    part = QWidget(window)
+    draw_next_turn(part)
+    draw_next_turn(part)  # for another layer in the same turn
+    assert not window.updatesEnabled()
+    qtbot.waitUntil(window.updatesEnabled)
+    qtbot.wait(50)
+    assert window.updatesEnabled()
+    draw_next_turn(part)
+    window.close()
+    window.deleteLater()  # a window that is gone in between is harmless
+    qtbot.wait(50)

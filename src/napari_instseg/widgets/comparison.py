@@ -30,10 +30,12 @@ class ComparisonLayers:
     Parameters
     ----------
     viewer : Viewer
+    before_adding : callable
+        Called before a layer is made.
     """
 
-    def __init__(self, viewer: Viewer) -> None:
-        self._viewer = viewer
+    def __init__(self, viewer: Viewer, before_adding: Callable[[], None]) -> None:
+        self._viewer, self._before_adding = viewer, before_adding
         self._own: list[Labels] = []
         self._steps: list[Callable[[], None]] = []
         self._timer = QTimer(interval=STEP_MS)
@@ -81,6 +83,7 @@ class ComparisonLayers:
             layer.visible = False
 
     def _add(self, comparison: Comparison, name: str, labels: Any, look: dict[str, Any]) -> None:
+        self._before_adding()
         layer = self._viewer.add_labels(
             _in_stack(comparison, labels),
             name=f"{comparison.source.name} {name}",

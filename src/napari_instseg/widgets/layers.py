@@ -140,10 +140,12 @@ class OwnLayers:
     viewer : Viewer
     tell : callable
         Gets a sentence when a layer is left to the user.
+    before_adding : callable
+        Called before a layer is made.
     """
 
-    def __init__(self, viewer: Viewer, tell: Callable[[str], None]) -> None:
-        self._viewer, self._tell = viewer, tell
+    def __init__(self, viewer: Viewer, tell: Callable[[str], None], before_adding: Callable[[], None]) -> None:
+        self._viewer, self._tell, self._before_adding = viewer, tell, before_adding
         self._own: dict[tuple[str, str], _Own] = {}
         self._described: Results | None = None
         self._describe = QTimer(singleShot=True, interval=DESCRIBE_AFTER_MS)
@@ -166,6 +168,7 @@ class OwnLayers:
         if own is None or layer is None:
             if any(other.data is corrections.labels for other in self._viewer.layers):
                 corrections.move()  # a layer that the user took over keeps what it shows
+            self._before_adding()
             layer = self._viewer.add_labels(
                 corrections.labels,
                 name=f"{results.source.name} {OBJECTS}",
@@ -249,6 +252,7 @@ class OwnLayers:
 
     def _add(self, view: View | Mark, data: Array, name: str, how: dict[str, Any]) -> Layer:
         viewer = self._viewer
+        self._before_adding()
         if view.layer == "labels":
             return viewer.add_labels(data, name=name, **how)
         if view.layer == "points":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from napari_instseg.io.models import read_spec
 from napari_instseg.io.projects import VERSIONS, read_example_image
 from napari_instseg.widgets.comparison import ComparisonLayers
 from napari_instseg.widgets.layers import images_in, source_of
+from napari_instseg.widgets.painting import draw_next_turn
 from napari_instseg.widgets.retrain import RetrainSection
 from napari_instseg.workspace.compare import CompareOrder, Comparison
 from napari_instseg.workspace.controller import Controller
@@ -61,7 +63,7 @@ class Retrainer(QObject):
         self._correcting = correcting
         self._viewer, self._section, self._controller, self._post = viewer, section, controller, post
         self._recent = Recent(folder)
-        self._layers = ComparisonLayers(viewer)
+        self._layers = ComparisonLayers(viewer, partial(draw_next_turn, section))
         self._followed: Corrections | None = None
         self.project: Project | None = None
         self.retraining = Retraining(post)

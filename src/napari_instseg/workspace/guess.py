@@ -27,6 +27,8 @@ SUITS: Mapping[Background, tuple[str, ...]] = {
 """Words of data that look so."""
 DARK, BRIGHT = 0.25, 0.55
 """Where the median lies in the range of values, at most for a dark background and at least for a bright one."""
+BRIGHT_IN_COLOUR = 0.4
+"""The same where the image has colours: stained tissue may cover more than half of it."""
 CALM = 0.07
 """Half of the pixels of a grey background are no farther from it, as a share of the range: noise is no relief."""
 
@@ -85,8 +87,11 @@ def look_at(image: Array, axes: str) -> Look:
     difference = float(np.ptp(channels, axis=0).mean()) if len(channels) > 1 else 0.0
     contrast = high - low
     place, unrest = (middle - low, np.median(np.abs(grey - middle))) / contrast if contrast > 0 else (0.0, 0.0)
-    background: Background = "bright" if place > BRIGHT else "grey" if place > DARK and unrest < CALM else "dark"
-    return Look(colored=difference > 0.02 * spread, background=background)
+    colored = difference > 0.02 * spread
+    calm = unrest < CALM and not colored  # phase contrast has no colours
+    bright = place > (BRIGHT_IN_COLOUR if colored else BRIGHT)
+    background: Background = "bright" if bright else "grey" if place > DARK and calm else "dark"
+    return Look(colored=colored, background=background)
 
 
 def _step(size: int) -> int:

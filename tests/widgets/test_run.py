@@ -267,6 +267,17 @@ def test_what_the_first_labels_layer_needs_is_loaded_in_the_thread_of_the_job(wi
     assert loaded == ["instseg-job"]
 
 
+def test_the_layer_of_objects_is_made_after_the_turn_that_takes_them_over(window, disks):
+    image, count = disks()
+    layers, there = window.viewer.layers, []
+    window.controller.found.connect(lambda *_: there.append("cells objects" in layers))
+    window.dock.layers.made.connect(lambda _: there.append(len(np.unique(layers["cells objects"].data)) - 1))
+    window.viewer.add_image(image, name="cells")
+    window.run()
+    assert there == [False, count]
+    assert layers["cells objects"].data is window.dock.corrector.correcting.corrections.labels
+
+
 def test_the_dashes_of_outlines_are_made_ahead():
     from vispy.visuals.line import dash_atlas
 

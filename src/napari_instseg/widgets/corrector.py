@@ -74,6 +74,7 @@ class Corrector(QObject):
         self.tools.stepped.connect(self._asked)
         self.tools.tool_changed.connect(section.show_tool)
         self.correcting.changed.connect(self._changed)
+        layers.made.connect(self._attach)
         controller.ready.connect(self._show_state)
         controller.workspace.events.index.connect(self._show_marks)
 
@@ -103,6 +104,9 @@ class Corrector(QObject):
 
     def _show(self, results: Results) -> None:
         self._layers.show_objects(results, self.correcting.of(results))
+        self._attach(results)
+
+    def _attach(self, results: Results) -> None:
         layer = self._layers.labels_layer(results)
         if layer is not None and layer is not self._listened:
             self._listen(results.source, layer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from napari_instseg.widgets.export import ExportSection
 from napari_instseg.widgets.keys import Keys
 from napari_instseg.widgets.layers import OwnLayers, load_labels
 from napari_instseg.widgets.look import LookSection
-from napari_instseg.widgets.painting import draw_next_turn
 from napari_instseg.widgets.parts import SPACE, Section, column
 from napari_instseg.widgets.posting import Poster
 from napari_instseg.widgets.retrain import RetrainSection
@@ -55,9 +53,7 @@ class SegmentDock(QWidget):
         napari_viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         post = Poster(self)
         self.controller = controller = Controller(post, presets, load_labels)
-        self.layers = OwnLayers(
-            napari_viewer, lambda text: controller.say(text, "warning"), partial(draw_next_turn, self)
-        )
+        self.layers = OwnLayers(napari_viewer, lambda text: controller.say(text, "warning"), self)
         self.segment = SegmentSection(napari_viewer)
         self.tune = TuneSection(napari_viewer)
         self.tuner = Tuner(self.tune, controller, post)

@@ -118,6 +118,7 @@ class Explorer(QObject):
     def _connect(self) -> None:
         section, controller = self._section, self._controller
         events = controller.workspace.events
+        self._layers.made.connect(self._watch_labels)
         section.views.toggled.connect(self._toggle_view)
         section.why.chosen.connect(self._go_to)
         section.why.table.color_of = self._color_of

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
+from psygnal import Signal
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QWidget
 
 from napari_instseg.core.method import Array, View
+from napari_instseg.widgets.painting import draw_next_turn, next_turn
 from napari_instseg.workspace.corrections import Corrections
 from napari_instseg.workspace.results import Results
 from napari_instseg.workspace.source import Index, Source, labels_axes
@@ -140,13 +143,17 @@ class OwnLayers:
     viewer : Viewer
     tell : callable
         Gets a sentence when a layer is left to the user.
-    before_adding : callable
-        Called before a layer is made.
+    part : QWidget
+        The dock: while it is there, layers are made, and its window is drawn in a later turn of the event loop.
     """
 
-    def __init__(self, viewer: Viewer, tell: Callable[[str], None], before_adding: Callable[[], None]) -> None:
-        self._viewer, self._tell, self._before_adding = viewer, tell, before_adding
+    made = Signal(object)
+    """The layer of objects of these `Results` is there."""
+
+    def __init__(self, viewer: Viewer, tell: Callable[[str], None], part: QWidget) -> None:
+        self._viewer, self._tell, self._part = viewer, tell, part
         self._own: dict[tuple[str, str], _Own] = {}
+        self._to_make: dict[tuple[str, str], tuple[Results, Corrections]] = {}
         self._described: Results | None = None
         self._describe = QTimer(singleShot=True, interval=DESCRIBE_AFTER_MS)
         self._describe.timeout.connect(self._describe_objects)
@@ -160,34 +167,48 @@ class OwnLayers:
     def show_objects(self, results: Results, corrections: Corrections) -> None:
         """Show the objects as they are now; what is known of each follows when changes pause.
 
-        The layer holds the very array of the corrections, so that what is painted in it is painted there.
+        The layer holds the very array of the corrections, so that what is painted in it is painted there. Napari takes
+        most of 100 ms to make one, so it is made in one later turn of the event loop and filled in the next; `made`
+        tells when.
         """
         key = (results.source.name, OBJECTS)
+        self._described = results
+        self._describe.start()
         own = self._alive(key)
         layer = own.layer() if own is not None and own.data.shape == results.shape else None
         if own is None or layer is None:
             if any(other.data is corrections.labels for other in self._viewer.layers):
                 corrections.move()  # a layer that the user took over keeps what it shows
-            self._before_adding()
-            layer = self._viewer.add_labels(
-                corrections.labels,
-                name=f"{results.source.name} {OBJECTS}",
-                metadata={MARK: OBJECTS},
-                opacity=OPACITY,
-                **_placed(results, labels_axes(results.reading)),
-            )
-            self._keep(key, layer)
+            if key not in self._to_make:
+                next_turn(self._part, lambda: self._make_objects(key))
+            self._to_make[key] = (results, corrections)
         elif own.data is not corrections.labels:
             layer.data = own.data = corrections.labels
         else:
             layer.refresh(extent=False, thumbnail=False, highlight=False)
-        self._described = results
-        self._describe.start()
+
+    def _make_objects(self, key: tuple[str, str]) -> None:
+        results, _ = self._to_make[key]
+        draw_next_turn(self._part)
+        layer = self._viewer.add_labels(
+            np.zeros((1,) * len(results.shape), np.int32),
+            name=f"{results.source.name} {OBJECTS}",
+            metadata={MARK: OBJECTS},
+            opacity=OPACITY,
+            **_placed(results, labels_axes(results.reading)),
+        )
+        next_turn(self._part, lambda: self._fill_objects(key, layer))
+
+    def _fill_objects(self, key: tuple[str, str], layer: Labels) -> None:
+        results, corrections = self._to_make.pop(key)
+        layer.data = corrections.labels
+        self._keep(key, layer)
+        self.made.emit(results)
 
     @property
     def idle(self) -> bool:
-        """Whether the layers tell all that is known of their objects."""
-        return not self._describe.isActive()
+        """Whether the layers are there, and tell all that is known of their objects."""
+        return not self._to_make and not self._describe.isActive()
 
     def _describe_objects(self) -> None:
         layer = self.labels_layer(self._described) if self._described is not None else None
@@ -252,7 +273,7 @@ class OwnLayers:
 
     def _add(self, view: View | Mark, data: Array, name: str, how: dict[str, Any]) -> Layer:
         viewer = self._viewer
-        self._before_adding()
+        draw_next_turn(self._part)
         if view.layer == "labels":
             return viewer.add_labels(data, name=name, **how)
         if view.layer == "points":

@@ -1,6 +1,8 @@
-"""When the window is drawn: not in the turn of the event loop in which much is done to it."""
+"""What is done in a later turn of the event loop, so that no turn takes long."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
@@ -16,8 +18,12 @@ def draw_next_turn(part: QWidget) -> None:
     if not window.updatesEnabled():
         return
     window.setUpdatesEnabled(False)
-    # a child of the window, so that it is gone when the window is
-    timer = QTimer(window, singleShot=True, interval=0)
-    timer.timeout.connect(lambda: window.setUpdatesEnabled(True))
+    next_turn(window, lambda: window.setUpdatesEnabled(True))
+
+
+def next_turn(part: QWidget, call: Callable[[], None]) -> None:
+    """Call in a later turn of the event loop, unless the widget is gone by then."""
+    timer = QTimer(part, singleShot=True, interval=0)
+    timer.timeout.connect(call)
     timer.timeout.connect(timer.deleteLater)
     timer.start()

@@ -9,6 +9,10 @@ from napari_instseg.data.pairs import Example
 from napari_instseg.inference.model import Model
 from napari_instseg.io.models import ModelSpec
 from napari_instseg.io.pairs import pairs_from_arrays
+from napari_instseg.workspace.corrections import RING
+
+
+RING_ROWS = [*range(20 - RING, 20), *range(24, 24 + RING)]
 
 
 def scene():
@@ -55,6 +59,14 @@ def test_corrected_is_what_a_square_touches_and_nothing_else_is_known():
     (more,) = correct([example], [(0, 1), (0, 4)], 3)
     assert set(np.unique(more.labels)) == {-1, 0, 1, 9, 4}
     assert (more.labels[known] == found.labels[known]).all()
+
+
+def test_around_what_was_corrected_is_the_ring_that_a_user_would_have():
+    example = scene()
+    example.labels[20:24, 20:76] = 5  # longer than its square
+    (found,) = correct([example], [(0, 5)], 1)
+    assert (found.labels[RING_ROWS, 20:76] == 0).all()
+    assert (found.labels[18 - RING, 20:22] == -1).all()
 
 
 @pytest.mark.timeout(900)

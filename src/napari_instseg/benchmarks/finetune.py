@@ -17,9 +17,10 @@ from napari_instseg.inference.model import Model, load_model
 from napari_instseg.metrics import overlap
 from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import FinetuneParams
-from napari_instseg.training.material import UNKNOWN, Plane, find_centres
+from napari_instseg.training.material import Plane, find_centres
 from napari_instseg.training.memory import read_memory
 from napari_instseg.training.validate import evaluate
+from napari_instseg.workspace.corrections import Corrections
 
 SQUARE = 2.5
 """Side of the square around a corrected object in which the simulated user sets all right, in its diameters."""
@@ -182,14 +183,14 @@ def correct(examples: Sequence[Example], order: Sequence[tuple[int, int]], count
     """Give the examples as a user leaves them who corrects the worst objects first.
 
     Around each object a square is set right and marked as complete; every object that it touches is corrected and
-    counts. All else stays unknown.
+    counts. All else stays unknown, but for the ring around what was corrected, see `Corrections.training_labels`.
 
     Returns
     -------
     list of Example
         Those in which anything is known, with -1 elsewhere.
     """
-    known = [np.zeros(example.labels.shape, bool) for example in examples]
+    users = [Corrections(example.labels.copy(), example.labels.ndim) for example in examples]
     done: set[tuple[int, int]] = set()
     centres = [dict(find_centres(example.labels)) for example in examples]
     for number, id_ in order:
@@ -204,12 +205,12 @@ def correct(examples: Sequence[Example], order: Sequence[tuple[int, int]], count
         inside = np.unique(labels[square])
         touched = inside[inside > 0]
         done |= {(number, int(one)) for one in touched}
-        known[number][square] = True
-        known[number] |= np.isin(labels, touched)
+        users[number].accept(*touched.tolist())
+        users[number].mark(square, np.ones(labels[square].shape, bool))
     return [
-        Example(example.image, example.axes, np.where(mask, example.labels, UNKNOWN).astype(np.int32))
-        for example, mask in zip(examples, known, strict=True)
-        if mask.any()
+        Example(example.image, example.axes, user.training_labels())
+        for example, user in zip(examples, users, strict=True)
+        if user.says_something
     ]
 
 

@@ -57,6 +57,8 @@ SPARE = 0.5
 """Of what may be forgotten: on other images of the old kind than those that judge it may be more."""
 DOUBT = 0.5
 """Of the standard error of a score: what is lower by less counts as equal."""
+OFTEN, RARER = 5, 3
+"""So many times it is judged as often as the parameters say, then so many times more rarely."""
 OTHER_SIZE = 1.5
 """Objects that differ from the model's by more than this factor make the new model one of their size."""
 
@@ -253,7 +255,7 @@ class _Run:
         """Take steps until the time is over."""
         tuner, seconds = self.tuner, 60 * (MINUTES if minutes is None else minutes)
         judged = tuner.history.rows and "judged" in tuner.history.rows[-1]
-        if tuner.done and tuner.done % self.params.validate_every == 0 and not judged:
+        if tuner.done and self._is_due() and not judged:
             yield from self._judge()
         last = FOREVER if steps is None else steps
         batches = load_batches(self.crops, self.params.batch_size, tuner.done + 1, last, 0, tuner.device)
@@ -268,13 +270,18 @@ class _Run:
                     if steps is not None
                     else Progress(min(round(tuner.spent), round(seconds)), round(seconds), "seconds")
                 )
-                if tuner.done % self.params.validate_every == 0:
+                if self._is_due():
                     yield from self._judge()
                 if tuner.done % SAVE_EVERY == 0:
                     yield Checkpoint(tuner.done, tuner.save())
                 if steps is None and tuner.spent >= seconds:
                     break
                 begin = time.monotonic()
+
+    def _is_due(self) -> bool:
+        """Tell whether it is time to judge: at first often, later at every `RARER` times as many steps."""
+        often, done = self.params.validate_every, self.tuner.done
+        return done % (often if done <= OFTEN * often else RARER * often) == 0
 
     def _judge(self) -> Generator[Event, None, None]:
         """Score the averaged weights on what is held out; keep them if none were better.

@@ -78,17 +78,17 @@ class Tuner(Trainer):
         return {**super()._progress(), "spent": self.spent}
 
     def _terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        # the teacher has to see the network's coordinates, where these are drawn at random
-        state = torch.get_rng_state()
-        raw = self._run(self.network, batch)
+        coordinates = self._draw_coordinates(batch)
+        raw = self._run(self.network, batch, coordinates)
         method, labels = self.recipe.method, batch.target.labels
         terms = method.compute_loss(raw, batch.target, method.schedule(self.recipe.loss, 1.0))
         weights = self._weights(labels)
-        if weights.any():
-            torch.set_rng_state(state)
+        held = weights.flatten(1).any(1)
+        if held.any():
             with torch.no_grad():
-                said = self._run(self.teacher, batch)
-            terms = {**terms, "hold": hold_loss(raw, said, weights)}
+                said = self._run(self.teacher, batch[held], None if coordinates is None else coordinates[held])
+            told = {name: head[held] for name, head in raw.items() if len(head) == len(held)}
+            terms = {**terms, "hold": hold_loss(told, said, weights[held]) * held.float().mean()}
         return terms
 
     def _weights(self, labels: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ import torch
 from napari_instseg.core.errors import InputError, ParameterError, TrainingError
 from napari_instseg.core.events import Message, Metric, Progress, Result
 from napari_instseg.data.pairs import Example, Pair
-from napari_instseg.inference.model import load_model
-from napari_instseg.io.models import read_spec, read_weights
+from napari_instseg.inference.model import Model, load_model
+from napari_instseg.io.models import ModelSpec, read_spec, read_weights
+from napari_instseg.methods import get_method, methods
 from napari_instseg.training import finetune as module
 from napari_instseg.training.checkpoints import load
 from napari_instseg.training.finetune import finetune
@@ -227,6 +228,21 @@ def test_unknown_pixels_teach_nothing(method, tmp_path, disks, recipe):
     for name, head in raw.items():
         if name != "sigma" and head.grad is not None:  # one number for the whole image
             assert not head.grad[:, :, labels[0] < 0].any()
+
+
+@pytest.mark.parametrize("name", sorted(methods()))
+def test_every_method_learns_and_is_held_to_what_it_said(name, tmp_path, disks):
+    small = {"width": 8, "levels": 2, "anchor": 8}
+    network = {key: value for key, value in small.items() if key in get_method(name).network.model_fields}
+    torch.manual_seed(0)
+    model = Model(ModelSpec(name="small", method=name, diameter=10, network=network)).save(tmp_path / "small")
+    old = remember(disks[0][4:6], disks[1], 2)
+    params = FinetuneParams(**{**QUICK, "patch_size": 64, "batch_size": 3})
+    events = run(model, [pair(p.name, dark(p.read())) for p in disks[0][:3]], tmp_path / "new",
+                 steps=2, params=params, remembered=old)  # fmt: skip
+    steps = [event.values for event in events if isinstance(event, Metric) and "loss" in event.values]
+    assert steps[0]["hold"] < 1e-3 < 0.01 * steps[0]["loss"]
+    assert steps[1]["hold"] > 0
 
 
 def test_only_objects_known_does_not_make_all_one_object(start, tmp_path, disks):

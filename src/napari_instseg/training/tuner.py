@@ -87,7 +87,9 @@ class Tuner(Trainer):
         if held.any():
             with torch.no_grad():
                 said = self._run(self.teacher, batch[held], None if coordinates is None else coordinates[held])
-            told = {name: head[held] for name, head in raw.items() if len(head) == len(held)}
+            # what only one of them says, such as the losses that a Mask R-CNN gives itself, is not held to anything
+            shapes = {name: (len(held), *head.shape[1:]) for name, head in said.items()}
+            told = {name: head[held] for name, head in raw.items() if head.shape == shapes.get(name)}
             terms = {**terms, "hold": hold_loss(told, said, weights[held]) * held.float().mean()}
         return terms
 

@@ -11,7 +11,6 @@ from napari_instseg.io.models import ModelSpec
 from napari_instseg.io.pairs import pairs_from_arrays
 from napari_instseg.workspace.corrections import RING
 
-
 RING_ROWS = [*range(20 - RING, 20), *range(24, 24 + RING)]
 
 

@@ -7,7 +7,10 @@ import sys
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
+from skimage.color import rgb_from_hed
 
+from napari_instseg.data.stains import FAINTEST
 from napari_instseg.io.labels import read_labels
 from napari_instseg.io.models import read_spec
 
@@ -122,6 +125,25 @@ def test_stacks_and_channels_are_chosen_by_flags(instseg, model, tmp_path, capsy
     assert read_labels(tmp_path / "out" / "labels" / "stack.tif").shape == (3, 64, 64)
     assert instseg("segment", tmp_path / "stack.tif", *options, "--channel", 2) == 1
     assert "2 channels, 0 to 1" in capsys.readouterr().err
+
+
+def test_a_stain_is_looked_at_in_the_place_of_the_colours(instseg, model, dots, gradient, tmp_path, capsys):
+    grey = dots / "images" / "dots-3-0000.tif"
+    amount = tifffile.imread(grey).astype(float)
+    colors = FAINTEST ** (0.3 * amount[..., None] / amount.max() * rgb_from_hed[0])
+    tifffile.imwrite(tmp_path / "tissue.tif", np.round(255 * colors).astype(np.uint8), photometric="rgb")
+    options = ("--model", model, "--out", tmp_path / "out")
+    assert instseg("segment", tmp_path / "tissue.tif", *options, "--stain", "haematoxylin") == 0
+    assert instseg("segment", grey, *options) == 0
+    found, expected = (read_labels(tmp_path / "out" / "labels" / f"{name}.tif") for name in ("tissue", "dots-3-0000"))
+    assert expected.max() > 3
+    assert ((found > 0) == (expected > 0)).mean() > 0.95
+    with Image.open(tmp_path / "out" / "overlays" / "tissue.png") as overlay:
+        drawn = np.asarray(overlay)[..., :3].astype(int)
+    outside = np.kron(expected == 0, np.ones(np.array(drawn.shape[:2]) // expected.shape, bool))
+    assert np.ptp(drawn[outside], axis=-1).mean() > 20  # the colours, not the stain
+    assert instseg("segment", gradient, *options, "--stain", "haematoxylin") == 1
+    assert "Leave --stain out" in capsys.readouterr().err
 
 
 def test_evaluation_scores_each_image_and_all(instseg, model, dots, tmp_path, capsys):

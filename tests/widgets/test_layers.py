@@ -121,11 +121,11 @@ def test_samples_open_and_the_dock_comes_from_the_menu(plugin, make_napari_viewe
     # a sample comes with the model that was made for it and the size of its objects, which go with it
     workspace = dock.controller.workspace
     qtbot.waitUntil(lambda: bool(dock.controller.models), timeout=20_000)
-    for name in ("rosette", "bacteria", "coins", "nuclei"):
+    for name in ("rosette", "bacteria", "coins", "ihc", "nuclei"):
         viewer.open_sample("napari-instseg", name)
         sample = SAMPLES[name]
         qtbot.waitUntil(lambda title=sample.title: workspace.source.name.startswith(title))
-        assert (workspace.model, workspace.diameter) == (sample.model, sample.diameter)
+        assert (workspace.model, workspace.diameter, workspace.channel) == (sample.model, sample.diameter, sample.stain)
     dock.segment.diameter.chosen.emit(33.0)  # what a user says stays
     viewer.open_sample("napari-instseg", "bacteria")
     qtbot.waitUntil(lambda: workspace.source.name.startswith(SAMPLES["bacteria"].title))

@@ -7,6 +7,9 @@ import time
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from skimage.color import rgb_from_hed
+
+from napari_instseg.data.stains import FAINTEST
 
 
 def test_run_gives_the_objects_as_a_layer_in_the_place_of_its_image(window, disks):
@@ -50,10 +53,20 @@ def test_color_and_channels(window, disks):
     window.run()
     assert window.labels("picture").features.shape[0] == count
 
+    # of one stain there is all, of the brightness of all colours there is not
+    choice = window.dock.segment.image
+    colors = rgb_from_hed[[0, 1]][(np.indices(image.shape)[1] > image.shape[1] // 2).astype(int)]
+    window.viewer.add_image(FAINTEST ** (0.2 * colors * image[..., None] / image.max()), name="tissue", rgb=True)
+    choice._channel.activated.emit(choice._channel.findText("Haematoxylin"))
+    window.run()
+    found = window.labels("tissue").data > 0
+    middle = image.shape[1] // 2
+    np.testing.assert_array_equal(found[:, : middle - 15], image[:, : middle - 15] > 0)
+    assert not found[:, middle + 15 :].any()
+
     other = np.zeros_like(image)
     other[:10] = 1
     window.viewer.add_image(np.stack([other, image]), name="two", axis_labels=("c", "y", "x"))
-    choice = window.dock.segment.image
     assert choice._axes.currentText() == "2 channels along c, grey".removesuffix(", grey")
     choice._channel.activated.emit(choice._channel.findText("Channel 2"))
     window.run()

@@ -5,8 +5,10 @@ import os
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_instseg.core.errors import InputError, ProjectError
+from napari_instseg.data.stains import unmix
 from napari_instseg.io import projects
 from napari_instseg.workspace.corrections import Corrections
 from napari_instseg.workspace.project import Project, axes_of
@@ -118,6 +120,26 @@ def test_a_channel_of_a_stack(opened):
     wide = source(shape=(2, 2, 9, 20, 30))
     with pytest.raises(InputError, match="3 axes of independent images"):
         axes_of(readings(wide)[0], None)
+
+
+def test_a_stain_of_a_picture_is_copied_and_known_again(tmp_path, opened):
+    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "tissue.tif", picture)
+    image = Source(picture, "tissue", rgb=True, path=str(tmp_path / "tissue.tif"))
+    (reading,) = readings(image)
+    names = {c: opened.follow(image, reading, corrected(), channel=c) for c in (None, 2, "haematoxylin")}
+    opened.flush()
+    examples = {c: next(e for e in opened.spec.examples if e.name == name) for c, name in names.items()}
+    assert [e.image.axes for e in examples.values()] == ["YXC", "YX", "YX"]
+    assert [e.image.path for e in examples.values()][:2] == ["../tissue.tif"] * 2
+    assert examples["haematoxylin"].image.path.startswith("images/")
+    np.testing.assert_array_equal(opened.image(names[2]), picture[..., 2])
+    unmixed = opened.image(names["haematoxylin"])
+    np.testing.assert_array_equal(unmixed, unmix(picture, "haematoxylin"))
+    for channel, example in examples.items():
+        assert opened.find(image, reading, channel).name == example.name
+    copy = Source(unmixed, "copy")
+    assert opened.find(copy, readings(copy)[0]).name == names["haematoxylin"]
 
 
 def test_label_files_become_examples_in_which_all_is_known(tmp_path, opened):

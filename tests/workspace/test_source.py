@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from napari_instseg.core.errors import InputError
+from napari_instseg.data.stains import unmix
 from napari_instseg.workspace.guess import look_at, suggest_model
-from napari_instseg.workspace.source import Source, grid_shape, planes, readings, take_plane
+from napari_instseg.workspace.source import Source, channels_of, grid_shape, planes, readings, take_plane
 
 
 def read(shape, **values):
@@ -27,6 +28,21 @@ def test_a_colour_picture_keeps_its_colours_and_loses_its_transparency():
     assert axes == "YXC"
     np.testing.assert_array_equal(image, source.array[..., :3])
     assert grid_shape(source, found[0]) == (5, 6)
+
+
+def test_one_colour_or_stain_of_a_picture():
+    picture = np.random.default_rng(0).integers(0, 256, (2, 5, 6, 4)).astype(np.uint8)
+    source = Source(picture, "tissue", rgb=True)
+    (reading,) = readings(source)
+    titles, values = zip(*channels_of(source, reading), strict=True)
+    assert titles[:4] == ("Colours", "Red", "Green", "Blue")
+    assert values == (None, 0, 1, 2, "haematoxylin")
+    image, axes = take_plane(source, reading, (1,), 1)
+    np.testing.assert_array_equal(image, picture[1, ..., 1])
+    assert axes == "YX"
+    image, axes = take_plane(source, reading, (1,), "haematoxylin")
+    np.testing.assert_array_equal(image, unmix(picture[1], "haematoxylin"))
+    assert axes == "YX"
 
 
 def test_a_stack_is_read_slice_by_slice_or_as_channels():

@@ -55,7 +55,7 @@ def demo(
             follower.progress(len(rows), len(runs), "samples")
             array, truth, _ = load_sample(sample.name)
             image = Image(array, guess_axes(array.shape), (1.0,) * array.ndim)
-            settings = Settings(device=device.value, diameter=sample.diameter)
+            settings = Settings(device=device.value, diameter=sample.diameter, stain=sample.stain)
             row = segment_image(image, f"{sample.name}_{name}", models[name], settings, results, follower)
             true = "" if truth is None else str(int(truth.max()))
             rows.append({**row, "image": sample.name, "model": name, "true_objects": true})

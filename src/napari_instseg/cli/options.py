@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from napari_instseg.core.device import DEVICES
+from napari_instseg.data.stains import STAINS
 
 Device = Enum("Device", {name: name for name in DEVICES})  # type: ignore[misc]
 
@@ -28,6 +29,15 @@ DiameterOption = Annotated[
         min=0.1,
         help="Typical object diameter in the images, in pixels; they are resized to what the model knows.",
         show_default="as they are",
+    ),
+]
+Stain = Enum("Stain", {name: name for name in STAINS})  # type: ignore[misc]
+StainOption = Annotated[
+    Stain | None,
+    typer.Option(
+        "--stain",
+        help="Look at this stain of colour photographs of tissue only: helps where nuclei under another are missed.",
+        show_default="all colours",
     ),
 ]
 TileOption = Annotated[

@@ -19,6 +19,7 @@ from napari_instseg.cli.options import (
     JsonOption,
     ModelOption,
     OutOption,
+    StainOption,
     TileOption,
 )
 from napari_instseg.core.errors import InputError, InstsegError
@@ -92,6 +93,7 @@ def segment(
     channel: Annotated[
         list[int] | None, typer.Option("--channel", min=0, help="Take this channel, from 0; repeat for several.")
     ] = None,
+    stain: StainOption = None,
     diameter: DiameterOption = None,
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
     tile: TileOption = 1024,
@@ -113,7 +115,16 @@ def segment(
     files = find_images(images)
     opened = load_model(model)
     results = Results(out)
-    settings = Settings(axes, tuple(channel or ()), diameter, device.value, tile, values["decode"], overwrite)
+    settings = Settings(
+        axes,
+        tuple(channel or ()),
+        stain.value if stain else None,
+        diameter,
+        device.value,
+        tile,
+        values["decode"],
+        overwrite,
+    )
     rows: list[dict[str, Any]] = []
     bad: dict[str, str] = {}
     with Follower() as follower, keeping(lambda: f"{len(rows)} of {len(files)} images are done; they are in '{out}'."):
@@ -139,6 +150,7 @@ class Settings:
 
     axes: str | None = None
     channels: tuple[int, ...] = ()
+    stain: str | None = None
     diameter: float | None = None
     device: str = "auto"
     tile: int = 1024
@@ -152,6 +164,7 @@ class Settings:
         return {
             "axes": self.axes,
             "channels": list(self.channels),
+            "stain": self.stain,
             "diameter": self.diameter,
             "decode": own_parameters(model.spec, self.diameter, **self.decode).model_dump(),
         }
@@ -223,10 +236,11 @@ def segment_image(
         image = replace(image, axes=axes, scale=tuple(scale.get(letter, 1.0) for letter in axes))
     image = choose_channels(image, settings.channels)
     start = time.perf_counter()
+    seen = image if settings.stain is None else choose_stain(image, settings.stain)
     segmentation = follower.run(
         model.segment_events(
-            image.array,
-            axes=image.axes,
+            seen.array,
+            axes=seen.axes,
             diameter=settings.diameter,
             device=settings.device,
             tile=settings.tile,
@@ -239,6 +253,21 @@ def segment_image(
     about = {"image": str(image.path or stem), "objects": segmentation.n_objects, "seconds": round(seconds, 3)}
     results.write(stem, image, stack + spatial, segmentation, about)
     return {"name": stem, **about}
+
+
+def choose_stain(image: Image, stain: str) -> Image:
+    """Take a stain of a colour image in the place of its colours.
+
+    Raises
+    ------
+    InputError
+        If the image has no colours.
+    """
+    from napari_instseg.data.stains import unmix
+
+    if not image.axes.endswith("C"):
+        raise InputError(f"The image has the axes {image.axes}; a stain is unmixed from colours. Leave --stain out.")
+    return replace(image, array=unmix(image.array, stain), axes=image.axes[:-1], scale=image.scale[:-1])
 
 
 def choose_channels(image: Image, channels: Sequence[int]) -> Image:

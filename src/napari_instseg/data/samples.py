@@ -43,6 +43,8 @@ class Sample:
         Function of `skimage.data` that gives a real image; None for a simulated one.
     diameter : float or None
         Typical diameter of its objects in pixels, where it is far from what the model knows.
+    stain : str or None
+        The stain to look at, see `data.stains`, where the model does not know the colours.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Sample:
     recipe: Recipe | None = None
     source: str | None = None
     diameter: float | None = None
+    stain: str | None = None
 
     @property
     def image_path(self) -> Path | None:
@@ -140,7 +143,8 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
                 "stained tissue",
                 "discriminative-nuclei",
                 source="immunohistochemistry",
-                diameter=10,
+                diameter=14,
+                stain="haematoxylin",
             ),
             Sample("coins", "Greek coins", "grey photograph", "discriminative-nuclei", source="coins", diameter=38),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
@@ -97,7 +99,7 @@ class Choice(QComboBox):
         self.activated.connect(lambda row: self.chosen.emit(self.values[row]))
         calm_wheel(self)
 
-    def offer(self, options: list[tuple[str, object]], value: object) -> None:
+    def offer(self, options: Sequence[tuple[str, object]], value: object) -> None:
         """Replace the options and show the one with this value."""
         self.blockSignals(True)
         self.clear()

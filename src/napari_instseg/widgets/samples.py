@@ -13,7 +13,7 @@ def open_sample(name: str) -> list[tuple[Any, dict[str, Any], str]]:
 
     image, _, sample = load_sample(name)
     rgb = image.ndim == 3 and image.shape[-1] == 3
-    suggested = {"model": sample.model or "", "diameter": sample.diameter}
+    suggested = {"model": sample.model or "", "diameter": sample.diameter, "channel": sample.stain}
     return [(image, {"name": sample.title, "rgb": rgb, "metadata": {SUGGESTED: suggested}}, "image")]
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_instseg.core.events import Event, Message, Result
 from napari_instseg.metrics import overlap
-from napari_instseg.workspace.source import Index, Reading, Source, take_plane
+from napari_instseg.workspace.source import Channel, Index, Reading, Source, take_plane
 
 SAME = 0.8
 """IoU from which on two objects are taken for the same."""
@@ -62,7 +62,7 @@ class CompareOrder:
     source: Source
     reading: Reading
     index: Index
-    channel: int | None = None
+    channel: Channel | None = None
     diameter: float | None = None
     device: str = "auto"
 

@@ -22,7 +22,7 @@ from napari_instseg.workspace.guess import Look, look_at, suggest_model
 from napari_instseg.workspace.jobs import Ended, Job, Post
 from napari_instseg.workspace.operations import Found, Models, Order, segment
 from napari_instseg.workspace.results import Plane, Results
-from napari_instseg.workspace.source import Index, Reading, Source, planes, readings, stack_shape, take_plane
+from napari_instseg.workspace.source import Channel, Index, Reading, Source, planes, readings, stack_shape, take_plane
 from napari_instseg.workspace.state import Workspace
 from napari_instseg.workspace.status import Pace, Tone
 from napari_instseg.workspace.tuning import Tuning
@@ -105,14 +105,15 @@ class Controller:
             return
         self._decoder.drop()
         self.results = None
+        source = self.workspace.source
+        self.choose_channel(source.channel if source is not None and reading in self.readings()[:1] else None)
         self.workspace.reading = reading
         self.workspace.index = ()
-        self.choose_channel(None)
         self._look()
         self.ready.emit()
 
-    def choose_channel(self, channel: int | None) -> None:
-        """Look at one channel only, or at all."""
+    def choose_channel(self, channel: Channel | None) -> None:
+        """Look at one channel or stain only, or at all."""
         self.workspace.channel = channel
 
     def choose_model(self, name: str, *, by_user: bool = True) -> None:

@@ -16,7 +16,7 @@ from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.workspace.explain import Advice, advise_size, explain_empty
 from napari_instseg.workspace.results import Plane, Results
-from napari_instseg.workspace.source import Index, take_plane
+from napari_instseg.workspace.source import Channel, Index, take_plane
 from napari_instseg.workspace.torch_import import import_torch
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Order:
     model: str
     indices: Sequence[Index]
     parameters: Params
-    channel: int | None = None
+    channel: Channel | None = None
     diameter: float | None = None
     device: str = "auto"
     prepare: Callable[[], None] = lambda: None

@@ -16,6 +16,7 @@ from psygnal import Signal
 
 from napari_instseg.core.errors import InputError, InstsegError, ProjectError
 from napari_instseg.core.method import Array
+from napari_instseg.data.stains import Unmixed
 from napari_instseg.io import projects
 from napari_instseg.io.checks import check_image
 from napari_instseg.io.images import read_image
@@ -25,7 +26,7 @@ from napari_instseg.io.projects import ExampleSpec, ImageRef, ProjectSpec, Versi
 from napari_instseg.workspace.autosave import Autosaver
 from napari_instseg.workspace.corrections import Corrections
 from napari_instseg.workspace.jobs import Post
-from napari_instseg.workspace.source import Reading, Source
+from napari_instseg.workspace.source import Channel, Reading, Source
 
 STACK_LETTERS = {0: "", 1: "T", 2: "TZ"}
 """Letters of the axes of independent images, by their number."""
@@ -97,7 +98,7 @@ class Project:
         reading: Reading,
         corrections: Corrections,
         *,
-        channel: int | None = None,
+        channel: Channel | None = None,
         diameter: float | None = None,
         anew: bool = False,
     ) -> str:
@@ -109,8 +110,8 @@ class Project:
         ----------
         source, reading, corrections
             The image, and what is known of it.
-        channel : int, optional
-            The only channel that is looked at.
+        channel : int or str, optional
+            The only channel or stain that is looked at.
         diameter : float, optional
             Typical object diameter that the user gave, in pixels.
         anew : bool
@@ -145,7 +146,7 @@ class Project:
         name: str,
         source: Source,
         reading: Reading,
-        channel: int | None,
+        channel: Channel | None,
         diameter: float | None,
         arrays: dict[str, Array],
     ) -> None:
@@ -169,7 +170,7 @@ class Project:
         if corrections is not None and call in corrections.changed:
             corrections.changed.remove(call)
 
-    def find(self, source: Source, reading: Reading, channel: int | None = None) -> ExampleSpec | None:
+    def find(self, source: Source, reading: Reading, channel: Channel | None = None) -> ExampleSpec | None:
         """Give the example that was made of an image, wherever its file is now; None if there is none."""
         look, axes = look_of(take_of(source, reading, channel)), axes_of(reading, channel)
         return next((e for e in self.spec.examples if e.look == look and e.image.axes == axes), None)
@@ -301,13 +302,11 @@ class Project:
             name, number = f"{base}-{number}", number + 1
         return name
 
-    def _keep_image(self, name: str, source: Source, reading: Reading, channel: int | None) -> ImageRef:
+    def _keep_image(self, name: str, source: Source, reading: Reading, channel: Channel | None) -> ImageRef:
         """Refer to the image's file where it holds just this image, else copy the image."""
         axes, taken = axes_of(reading, channel), take_of(source, reading, channel)
-        take: list[int | None] = [None] * len(source.array.shape)
-        if channel is not None and reading.channel_axis is not None:
-            take[reading.channel_axis] = channel
-        if source.path:
+        take = _numbers_of(source, reading, channel)
+        if source.path and not isinstance(channel, str):
             try:
                 found = read_image(source.path).array
                 same = found.ndim == len(take) and look_of(found[where_of(take)]) == look_of(taken)
@@ -341,7 +340,7 @@ class Project:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def axes_of(reading: Reading, channel: int | None) -> str:
+def axes_of(reading: Reading, channel: Channel | None) -> str:
     """Give the letters of an image's axes, those of a stack too.
 
     Raises
@@ -356,17 +355,24 @@ def axes_of(reading: Reading, channel: int | None) -> str:
     along = iter(STACK_LETTERS[stack])
     spatial = iter("YX")
     letters = {"channel": "C", "color": "C", "volume": "Z"}
-    roles = [role for role in reading.roles if not (role == "channel" and channel is not None)]
+    roles = [role for role in reading.roles if role not in letters or role == "volume" or channel is None]
     return "".join(next(along) if role == "stack" else letters.get(role) or next(spatial) for role in roles)
 
 
-def take_of(source: Source, reading: Reading, channel: int | None) -> Any:
-    """Give what an example is of an image: the channel that is looked at, without transparency."""
+def take_of(source: Source, reading: Reading, channel: Channel | None) -> Any:
+    """Give what an example is of an image: the channel or stain that is looked at, without transparency."""
+    if isinstance(channel, str):
+        return Unmixed(source.array, channel)
+    taken = source.array[where_of(_numbers_of(source, reading, channel))]
+    return taken[..., :3] if channel is None and reading.roles[-1] == "color" else taken
+
+
+def _numbers_of(source: Source, reading: Reading, channel: Channel | None) -> list[int | None]:
+    """Give the number that is taken along each axis, None where all are."""
     take: list[int | None] = [None] * len(source.array.shape)
-    if channel is not None and reading.channel_axis is not None:
+    if isinstance(channel, int) and reading.channel_axis is not None:
         take[reading.channel_axis] = channel
-    taken = source.array[where_of(take)]
-    return taken[..., :3] if reading.roles[-1] == "color" else taken
+    return take
 
 
 def where_of(take: Sequence[int | None]) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
@@ -11,12 +11,17 @@ import numpy as np
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
+from napari_instseg.data.stains import STAINS, unmix
 
 Role = Literal["stack", "channel", "volume", "plane", "color"]
 Index = tuple[int, ...]
 """Position along the stack axes, in their order; empty where there are none."""
 
+Channel = int | str
+"""The number of a channel or colour, or the name of a stain; see `channels_of`."""
+
 MOST_CHANNELS = 64
+COLORS = ("Red", "Green", "Blue")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +44,8 @@ class Source:
         Shipped model that whoever made the image suggests; empty where nobody did.
     diameter : float, optional
         Typical object diameter that they state, in pixels.
+    channel : int or str, optional
+        The channel that they suggest to look at.
     """
 
     array: Any
@@ -51,6 +58,7 @@ class Source:
     path: str = ""
     model: str = ""
     diameter: float | None = None
+    channel: Channel | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -110,8 +118,8 @@ class Reading:
 
     @property
     def channel_axis(self) -> int | None:
-        """Axis along which a channel can be chosen."""
-        return self.roles.index("channel") if "channel" in self.roles else None
+        """Axis along which a channel or a colour can be chosen."""
+        return next((axis for axis, role in enumerate(self.roles) if role in ("channel", "color")), None)
 
     @property
     def letters(self) -> str:
@@ -199,15 +207,30 @@ def grid_shape(source: Source, reading: Reading) -> tuple[int, ...]:
     return tuple(int(source.array.shape[axis]) for axis in labels_axes(reading))
 
 
-def take_plane(source: Source, reading: Reading, index: Index, channel: int | None = None) -> tuple[Array, str]:
+def channels_of(source: Source, reading: Reading) -> tuple[tuple[str, Channel | None], ...]:
+    """List what can be looked at, with its title: all channels, or a single one; empty without channels."""
+    axis = reading.channel_axis
+    if axis is None:
+        return ()
+    if reading.roles[axis] == "color":
+        return (("Colours", None), *((title, number) for number, title in enumerate(COLORS)), *_titled(STAINS))
+    count = int(source.array.shape[axis])
+    return ((f"All {count}", None), *((f"Channel {number + 1}", number) for number in range(count)))
+
+
+def _titled(names: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((title, name) for name, title in names.items())
+
+
+def take_plane(source: Source, reading: Reading, index: Index, channel: Channel | None = None) -> tuple[Array, str]:
     """Read one of the independent images into memory.
 
     Parameters
     ----------
     index : tuple of int
         Position along the stack axes.
-    channel : int, optional
-        The only channel to read; None reads all.
+    channel : int or str, optional
+        The only channel to read, or the stain; None reads all.
 
     Returns
     -------
@@ -218,9 +241,12 @@ def take_plane(source: Source, reading: Reading, index: Index, channel: int | No
     position = iter(index)
     where: list[Any] = [next(position) if role == "stack" else slice(None) for role in reading.roles]
     letters = reading.letters
-    if channel is not None and reading.channel_axis is not None:
-        where[reading.channel_axis] = channel
-        letters = letters.replace("C", "")
+    axis = reading.channel_axis
     if "color" in reading.roles:
         where[-1] = slice(0, 3)  # transparency is no intensity
-    return np.asarray(source.array[tuple(where)]), letters
+    if channel is None or axis is None:
+        return np.asarray(source.array[tuple(where)]), letters
+    if isinstance(channel, int):
+        where[axis] = channel
+    taken = np.asarray(source.array[tuple(where)])
+    return (unmix(taken, channel) if isinstance(channel, str) else taken), letters.replace("C", "")

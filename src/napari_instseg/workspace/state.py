@@ -9,7 +9,7 @@ from psygnal import SignalGroupDescriptor
 
 from napari_instseg.core.params import Params
 from napari_instseg.io.models import ModelSpec
-from napari_instseg.workspace.source import Index, Reading, Source
+from napari_instseg.workspace.source import Channel, Index, Reading, Source
 from napari_instseg.workspace.status import Status
 
 
@@ -25,8 +25,8 @@ class Workspace:
         The image.
     reading : Reading, optional
         How its axes are read.
-    channel : int, optional
-        The only channel to look at; None for all.
+    channel : int or str, optional
+        The only channel or stain to look at; None for all.
     model : str
         Name of a shipped model, or a folder; empty when there is none.
     spec : ModelSpec, optional
@@ -51,7 +51,7 @@ class Workspace:
 
     source: Source | None = None
     reading: Reading | None = None
-    channel: int | None = None
+    channel: Channel | None = None
     model: str = ""
     spec: ModelSpec | None = None
     diameter: float | None = None

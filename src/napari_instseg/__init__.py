@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_instseg.core.params import Params, choice, flag, text, tunable
     from napari_instseg.data.samples import load_sample
     from napari_instseg.data.simulate import simulate
+    from napari_instseg.data.stains import unmix
     from napari_instseg.decoding.pipeline import Segmentation
     from napari_instseg.inference.fit import Known, fit
     from napari_instseg.inference.model import Model, load_model
@@ -67,6 +68,7 @@ _HOMES = {
     "text": "core.params",
     "train": "training.loop",
     "tunable": "core.params",
+    "unmix": "data.stains",
 }
 
 __all__ = [
@@ -102,6 +104,7 @@ __all__ = [
     "text",
     "train",
     "tunable",
+    "unmix",
 ]
 
 

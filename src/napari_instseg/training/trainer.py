@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from napari_instseg.core.errors import TrainingError
+from napari_instseg.core.method import Target
 from napari_instseg.inference.model import Model
 from napari_instseg.inference.runner import half_precision
 from napari_instseg.networks.coordinates import random_coordinate_maps
@@ -137,7 +138,7 @@ class Trainer:
         """Give the named loss terms of a batch, with their gradients."""
         method, loss = self.recipe.method, self.recipe.loss
         progress = step / self.recipe.training.steps
-        raw = self._run(self.network, batch, self._draw_coordinates(batch))
+        raw = self._run(self.network, batch, self._draw_coordinates(batch), batch.target)
         return method.compute_loss(raw, batch.target, method.schedule(loss, progress))
 
     def _draw_coordinates(self, batch: Batch) -> torch.Tensor | None:
@@ -147,10 +148,12 @@ class Trainer:
         images = batch.images
         return random_coordinate_maps(self.network.coordinates, len(images), images.shape[2:]).to(self.device)
 
-    def _run(self, network: Any, batch: Batch, coordinates: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    def _run(
+        self, network: Any, batch: Batch, coordinates: torch.Tensor | None, target: Target | None = None
+    ) -> dict[str, torch.Tensor]:
         images = batch.images.contiguous(memory_format=self._layout)
         with torch.autocast(self.device, dtype=self._half or torch.bfloat16, enabled=self._half is not None):
-            truth = [batch.target] if getattr(network, "needs_target", False) else []
+            truth = [target] if getattr(network, "needs_target", False) else []
             raw = network(images, coordinates, *truth)
         return {name: head.float() for name, head in raw.items()}
 

@@ -54,6 +54,8 @@ class Tuner(Trainer):
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         self.teacher: Any = copy.deepcopy(self.average)
+        # its own flag, not that of its layers: without a target it then says its heads, and looks for no objects
+        self.teacher.training = True
 
     def mix_into_model(self, share: float) -> Model:
         """Put so much of the averaged weights into the model, and for the rest those of the start.
@@ -79,7 +81,7 @@ class Tuner(Trainer):
 
     def _terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
         coordinates = self._draw_coordinates(batch)
-        raw = self._run(self.network, batch, coordinates)
+        raw = self._run(self.network, batch, coordinates, batch.target)
         method, labels = self.recipe.method, batch.target.labels
         terms = method.compute_loss(raw, batch.target, method.schedule(self.recipe.loss, 1.0))
         weights = self._weights(labels)

@@ -161,7 +161,7 @@ def test_the_event_loop_turns_while_a_network_runs(window, gaps, disks):
     window.run()
     longest = np.diff(stamps)
     # 100 ms is what is asked for, and what benchmarks/live.py measures; a busy test machine may hiccup
-    assert np.median(longest) < 0.1
+    assert np.percentile(longest, 99) < 0.1
     assert longest.max() < 5
 
 

@@ -63,8 +63,9 @@ def _score(row: dict[str, Any], name: str) -> str:
 
 def draw(before: dict[str, dict[str, Any]], rows: Rows, path: Path) -> None:
     """Draw mean AP over the minutes, one curve for each number of objects."""
-    known = [row["old_before"] for row in before.values() if row["old_before"] is not None]
-    figure = Figure(figsize=(7.5 if known else 4.0, 3.2), layout="constrained")
+    known = any(row["old_before"] is not None for row in before.values())
+    lines = 0.2 * -(-len(rows) // 2) if len(rows) > 1 else 0
+    figure = Figure(figsize=(7.5 if known else 4.0, 3.2 + lines), layout="constrained")
     FigureCanvasAgg(figure)
     left, *others = figure.subplots(1, 2 if known else 1, squeeze=False)[0]
     for (model, start, objects), of in rows.items():
@@ -75,15 +76,15 @@ def draw(before: dict[str, dict[str, Any]], rows: Rows, path: Path) -> None:
         name += f", {model.split('-')[0]}" if len(before) > 1 else ""
         (line,) = left.plot([0, *times], [begin["mean_ap"], *(of[m]["mean_ap"] for m in times)], label=name, **look)
         if of[times[-1]]["old_after"] is not None:
-            after = [begin["old_before"], *(of[m]["old_after"] for m in times)]
-            others[0].plot([0, *times], after, color=line.get_color(), **look)
+            lost = [0, *(of[m]["old_after"] - begin["old_before"] for m in times)]
+            others[0].plot([0, *times], lost, color=line.get_color(), **look)
     left.set(xlabel="minutes", ylabel="mean AP", title="new kind, held out")
     left.set_ylim(bottom=0)
-    left.legend(fontsize=7)
+    if lines:
+        figure.legend(loc="outside lower center", ncols=2, fontsize=7)
     for right in others:
-        right.axhline(max(known) - 0.02, color="grey", linewidth=0.8, linestyle=":", label="start less .02")
-        right.legend(fontsize=7)
-        right.set(xlabel="minutes", title="old kind, held out")
+        right.axhline(-0.02, color="grey", linewidth=0.8, linestyle=":")
+        right.set(xlabel="minutes", title="old kind, held out: change of mean AP")
     figure.savefig(path, dpi=110)
     Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
 

@@ -51,9 +51,9 @@ MINUTES = 5.0
 FOREVER = 1_000_000
 """Steps of the recipe: the course of a fine-tuning does not depend on when it will end."""
 SAVE_EVERY = 20
-SHARES = (1.0, 0.85, 0.7, 0.55)
+SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25)
 """Of the new weights, the rest being those of the start: the first that has not forgotten the old kind is judged."""
-SPARE = 0.5
+SPARE = 0.25
 """Of what may be forgotten: on other images of the old kind than those that judge it may be more."""
 DOUBT = 0.5
 """Of the standard error of a score: what is lower by less counts as equal."""

@@ -99,7 +99,7 @@ def _step(size: int) -> int:
 
 
 def suggest_model(look: Look, specs: Mapping[str, ModelSpec]) -> str | None:
-    """Choose the model that scores best on data of that look, by the names of the data in the cards.
+    """Choose the model that scores best (AP at IoU 0.5) on data of that look, by the names of the data in the cards.
 
     Colour wants stained tissue, a dark background fluorescence, a grey one phase contrast, a bright one bright field.
     If none was scored on such data, one whose title names it is chosen, else the one that scores best at all; None
@@ -109,8 +109,9 @@ def suggest_model(look: Look, specs: Mapping[str, ModelSpec]) -> str | None:
 
     def rank(name: str) -> tuple[float, bool, float]:
         spec = specs[name]
-        scores = {score.data.lower(): score.mean_ap for score in spec.scores}
-        fitting = [mean_ap for data, mean_ap in scores.items() if any(word in data for word in wanted)]
+        # objects that are found count for more than sharper outlines
+        scores = {score.data.lower(): score.ap.get("0.5", score.mean_ap) for score in spec.scores}
+        fitting = [found for data, found in scores.items() if any(word in data for word in wanted)]
         named = any(word in spec.title.lower() for word in wanted)
         return max(fitting, default=-1.0), named, max(scores.values(), default=0.0)
 

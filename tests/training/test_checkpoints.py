@@ -8,12 +8,17 @@ from torch import nn
 
 from napari_instseg.core.errors import TrainingError
 from napari_instseg.training import checkpoints
+from napari_instseg.training.optimizer import make_optimizer
+from napari_instseg.training.params import TrainParams
 
 
 def make(optimizer):
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    network = nn.Sequential(
+        nn.Unflatten(1, (1, 3)), nn.Conv1d(1, 4, 3), nn.Flatten(), nn.BatchNorm1d(4), nn.Linear(4, 1)
+    )
     kinds = {
+        "muon": lambda: make_optimizer(network, TrainParams(optimizer="muon", learning_rate=0.1)),
         "adamw": lambda: torch.optim.AdamW(network.parameters(), lr=0.1),
         "sgd": lambda: torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, nesterov=True),
         "plain": lambda: torch.optim.SGD(network.parameters(), lr=0.1),
@@ -29,7 +34,7 @@ def learn(network, optimizer, steps):
         optimizer.step()
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "plain"])
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sgd", "plain"])
 def test_going_on_from_a_checkpoint_is_going_on(tmp_path, optimizer):
     network, steps = make(optimizer)
     learn(network, steps, range(3))

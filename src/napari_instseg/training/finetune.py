@@ -364,6 +364,7 @@ def _recipe(model: Model, params: FinetuneParams, plan: Plan) -> Recipe:
         "steps": FOREVER,
         "batch_size": params.batch_size,
         "learning_rate": plan.learning_rate,
+        "optimizer": "muon",
         "schedule": "root",
         "warmup": 100,
         "ema_decay": 0.995,

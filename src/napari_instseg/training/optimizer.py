@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from napari_instseg.training.params import TrainParams
 
@@ -13,16 +14,108 @@ ROOT_FROM = 200
 """Step from which on the learning rate falls with the root of the step."""
 
 
-def make_optimizer(network: nn.Module, params: TrainParams) -> torch.optim.Optimizer:
-    """Make the optimiser; biases and normalisation weights (1-d) are not decayed."""
+KERNEL_STEP = 0.6
+"""Root mean square of Muon's step in a kernel, in learning rates, so that one rate serves it and AdamW."""
+MOMENTUM = 0.95
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+"""Coefficients of the polynomial that takes singular values near 1 in `ROUNDS` rounds, from Jordan et al. 2024."""
+ROUNDS = 5
+
+
+class Muon(torch.optim.AdamW):
+    """Muon for the kernels of convolutions, AdamW for all else.
+
+    The momentum of a kernel, a matrix with a row for each output channel, is replaced by the nearest matrix whose
+    singular values are all alike, so that directions which the loss hardly shows move as well (Jordan et al. 2024,
+    Muon: An optimizer for hidden layers in neural networks). Its length is that of Liu et al. 2025, Muon is scalable
+    for LLM training.
+
+    Parameters
+    ----------
+    kernels : list of Parameter
+        Of more than two dimensions, the output channels first.
+    others : list of dict
+        Groups, as for AdamW.
+    learning_rate, weight_decay : float
+        Of the kernels; `learning_rate` is that of all groups which name none.
+    dtype : torch.dtype
+        To orthogonalise in.
+    """
+
+    def __init__(
+        self,
+        kernels: list[nn.Parameter],
+        others: list[dict[str, Any]],
+        learning_rate: float,
+        weight_decay: float,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__([*others, {"params": kernels, "weight_decay": weight_decay}], lr=learning_rate)
+        self._dtype = dtype
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Move all weights that have a gradient."""
+        kernels = self.param_groups[-1]
+        gradients = [kernel.grad for kernel in kernels["params"]]
+        for kernel in kernels["params"]:
+            kernel.grad = None  # not for AdamW
+        super().step(closure)
+        for kernel, gradient in zip(kernels["params"], gradients, strict=True):
+            kernel.grad = gradient
+            if gradient is not None:
+                self._move(kernel, gradient, kernels["lr"], kernels["weight_decay"])
+
+    def _move(self, kernel: Tensor, gradient: Tensor, rate: float, weight_decay: float) -> None:
+        state = self.state[kernel]
+        if not state:
+            state["step"], state["momentum"] = torch.zeros(()), torch.zeros_like(kernel)
+        state["step"] += 1
+        momentum = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
+        ahead = torch.lerp(gradient, momentum, MOMENTUM).flatten(1)
+        length = rate * KERNEL_STEP * math.sqrt(max(ahead.shape))
+        kernel.mul_(1 - rate * weight_decay)
+        kernel.sub_(orthogonalize(ahead.to(self._dtype)).to(kernel.dtype).view(kernel.shape), alpha=length)
+
+
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """Take all singular values of a matrix (m, n) to about 1, .7 to 1.2, but those that are nearly 0."""
+    wide: Tensor = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    wide = wide / wide.norm().clamp(min=1e-7)
+    for _ in range(ROUNDS):
+        square = wide @ wide.T
+        a, b, c = NEWTON_SCHULZ
+        wide = a * wide + (b * square + c * square @ square) @ wide
+    return wide if matrix.shape[0] <= matrix.shape[1] else wide.T.contiguous()
+
+
+def make_optimizer(network: nn.Module, params: TrainParams, dtype: torch.dtype | None = None) -> torch.optim.Optimizer:
+    """Make the optimiser; biases and normalisation weights (1-d) are not decayed.
+
+    Parameters
+    ----------
+    network : Module
+    params : TrainParams
+    dtype : torch.dtype, optional
+        What the device computes fastest in; float32 if None.
+    """
     weights = [weight for weight in network.parameters() if weight.requires_grad]
-    groups = [
-        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": params.weight_decay},
-        {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
+    kernels = [weight for weight in weights if params.optimizer == "muon" and _is_kernel(weight)]
+    others = [weight for weight in weights if not any(weight is kernel for kernel in kernels)]
+    groups: list[dict[str, Any]] = [
+        {"params": [weight for weight in others if weight.ndim > 1], "weight_decay": params.weight_decay},
+        {"params": [weight for weight in others if weight.ndim <= 1], "weight_decay": 0.0},
     ]
     if params.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=params.learning_rate, momentum=params.momentum, nesterov=params.momentum > 0)
+    if kernels:
+        return Muon(kernels, groups, params.learning_rate, params.weight_decay, dtype or torch.float32)
     return torch.optim.AdamW(groups, lr=params.learning_rate)
+
+
+def _is_kernel(weight: Tensor) -> bool:
+    """Tell whether a weight is of a convolution that looks at more than one pixel."""
+    return weight.ndim > 2 and weight[0, 0].numel() > 1
 
 
 def learning_rate(step: int, params: TrainParams) -> float:

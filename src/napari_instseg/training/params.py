@@ -43,8 +43,11 @@ class TrainParams(Params):
         title="Train at diameter",
         help="Images are rescaled so that objects have this typical diameter; 0 keeps their size. Smaller is faster.",
     )
-    optimizer: Literal["adamw", "sgd"] = choice(
-        "adamw", title="Optimiser", help="AdamW (Loshchilov, Hutter 2019), or SGD with Nesterov momentum."
+    optimizer: Literal["adamw", "muon", "sgd"] = choice(
+        "adamw",
+        title="Optimiser",
+        help="AdamW (Loshchilov, Hutter 2019); Muon (Jordan et al. 2024) for the kernels of convolutions and AdamW for "
+        "the rest, which learns in fewer steps; or SGD with Nesterov momentum.",
     )
     learning_rate: float = tunable(
         1e-3, 1e-7, 1.0, step=1e-4, title="Learning rate", help="Highest step size of the schedule."

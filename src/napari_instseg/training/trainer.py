@@ -44,7 +44,6 @@ class Trainer:
         layout = torch.channels_last if model.spec.ndim == 2 else torch.channels_last_3d
         self.network: Any = copy.deepcopy(model.network).to(device=device, memory_format=layout).train()
         self.average: Any = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.optimizer = make_optimizer(self.network, recipe.training)
         self.history = History()
         self.done = 0
         """Steps learnt so far."""
@@ -56,6 +55,7 @@ class Trainer:
         # float16 would need its loss scaled; bfloat16 has the range of float32
         self._half = wanted if wanted is torch.bfloat16 else None
         self._layout = layout
+        self.optimizer = make_optimizer(self.network, recipe.training, self._half)
 
     @property
     def path(self) -> Path:

@@ -28,8 +28,7 @@ MARK = "napari-instseg"
 """Key in the metadata of layers that were made here, so that they are not offered as images to segment."""
 OBJECTS = "objects"
 SUGGESTED = "napari-instseg: suggested"
-"""Key in the metadata of image layers, of a dict with the model, the object diameter and the
-channel to begin with."""
+"""Key in the metadata of image layers, of a dict with the model, object diameter and channel to begin with."""
 DESCRIBE_AFTER_MS = 150
 LIMITS_FROM = 100_000
 """Values that the display limits of a view are found from."""

@@ -38,8 +38,6 @@ class Muon(torch.optim.AdamW):
         Groups, as for AdamW.
     learning_rate, weight_decay : float
         Of the kernels; `learning_rate` is that of all groups which name none.
-    dtype : torch.dtype
-        To orthogonalise in.
     """
 
     def __init__(
@@ -48,10 +46,8 @@ class Muon(torch.optim.AdamW):
         others: list[dict[str, Any]],
         learning_rate: float,
         weight_decay: float,
-        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__([*others, {"params": kernels, "weight_decay": weight_decay}], lr=learning_rate)
-        self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -75,30 +71,29 @@ class Muon(torch.optim.AdamW):
         ahead = torch.lerp(gradient, momentum, MOMENTUM).flatten(1)
         length = rate * KERNEL_STEP * math.sqrt(max(ahead.shape))
         kernel.mul_(1 - rate * weight_decay)
-        kernel.sub_(orthogonalize(ahead.to(self._dtype)).to(kernel.dtype).view(kernel.shape), alpha=length)
+        kernel.sub_(orthogonalize(ahead).reshape(kernel.shape), alpha=length)
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
-    """Take all singular values of a matrix (m, n) to about 1, .7 to 1.2, but those that are nearly 0."""
+    """Take all singular values of a matrix (m, n) to about 1, .7 to 1.2, but those that are nearly 0.
+
+    The rounds are done on the square of its shorter side, which is several times faster for kernels.
+    """
     wide: Tensor = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / wide.norm().clamp(min=1e-7)
+    a, b, c = NEWTON_SCHULZ
+    square = wide @ wide.T
+    product = torch.eye(len(square), dtype=square.dtype, device=square.device)
     for _ in range(ROUNDS):
-        square = wide @ wide.T
-        a, b, c = NEWTON_SCHULZ
-        wide = a * wide + (b * square + c * square @ square) @ wide
-    return wide if matrix.shape[0] <= matrix.shape[1] else wide.T.contiguous()
+        factor = torch.addmm(b * square, square, square, alpha=c)
+        factor.diagonal().add_(a)
+        product, square = factor @ product, factor @ square @ factor
+    wide = product @ wide
+    return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
 
 
-def make_optimizer(network: nn.Module, params: TrainParams, dtype: torch.dtype | None = None) -> torch.optim.Optimizer:
-    """Make the optimiser; biases and normalisation weights (1-d) are not decayed.
-
-    Parameters
-    ----------
-    network : Module
-    params : TrainParams
-    dtype : torch.dtype, optional
-        What the device computes fastest in; float32 if None.
-    """
+def make_optimizer(network: nn.Module, params: TrainParams) -> torch.optim.Optimizer:
+    """Make the optimiser; biases and normalisation weights (1-d) are not decayed."""
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     kernels = [weight for weight in weights if params.optimizer == "muon" and _is_kernel(weight)]
     others = [weight for weight in weights if not any(weight is kernel for kernel in kernels)]
@@ -109,7 +104,7 @@ def make_optimizer(network: nn.Module, params: TrainParams, dtype: torch.dtype |
     if params.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=params.learning_rate, momentum=params.momentum, nesterov=params.momentum > 0)
     if kernels:
-        return Muon(kernels, groups, params.learning_rate, params.weight_decay, dtype or torch.float32)
+        return Muon(kernels, groups, params.learning_rate, params.weight_decay)
     return torch.optim.AdamW(groups, lr=params.learning_rate)
 
 

@@ -55,7 +55,7 @@ class Trainer:
         # float16 would need its loss scaled; bfloat16 has the range of float32
         self._half = wanted if wanted is torch.bfloat16 else None
         self._layout = layout
-        self.optimizer = make_optimizer(self.network, recipe.training, self._half)
+        self.optimizer = make_optimizer(self.network, recipe.training)
 
     @property
     def path(self) -> Path:

@@ -56,7 +56,7 @@ def window(image: np.ndarray[Any, Any], prediction: Prediction) -> Iterator[Segm
     controller.models["scene"] = spec
     controller.choose_model("scene")
     source = controller.workspace.source
-    results = controller.results = Results(source, readings(source)[0], spec)
+    results = controller.results = Results(source, readings(source)[0], spec, model="scene")
     results.remember((), prediction)
     dock._tune_section.open()
     controller.tuning.apply()

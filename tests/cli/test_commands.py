@@ -1,10 +1,14 @@
 """Each command as a user meets it: files, numbers, exit codes, words."""
 
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
@@ -17,7 +21,7 @@ from napari_instseg.io.models import read_spec
 
 def test_help_is_quick_because_torch_and_numba_wait():
     code = (
-        "import sys; from napari_instseg.cli.main import build_app; build_app(['--help']);"
+        "import sys; from napari_instseg.cli.app import build_app; build_app(['--help']);"
         "print([name for name in ('torch', 'numba', 'scipy', 'pandas', 'skimage') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -96,6 +100,95 @@ def test_one_bad_file_does_not_stop_the_others(instseg, model, gradient, tmp_pat
     assert sorted(report["failed"]) == ["constant", "missing", "truncated"]
 
 
+def test_a_defect_in_one_file_does_not_stop_the_others(instseg, model, gradient, tmp_path, capsys, monkeypatch):
+    def broken(image, stain):
+        raise ZeroDivisionError("by a pixel")
+
+    monkeypatch.setattr("napari_instseg.data.stains.unmix", broken)
+    tifffile.imwrite(tmp_path / "rgb.tif", np.eye(64, dtype=np.uint8)[..., None].repeat(3, -1), photometric="rgb")
+    command = ("segment", tmp_path / "rgb.tif", gradient, "--model", model, "--out", tmp_path / "out")
+    assert instseg(*command, "--stain", "haematoxylin") == 1
+    words = capsys.readouterr().err
+    assert "Error in rgb: An unexpected ZeroDivisionError (by a pixel)" in words
+    assert "Error in gradient: The image has the axes YX" in words
+    assert "2 of 2 images failed" in words
+
+
+def test_ctrl_c_in_a_file_stops_the_run(instseg, model, dots, tmp_path, capsys, monkeypatch):
+    from napari_instseg.io import images
+
+    def pressed(path, axes=None):
+        signal.raise_signal(signal.SIGINT)
+        return true_read(path, axes)
+
+    true_read = images.read_image
+    monkeypatch.setattr(images, "read_image", pressed)
+    assert instseg("segment", dots, "--model", model, "--out", tmp_path / "out") == 130
+    assert "0 of 4 images are done" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names may be longer there")
+def test_a_name_that_is_too_long_is_said(instseg, model, gradient, tmp_path, capsys):
+    long = "a" * 300
+    assert instseg("segment", f"{long}.tif", gradient, "--model", model, "--out", tmp_path / "out") == 1
+    assert (tmp_path / "out" / "labels" / "gradient.tif").exists()
+    for command in (("evaluate", long, "."), ("train", long, "--method", "coloring", "--out", tmp_path / "m")):
+        assert instseg(*command) == 1
+    words = capsys.readouterr().err
+    assert "defect" not in words
+    assert words.count("name too long") == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making links needs a right there")
+def test_a_link_to_nowhere_is_reported(instseg, model, gradient, tmp_path, capsys):
+    (gradient.parent / "lost.tif").symlink_to("nowhere.tif")
+    try:
+        assert instseg("segment", gradient.parent, "--model", model, "--out", tmp_path / "out") == 1
+    finally:
+        (gradient.parent / "lost.tif").unlink()
+    assert "a link to 'nowhere.tif'" in capsys.readouterr().err
+
+
+def test_tables_of_stacks_name_their_axes(instseg, model, dots, tmp_path):
+    image = tifffile.imread(dots / "images" / "dots-3-0000.tif")
+    stack = np.stack([np.stack([image, np.roll(image, 8, 0)]), np.stack([image, np.roll(image, 5, 1)])])
+    tifffile.imwrite(
+        tmp_path / "tzyx.ome.tif", stack, metadata={"axes": "TZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+    )
+    tifffile.imwrite(tmp_path / "tyx.ome.tif", stack[0], metadata={"axes": "TYX"})
+    files = (tmp_path / "tzyx.ome.tif", tmp_path / "tyx.ome.tif", dots / "images" / "dots-3-0001.tif")
+    assert instseg("segment", *files, "--model", model, "--out", tmp_path / "out") == 0
+    tables = {name: pd.read_csv(tmp_path / "out" / "tables" / f"{name}.csv") for name in ("tzyx", "tyx")}
+    labels = read_labels(tmp_path / "out" / "labels" / "tzyx.tif")
+    for row, region in zip(tables["tzyx"].itertuples(), ids_of(labels), strict=True):
+        where = np.nonzero(labels == region)
+        assert row.area == len(where[0])
+        assert row.area_um2 == pytest.approx(row.area / 4)
+        for letter, at in zip("tzyx", where, strict=True):
+            assert getattr(row, f"centroid_{letter}") == pytest.approx(at.mean(), rel=1e-5)
+            assert (getattr(row, f"{letter}_min"), getattr(row, f"{letter}_max")) == (at.min(), at.max() + 1)
+    assert {"centroid_t", "t_min", "t_max"} <= set(tables["tyx"])
+    assert not [column for column in tables["tyx"] if "z" in column or "um" in column]
+
+
+def ids_of(labels):
+    return [int(value) for value in np.unique(labels) if value]
+
+
+def test_axes_are_those_of_the_file_as_stored(instseg, model, dots, tmp_path, capsys):
+    image = tifffile.imread(dots / "images" / "dots-3-0000.tif")
+    np.save(tmp_path / "five.npy", np.broadcast_to(image, (2, 2, 1, 64, 64)))
+    np.save(tmp_path / "one.npy", np.broadcast_to(image, (1, 3, 64, 64)))
+    options = ("--model", model, "--out", tmp_path / "out", "--axes")
+    assert instseg("segment", tmp_path / "five.npy", *options, "TZCYX") == 0
+    assert instseg("segment", tmp_path / "one.npy", *options, "ctyx") == 0
+    shapes = [read_labels(tmp_path / "out" / "labels" / f"{name}.tif").shape for name in ("five", "one")]
+    assert shapes == [(2, 2, 64, 64), (3, 64, 64)]
+    assert "centroid_t" in (tmp_path / "out" / "tables" / "one.csv").read_text()
+    assert instseg("segment", tmp_path / "one.npy", *options, "TYX") == 1
+    assert "name 3 dimensions, the array has 4" in capsys.readouterr().err
+
+
 def test_corrected_labels_are_kept_unless_told_otherwise(instseg, model, gradient, tmp_path, capsys):
     command = ("segment", gradient, "--model", model, "--out", tmp_path / "out")
     assert instseg(*command) == 0
@@ -107,6 +200,22 @@ def test_corrected_labels_are_kept_unless_told_otherwise(instseg, model, gradien
     assert tifffile.imread(path).min() == 9
     assert instseg(*command, "--overwrite") == 0
     assert tifffile.imread(path).min() == 0
+
+
+def test_results_of_a_killed_run_are_replaced_and_those_of_another_image_are_not(
+    instseg, model, gradient, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    assert instseg("segment", gradient, "--model", model, "--out", out) == 0
+    (out / "segment.json").unlink()  # which is written last
+    assert instseg("segment", gradient, "--model", model, "--out", out) == 0
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / gradient.name
+    tifffile.imwrite(other, tifffile.imread(gradient)[::-1])
+    capsys.readouterr()
+    assert instseg("segment", other, "--model", model, "--out", out) == 1
+    assert f"'{gradient.resolve()}'" in capsys.readouterr().err
+    assert instseg("segment", other, "--model", model, "--out", out, "--overwrite") == 0
 
 
 def test_two_images_of_one_name_are_refused(instseg, model, gradient, tmp_path, capsys):
@@ -158,10 +267,39 @@ def test_evaluation_scores_each_image_and_all(instseg, model, dots, tmp_path, ca
     assert report["seconds_per_image"] == pytest.approx(np.mean([image["seconds"] for image in report["images"]]))
     assert "AP 0.5" in capsys.readouterr().out
     assert instseg("evaluate", "--json", "-", "--only", dots / "some.txt", model, dots, "--min-size", 5000) == 0
-    shown = capsys.readouterr().out
-    report = json.loads(shown[shown.index("{") :])
+    shown = capsys.readouterr()
+    report = json.loads(shown.out)
+    assert "AP 0.5" in shown.err
     assert len(report["images"]) == 2
     assert report["ap"]["0.5"] == 0
+    (dots / "bad.txt").write_text("dots-3-0001.tif\n")
+    assert instseg("evaluate", "--only", dots / "bad.txt", model, dots) == 1
+    words = capsys.readouterr().err
+    assert "bad.txt': There is no image named 'dots-3-0001.tif'; expected names without suffix" in words
+
+
+def test_json_of_a_segmentation_can_be_piped(instseg, model, gradient, tmp_path, capsys):
+    assert instseg("segment", gradient, "--model", model, "--out", tmp_path, "--json", "-") == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["images"][0]["name"] == "gradient"
+    assert "objects" in shown.err
+
+
+def test_masks_and_empty_labels_are_doubted(instseg, model, dots, tmp_path, quick, capsys):
+    for kind, make in (("masks", lambda labels: labels > 0), ("empty", np.zeros_like)):
+        shutil.copytree(dots / "images", tmp_path / kind / "images")
+        for path in (dots / "labels").iterdir():
+            (tmp_path / kind / "labels").mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / kind / "labels" / path.name, make(tifffile.imread(path)).astype(np.uint8))
+    assert instseg("evaluate", model, tmp_path / "masks", "--json", tmp_path / "m.json") == 0
+    assert "4 of 4 label images have only the id 1" in capsys.readouterr().err
+    assert len(json.loads((tmp_path / "m.json").read_text())["warnings"]) == 1
+    assert instseg("evaluate", model, tmp_path / "empty") == 0
+    assert "No label image has an object" in capsys.readouterr().err
+    assert instseg("evaluate", model, dots, "--json", tmp_path / "ok.json") == 0
+    assert json.loads((tmp_path / "ok.json").read_text())["warnings"] == []
+    assert instseg("train", tmp_path / "masks", "--method", "coloring", "--out", tmp_path / "m", *quick) == 0
+    assert "label images have only the id 1" in capsys.readouterr().err
 
 
 def test_models_and_methods_tell_all_as_json(instseg, third_method, tmp_path, capsys):
@@ -180,6 +318,23 @@ def test_a_third_method_is_trained_and_tuned_by_its_own_flags(instseg, third_met
     assert instseg("train", dots, "--method", third_method, "--out", out, *quick, "--level", 0.25) == 0
     assert read_spec(out).decode["level"] == 0.25
     assert instseg("segment", dots, "--model", out, "--out", tmp_path / "out", "--level", 0.0) == 0
+
+
+def test_a_resumed_training_keeps_its_method_and_an_unfinished_one_is_named(instseg, dots, quick, tmp_path, capsys):
+    out = tmp_path / "model"
+    command = ("train", dots, "--out", out)
+    assert instseg(*command, "--method", "coloring", *quick) == 0
+    assert instseg(*command, "--method", "discriminative", "--resume") == 1
+    assert "has the method 'coloring', not 'discriminative'" in capsys.readouterr().err
+    assert instseg(*command, "--method", "coloring", "--resume", "--steps", 1) == 1
+    assert "has learnt 3 steps already" in capsys.readouterr().err
+    assert instseg(*command, "--held-out", 0.5, "--resume", "--steps", 4) == 1
+    assert "are not the 3 that the run" in capsys.readouterr().err
+    (out / "model.json").unlink()  # as before the first validation
+    assert instseg("segment", dots, "--model", out, "--out", tmp_path / "out") == 1
+    words = capsys.readouterr().err
+    assert "stopped before its first validation" in words
+    assert "--resume" in words
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,10 @@ def test_a_folder_of_pairs_teaches(instseg, start, dots, tmp_path, capsys):
     assert verdict["after"]["objects"] == verdict["before"]["objects"] > 0
     assert read_spec(out).training["fine_tuning_steps"] in (1, 2, 3)
     # resumed for longer, it is what it would have been from the start; and the same as from Python
-    assert instseg("finetune", start, dots, "--out", out, "--steps", 5, "--resume", *FAST) == 0
+    assert instseg("finetune", start, "elsewhere", "--out", out, "--steps", 5, "--resume", *FAST) == 0
+    assert "'elsewhere' and flags other than those of time and device are not read" in capsys.readouterr().err
+    assert instseg("finetune", out, dots, "--out", out, "--steps", 6, "--resume", *FAST) == 1
+    assert "started from the model" in capsys.readouterr().err
     params = FinetuneParams(batch_size=2, patch_size=64, validate_every=1, augmentation="none")
     list(finetune(start, open_examples(dots), tmp_path / "own", steps=5, params=params, device="cpu"))
     mine, own = read_weights(out), read_weights(tmp_path / "own")

@@ -7,6 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from napari_instseg.cli.flags import Values, with_parameters
+from napari_instseg.core.errors import ParameterError
 from napari_instseg.core.params import Params, choice, flag, text, tunable
 
 
@@ -57,14 +58,23 @@ def test_each_kind_of_value_arrives_as_its_type():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--width", 10), "--width"),
-        (("--width", "wide"), "valid"),
-        (("--level-of-noise", -0.1), "--level-of-noise"),
-        (("--kind", "d"), "a-b"),
-        (("--fills",), "No such option"),
+        (("--width", 10), "Width (width) is 10; expected a whole number from 1 to 9 px."),
+        (("--level-of-noise", -0.1), "Noise (level_of_noise) is -0.1; expected a number from 0 to 1."),
+        (("--second-width", "nan"), "Other width (width) is nan; expected a number from 0 to 2."),
     ],
 )
-def test_values_out_of_the_declared_range_are_refused(arguments, words):
+def test_values_out_of_the_declared_range_are_refused_with_what_was_found_and_the_range(arguments, words):
+    result, seen = invoke("here", *arguments)
+    assert isinstance(result.exception, ParameterError)
+    assert seen is None
+    assert str(result.exception) == words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(("--width", "wide"), "valid"), (("--kind", "d"), "a-b"), (("--fills",), "No such option")],
+)
+def test_values_of_another_type_are_refused(arguments, words):
     result, seen = invoke("here", *arguments)
     assert result.exit_code == 2
     assert seen is None
@@ -74,7 +84,7 @@ def test_values_out_of_the_declared_range_are_refused(arguments, words):
 def test_the_help_says_title_help_unit_and_default():
     result, _ = invoke("--help", defaults={"second": {"width": 0.25}})
     words = " ".join(result.output.replace("│", " ").split())
-    assert "Width. How wide [in pixels]. (default: 3 px)" in words
+    assert "Width. How wide [in pixels]. (default: 3 px; 1 to 9)" in words
     assert "--fill --no-fill" in words.replace("/", " ")
     assert "(default: on)" in words
-    assert "Another. With fill yes. (default: 0.25)" in words
+    assert "Another. With fill yes. (default: 0.25; 0 to 2)" in words

@@ -50,6 +50,25 @@ def test_a_killed_training_goes_on_from_the_last_whole_checkpoint(instseg, dots,
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no Ctrl-C to a single process")
+def test_ctrl_c_while_it_is_imported_ends_in_words():
+    code = (
+        "import builtins, signal, sys\n"
+        "from napari_instseg.cli.main import main\n"
+        "true_import = builtins.__import__\n"
+        "def pressed(name, *rest):\n"
+        "    if name == 'rich.console':\n"
+        "        builtins.__import__ = true_import\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    return true_import(name, *rest)\n"
+        "builtins.__import__ = pressed\n"
+        "main(['methods'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr.strip() == "Stopped."
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no Ctrl-C to a single process")
 def test_ctrl_c_keeps_what_was_learnt_and_says_so(dots, quick, tmp_path):
     out = tmp_path / "model"
     process = start(dots, out, quick)

@@ -1,9 +1,12 @@
 """The results folder replaces its own files and nobody else's."""
 
 import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import tifffile
 
 from napari_instseg.cli.results import Results
 from napari_instseg.core.errors import OutputError
@@ -11,12 +14,14 @@ from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.io.images import Image
 from napari_instseg.io.labels import read_labels, write_labels
 
+IMAGE = Path("in", "a.png")
+
 
 def write(results, stem="a", value=1):
     labels = np.zeros((8, 8), np.int32)
     labels[:value, 2:5] = 1
-    image = Image(np.arange(64, dtype=np.uint8).reshape(8, 8), "YX", (0.5, 0.5), "µm")
-    results.write(stem, image, "YX", Segmentation(labels), {"objects": 1})
+    image = Image(np.arange(64, dtype=np.uint8).reshape(8, 8), "YX", (0.5, 0.25), "µm", IMAGE)
+    results.write(stem, image, Segmentation(labels), {"objects": 1})
     results.write_record({"model": "m"})
 
 
@@ -32,25 +37,89 @@ def test_results_lie_where_train_and_evaluate_look(tmp_path):
 
 def test_own_results_may_be_replaced_and_corrected_ones_not(tmp_path):
     results = Results(tmp_path)
-    assert results.check_replaceable("a") is False
+    assert results.check_replaceable("a", IMAGE) is False
     write(results)
     again = Results(tmp_path)
-    assert again.check_replaceable("a") is True
+    assert again.check_replaceable("a", IMAGE) is True
     write(again, value=2)
-    assert Results(tmp_path).check_replaceable("a") is True
+    assert Results(tmp_path).check_replaceable("a", IMAGE.resolve()) is True
     path = results.files("a").labels
     corrected = read_labels(path)
     corrected[7, 7] = 2
     write_labels(path, corrected)
     with pytest.raises(OutputError, match="changed by hand"):
-        Results(tmp_path).check_replaceable("a")
+        Results(tmp_path).check_replaceable("a", IMAGE)
 
 
-def test_labels_without_a_record_are_somebody_elses(tmp_path):
-    write(Results(tmp_path))
-    (tmp_path / "segment.json").write_text("{ damaged")
+def test_labels_changed_by_a_program_that_keeps_the_metadata_are_kept(tmp_path):
+    results = Results(tmp_path)
+    write(results)
+    path = results.files("a").labels
+    with tifffile.TiffFile(path) as file:
+        labels, description = file.asarray(), file.pages.first.description
+        software = file.pages.first.tags["Software"].value
+    labels[7, 7] = 2
+    tifffile.imwrite(path, labels, description=description.encode(), software=software, metadata=None)
+    with pytest.raises(OutputError, match="changed by hand"):
+        results.check_replaceable("a", IMAGE)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"II*\0\x08\0\0\0"])
+def test_a_file_that_is_no_label_image_is_kept(tmp_path, content):
+    results = Results(tmp_path)
+    write(results)
+    results.files("a").labels.write_bytes(content)
     with pytest.raises(OutputError, match="not from here"):
-        Results(tmp_path).check_replaceable("a")
+        results.check_replaceable("a", IMAGE)
+
+
+def test_results_of_another_image_of_the_same_name_are_kept(tmp_path):
+    write(Results(tmp_path))
+    with pytest.raises(OutputError, match="another image of that name") as caught:
+        Results(tmp_path).check_replaceable("a", Path("other", "a.png"))
+    assert str(IMAGE.resolve()) in str(caught.value)
+    assert str(Path("other", "a.png").resolve()) in str(caught.value)
+
+
+@pytest.mark.parametrize("record", [None, "{ damaged", "[]", '{"images": 3}', '{"images": {"a": []}}', "[" * 100_000])
+def test_without_a_whole_record_the_label_files_still_tell(tmp_path, record):
+    write(Results(tmp_path))
+    path = tmp_path / "segment.json"
+    path.unlink() if record is None else path.write_text(record)
+    results = Results(tmp_path)
+    assert results.check_replaceable("a", IMAGE) is True
+    with pytest.raises(OutputError, match="another image"):
+        results.check_replaceable("a", Path("other.png"))
+    write(results, "b")
+    assert "b" in json.loads(path.read_text())["images"]
+
+
+def test_two_runs_at_once_keep_each_others_record(tmp_path):
+    first, second = Results(tmp_path), Results(tmp_path)
+    write(first, "a")
+    write(second, "b")
+    first.write_record({"model": "m"})
+    assert json.loads((tmp_path / "segment.json").read_text())["images"].keys() == {"a", "b"}
+    assert all(Results(tmp_path).check_replaceable(stem, IMAGE) for stem in "ab")
+
+
+def test_the_table_has_micrometres_where_they_are_known(tmp_path):
+    results = Results(tmp_path)
+    write(results)
+    table = pd.read_csv(results.files("a").table)
+    assert table["area"].tolist() == [3]
+    assert table["area_um2"].tolist() == [3 * 0.5 * 0.25]
+    stack = Image(np.arange(128.0).reshape(2, 8, 8), "TYX", (1.0, 0.5, 0.25), "µm", IMAGE)
+    labels = np.zeros((2, 8, 8), np.int32)
+    labels[1, 2:4, 5] = 1
+    results.write("t", stack, Segmentation(labels, axes="TYX"), {})
+    assert pd.read_csv(results.files("t").table)["area_um2"].tolist() == [2 * 0.5 * 0.25]
+    volume = Image(stack.array, "ZYX", (3.0, 0.5, 0.25), "µm", IMAGE)
+    results.write("z", volume, Segmentation(labels), {}, ndim=3)
+    assert pd.read_csv(results.files("z").table)["volume_um3"].tolist() == [2 * 3.0 * 0.5 * 0.25]
+    plain = Image(stack.array[0], "YX", (1.0, 1.0), path=IMAGE)
+    results.write("p", plain, Segmentation(labels[1]), {})
+    assert not [column for column in pd.read_csv(results.files("p").table) if "um" in column]
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):

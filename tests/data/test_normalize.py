@@ -49,6 +49,24 @@ def test_a_constant_image_becomes_zero(value):
     assert not normalize(np.full((3, 5, 6), value, np.uint8), Normalization()).any()
 
 
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_a_few_pixels_on_a_clean_background_become_one(per_channel):
+    image = np.zeros((2, 60, 70), np.uint16)
+    image[0, 30, 30:33] = (200, 400, 300)  # 3 of 4200 pixels, beyond the percentile
+    result = normalize(image, Normalization(per_channel=per_channel))
+    assert result[0, 30, 30:33].tolist() == [0.5, 1.0, 0.75]
+    assert np.count_nonzero(result) == 3
+
+
+def test_a_few_pixels_that_the_sample_misses_count():
+    side = int(SAMPLE**0.5) * 2
+    image = np.full((1, side, side), 5, np.uint8)
+    image[0, 1, 1] = 105  # between the pixels of a grid of every second one
+    params = Normalization()
+    assert limits(image, params).tolist() == [[5, 105]]
+    assert normalize(image[:, :9, :9], params, limits(image, params)).max() == 1
+
+
 def test_limits_of_a_large_image_are_those_of_a_grid_of_its_pixels():
     side = int(SAMPLE**0.5) * 3
     image = np.broadcast_to(np.random.default_rng(3).random(side, dtype=np.float32), (1, side, side))

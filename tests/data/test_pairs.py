@@ -33,7 +33,7 @@ def test_by_name():
 
 
 def test_refused():
-    with pytest.raises(InputError, match="no image named 'nobody' to hold out"):
+    with pytest.raises(InputError, match="no image named 'nobody'; expected names without suffix"):
         split_pairs(PAIRS, ["img03", "nobody"])
     with pytest.raises(InputError, match="from 0 to 1"):
         split_pairs(PAIRS, 1.5)

@@ -31,6 +31,14 @@ def test_pure_stains_closed_form():
     assert unmix(np.ones((1, 1, 3)), "haematoxylin") == 0
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_refused(tissue, value):
+    image = tissue / 255.0
+    image[3, 4, 1] = value
+    with pytest.raises(InputError, match="NaN or infinite"):
+        unmix(image, "haematoxylin")
+
+
 def test_a_part_of_the_stain_is_the_stain_of_the_part(tissue):
     whole = unmix(tissue, "haematoxylin")
     for image in (tissue, tissue / 255.0):

@@ -14,16 +14,36 @@ def random_labels(shape, n, seed):
     return labels
 
 
-@pytest.mark.parametrize("shape", [(37, 41), (7, 13, 19)])
+@pytest.mark.parametrize("shape", [(37, 41), (7, 13, 19), (3, 5, 11, 13)])
 def test_the_table_agrees_with_scikit_image(shape):
     labels = random_labels(shape, 23, seed=1)
     table = Segmentation(labels).table
+    if len(shape) == 4:
+        check_stack(table, labels, "tzyx")
+        return
     for row, region in zip(table.itertuples(), regionprops(labels), strict=True):
         assert (row.label, row.area) == (region.label, region.area)
         axes = "zyx"[3 - len(shape) :]
         assert [getattr(row, f"centroid_{a}") for a in axes] == pytest.approx(region.centroid)
         box = [getattr(row, f"{a}_min") for a in axes] + [getattr(row, f"{a}_max") for a in axes]
         assert box == list(region.bbox)
+
+
+def check_stack(table, labels, axes):
+    for row in table.itertuples():
+        where = np.nonzero(labels == row.label)
+        assert row.area == len(where[0])
+        for letter, at in zip(axes, where, strict=True):
+            assert getattr(row, f"centroid_{letter}") == pytest.approx(at.mean())
+            assert (getattr(row, f"{letter}_min"), getattr(row, f"{letter}_max")) == (at.min(), at.max() + 1)
+
+
+def test_the_axes_name_the_columns():
+    labels = random_labels((5, 13, 19), 23, seed=1)
+    segmentation = Segmentation(labels, axes="TYX")
+    check_stack(segmentation.table, labels, "tyx")
+    assert "centroid_z" not in segmentation.table
+    assert segmentation.crop((slice(0, 2), slice(0, 5), slice(0, 5))).axes == "TYX"
 
 
 def test_score_and_class_are_columns_of_the_table():

@@ -55,6 +55,36 @@ def test_tiles_give_what_the_whole_image_gives(method, coordinates):
     np.testing.assert_array_equal(tiled.decode().labels > 0, whole.decode().labels > 0)
 
 
+def test_arguments_that_make_no_sense_are_refused_in_words():
+    model, image = tiny(), disks((64, 64))
+    for tile in (0, 1, 31, 64.0, "a"):
+        for method in (model.predict, model.segment):
+            with pytest.raises(ParameterError, match="The tile is .*; expected a whole number of pixels, 32 or more"):
+                method(image, tile=tile)
+    model.segment(image, tile=np.int64(32), diameter=np.float32(12))
+    with pytest.raises(ParameterError, match="diameter is 'a'; expected a number"):
+        model.segment(image, diameter="a")
+    with pytest.raises(ModelError, match="No model 'None'"):
+        load_model(None)
+
+
+@pytest.mark.parametrize("group", ["network", "decode", "normalization"])
+def test_bad_parameters_name_the_model_folder(group, tmp_path):
+    model = tiny()
+    model.spec = model.spec.model_copy(update={group: {"nonsense": 1}})
+    model.save(tmp_path / "bad model")
+    with pytest.raises(ModelError, match=r"bad model.model\.json is not valid: Unknown parameter 'nonsense'"):
+        load_model(tmp_path / "bad model")
+
+
+def test_the_segmentation_of_a_stack_names_its_axes():
+    stack = np.stack([np.stack([disks((64, 64)), disks((64, 64), spacing=30)])] * 2)
+    assert tiny().segment(stack[0], axes="TYX").axes == "TYX"
+    assert tiny().segment(stack, axes="ZTYX").axes == "ZTYX"
+    assert tiny().segment(stack[0, 0]).axes == "YX"
+    assert "t_max" in tiny().segment(stack[0], axes="TYX").table
+
+
 def test_positions_are_the_images_own_where_the_network_saw_it_resized():
     model = tiny("semiconv")
     with torch.no_grad():

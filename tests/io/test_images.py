@@ -199,7 +199,30 @@ def test_truncated(tmp_path, name, share):
 
 def test_a_pickle_is_not_opened(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"a": 1}]), allow_pickle=True)
-    assert "damaged" in refusal(tmp_path / "a.npy")
+    message = refusal(tmp_path / "a.npy")
+    assert "a pickle, which could run code, so it is not opened" in message
+    assert "damaged" not in message
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "kept"), [((2, 1, 3, 5, 4), "TZCYX", "TCYX"), ((1, 3, 5, 4), "ctyx", "TYX"), ((3, 5), "XY", "XY")]
+)
+def test_given_axes_are_those_of_the_stored_shape(tmp_path, shape, axes, kept):
+    array = RNG.integers(0, 99, shape)
+    np.save(tmp_path / "a.npy", array)
+    image = read_image(tmp_path / "a.npy", axes)
+    check(image, array.squeeze(), kept)
+    with pytest.raises(InputError, match=rf"a\.npy': The axes 'TYX' name 3 dimensions, the array has {len(shape)}"):
+        read_image(tmp_path / "a.npy", "TYX")
+
+
+def test_given_axes_replace_those_of_the_file_and_keep_its_pixel_size(tmp_path):
+    stack = RNG.integers(0, 999, (4, 20, 31), dtype=np.uint16)
+    metadata = {"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(tmp_path / "a.ome.tif", stack, metadata=metadata)
+    image = read_image(tmp_path / "a.ome.tif", "TYX")
+    check(image, stack, "TYX")
+    assert image.scale == pytest.approx((1.0, 0.25, 0.5))
 
 
 def test_jpeg_labels_are_refused(tmp_path):

@@ -7,7 +7,8 @@ from PIL import Image as Pillow
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.io.images import read_image
-from napari_instseg.io.labels import check_labels, read_labels, write_labels
+from napari_instseg.io.labels import check_labels, doubt_masks, read_labels, read_stamp, write_labels
+from napari_instseg.io.stamps import Stamp
 
 LABELS = np.zeros((20, 31), np.int32)
 LABELS[2:8, 3:9] = 1
@@ -109,6 +110,32 @@ def test_the_advice_for_a_colour_picture_works():
     pairs = np.unique(np.stack([converted.ravel(), LABELS.ravel()]), axis=1)
     assert pairs.shape[1] == 4
     assert pairs[:, 0].tolist() == [0, 0]
+
+
+def test_a_stamp_tells_of_its_pixels_and_of_its_image(tmp_path):
+    path = write_labels(tmp_path / "a.tif", LABELS, found_in=tmp_path / "in" / "a.png")
+    stamp = read_stamp(path)
+    assert stamp == Stamp.of(LABELS, tmp_path / "x" / ".." / "in" / "a.png")
+    assert stamp.image != Stamp.place(tmp_path / "other" / "a.png")
+    assert str(tmp_path) not in path.read_bytes().decode("latin-1")
+    assert read_stamp(write_labels(tmp_path / "b.tif", LABELS)) is None
+    changed = LABELS.copy()
+    changed[19, 30] = 1
+    tifffile.imwrite(tmp_path / "c.tif", changed.astype(np.uint16), software=str(stamp))
+    assert read_stamp(tmp_path / "c.tif") is None
+    tifffile.imwrite(tmp_path / "d.tif", LABELS.astype(np.uint16))
+    assert read_stamp(tmp_path / "d.tif") is None
+
+
+def test_only_one_id_in_several_pieces_is_doubted():
+    mask = (LABELS > 0).astype(np.int32)
+    diagonal = np.eye(9, dtype=np.int32)
+    unknown = np.where(mask == 0, -1, LABELS)
+    words = doubt_masks({"good": LABELS, "mask": mask, "one": (LABELS == 4) * 1, "line": diagonal, "none": mask * 0})
+    assert words.startswith("1 of 5 label images have only the id 1")
+    assert "'mask'" in words
+    assert "scipy.ndimage.label" in words
+    assert doubt_masks({"good": LABELS, "line": diagonal, "unknown": unknown}) == ""
 
 
 def test_another_shape_names_both():

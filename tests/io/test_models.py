@@ -63,7 +63,15 @@ def test_an_empty_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[1, 2]", '{"name": 3}', '{"format": 1, "name": "a", "method": "b", "diameter": -1}']
+    "text",
+    [
+        "{",
+        "[1, 2]",
+        '{"name": 3}',
+        '{"format": 1, "name": "a", "method": "b", "diameter": -1}',
+        '{"format": 1, "name": "a", "method": "b", "diameter": Infinity}',
+        '{"format": 1, "name": "a", "method": "b", "diameter": 9, "usual_diameter": NaN}',
+    ],
 )
 def test_a_damaged_description(folder, text):
     (folder / "model.json").write_text(text)

@@ -37,6 +37,12 @@ def test_an_image_has_the_scores_of_its_table(pair):
     assert (image["true_objects"], image["predicted_objects"]) == (table.n_true, table.n_pred)
 
 
+@pytest.mark.parametrize("pairs", [ONE_OF_ONE, [ONE_OF_ONE[0]], [(*ONE_OF_ONE, ONE_OF_ONE[0])]])
+def test_what_is_no_list_of_pairs_is_refused_in_words(pairs):
+    with pytest.raises(InputError, match=r"expected \(truth, prediction\)"):
+        evaluate_labels(pairs)
+
+
 def test_counts_are_pooled_and_leaf_scores_averaged():
     report = evaluate_labels([ONE_OF_ONE, NONE_OF_TWO, THREE_FOR_NONE])
     pooled = Counts(0.5, tp=1, fp=3, fn=2, iou_sum=1.0)

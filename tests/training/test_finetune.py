@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
-from napari_instseg.core.errors import InputError, ParameterError, TrainingError
+from napari_instseg.core.errors import InputError, ModelError, ParameterError, TrainingError
 from napari_instseg.core.events import Message, Metric, Progress, Result
 from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.inference.model import Model, load_model
@@ -169,7 +170,7 @@ def test_stopped_and_resumed_equals_not_stopped(start, tmp_path, dark_examples):
                 break
         stopped.close()
         assert load(out / "training" / "checkpoint.safetensors").values["step"] == stop
-        rest = run("nobody reads this", [], out, steps=7, resume=True)
+        rest = run("", [], out, steps=7, resume=True)
         assert terms(rest) == terms(whole)[stop:]
         assert same(read_weights(out), read_weights(tmp_path / "whole" / "m"))
         assert rest[-1].value.verdict == whole[-1].value.verdict
@@ -209,6 +210,30 @@ def test_what_was_stopped_can_be_judged_as_it_is(start, tmp_path, dark_examples)
     rest = run("", [], out, steps=4, resume=True)
     assert not terms(rest)
     assert isinstance(rest[-1], Result)
+
+
+def test_a_run_goes_on_only_from_its_own_model(start, tmp_path, dark_examples):
+    out = tmp_path / "m"
+    run(start, dark_examples, out, steps=1)
+    shutil.copytree(start, tmp_path / "copy")
+    assert len(terms(run(tmp_path / "copy", [], out, steps=2, resume=True))) == 1
+    before = (out / "training" / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(TrainingError, match=r"started from the model '.*disks', not from '.*m'"):
+        run(out, [], out, steps=3, resume=True)
+    with pytest.raises(ModelError, match="No model 'nowhere'"):
+        run("nowhere", [], out, steps=3, resume=True)
+    assert (out / "training" / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_a_mask_is_doubted(start, tmp_path, disks):
+    def masked(example):
+        return dataclasses.replace(example, labels=(example.labels > 0).astype(np.int32))
+
+    examples = [pair(p.name, masked(p.read())) for p in disks[0][:2]]
+    events = run(start, examples, tmp_path / "m", steps=0)
+    assert any(isinstance(e, Message) and e.warning and "have only the id 1" in e.text for e in events)
+    whole = run(start, [pair(p.name, p.read()) for p in disks[0][:2]], tmp_path / "w", steps=0)
+    assert not any(isinstance(e, Message) and "have only the id 1" in e.text for e in whole)
 
 
 @pytest.mark.parametrize("method", ["coloring", "discriminative", "semiconv", "metric"])

@@ -184,6 +184,46 @@ def test_without_held_out_images_the_scores_say_so(tmp_path, disks, recipe):
     assert any(isinstance(event, Message) and event.warning and "held out" in event.text for event in events)
     assert read_spec(tmp_path / "model").scores[0].images == 6
 
+    assert read_spec(tmp_path / "model").scores[0].data == "training images, nothing held out"
+    assert "| training images, nothing held out | 6 |" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+
+
+def without_objects(pairs):
+    return pairs_from_arrays([pair.read().image for pair in pairs], [np.zeros_like(p.read().labels) for p in pairs])
+
+
+def test_held_out_images_without_an_object_do_not_choose_the_best_weights(tmp_path, disks, recipe):
+    events = run(recipe(), (disks[0], without_objects(disks[1])), tmp_path / "model")
+    words = [event.text for event in events if isinstance(event, Message) and event.warning]
+    assert words == ["None of the 2 held-out images has an object: scores are of the training images themselves."]
+    spec = read_spec(tmp_path / "model")
+    assert (spec.scores[0].images, spec.scores[0].data) == (6, "training images, nothing held out")
+    assert spec.scores[0].mean_ap < 1
+
+
+def test_an_image_with_an_object_is_among_the_scored_ones(tmp_path, disks, recipe):
+    held_out = (*without_objects(disks[1]), disks[1][1])
+    run(recipe(validate_on=1), (disks[0], held_out), tmp_path / "model")
+    spec = read_spec(tmp_path / "model")
+    assert (spec.scores[0].images, spec.scores[0].data) == (1, "validation images")
+    assert spec.scores[0].mean_ap < 1
+
+
+def test_a_run_does_not_go_on_with_other_images_or_for_fewer_steps(tmp_path, disks, recipe):
+    out = tmp_path / "model"
+    run(recipe(steps=3), disks, out)
+    with pytest.raises(TrainingError, match=r"learnt 3 steps already, and 2 are asked for"):
+        run(recipe(steps=2), disks, out, resume=True)
+    with pytest.raises(TrainingError, match=r"The 5 images and labels .* are not the 6"):
+        run(recipe(steps=5), (disks[0][1:], disks[1]), out, resume=True)
+    example = disks[0][0].read()
+    labels = example.labels.copy()
+    labels[0, 0] = 1
+    changed = (*pairs_from_arrays([example.image], [labels]), *disks[0][1:])
+    with pytest.raises(TrainingError, match="start anew in another folder"):
+        run(recipe(steps=5), (changed, disks[1]), out, resume=True)
+    assert len(losses(run(recipe(steps=5), disks, out, resume=True))) == 2
+
 
 def test_a_volume_is_learnt_by_a_3d_network(tmp_path, recipe, draw_disks):
     images, labels = zip(*(draw_disks(seed, volume=True) for seed in range(2)), strict=True)

@@ -160,6 +160,24 @@ class Window:
         assert self.controller.running
         self.wait()
 
+    def reopened(self):
+        """The window after the X of its dock, and a dock that is opened anew."""
+        from napari_instseg.widgets.dock import SegmentDock
+
+        presets, model = self.presets, self.workspace.model
+        self.close()
+        dock = SegmentDock(self.viewer, presets=presets)
+        self.viewer.window.add_dock_widget(dock, name="Segment")
+        dock.segment.model.chosen.emit(model)
+        made = Window(self.viewer, dock, self.qtbot)
+        made.presets = presets
+        return made
+
+    def close(self):
+        """Press the X of the dock."""
+        self.dock.parent().title.close_button.click()
+        self.qtbot.wait(50)
+
     def labels(self, name):
         return self.viewer.layers[f"{name} objects"]
 
@@ -178,10 +196,9 @@ def window(make_napari_viewer_proxy, qtbot, tmp_path, brightness):
     viewer.window.add_dock_widget(dock, name="Segment")
     dock.segment.model.chosen.emit(brightness)
     made = Window(viewer, dock, qtbot)
+    made.presets = tmp_path / "presets"
     yield made
-    made.controller.close()
-    dock.explorer.release()
-    dock.corrector.release()
+    dock.end()
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def looked(window):
         window.dock.look.parentWidget().open()
         window.dock.segment.model.chosen.emit(f"{method}-nuclei")
         controller, workspace = window.controller, window.workspace
-        results = Results(workspace.source, workspace.reading, workspace.spec)
+        results = Results(workspace.source, workspace.reading, workspace.spec, model=workspace.model)
         controller.results = results
         workspace.parameters = workspace.parameters.changed(**parameters)
         for index in [()] if slices == 1 else [(n,) for n in range(slices)]:

@@ -125,6 +125,7 @@ def test_the_whole_loop(work, project, brightness):
     assert len(np.unique(work.viewer.layers["cells before"].data)) - 1 == work.count - 2
     version = work.retraining.version
     assert section._verdict.text() == version.words
+    assert version.words not in work.workspace.status.message, "the line at the foot is short"
     # what is not better is never the default
     better = version.after["mean_ap"] > version.before["mean_ap"] + 0.005
     assert section._keep.isDefault() == better

@@ -11,9 +11,10 @@ from napari_instseg.core.errors import InputError, ProjectError
 from napari_instseg.data.stains import unmix
 from napari_instseg.io import projects
 from napari_instseg.workspace.corrections import Corrections
-from napari_instseg.workspace.project import Project, axes_of
+from napari_instseg.workspace.project import Project
 from napari_instseg.workspace.recent import Recent
 from napari_instseg.workspace.source import Source, readings
+from napari_instseg.workspace.taken import axes_of
 
 
 @pytest.fixture

@@ -181,3 +181,11 @@ def test_changes_are_counted_and_the_same_objects_have_the_same_id(image):
     same = find_changes(order(image), before, before[::1].copy())
     assert (same.lost, same.gained, same.reshaped) == (0, 0, 0)
     assert not same.changed.any()
+
+
+def test_one_held_out_object_is_one():
+    from napari_instseg.training.judge import give_verdict
+
+    for number, words in ((1, "On 1 held-out object it is"), (2, "On 2 held-out objects it is")):
+        scores = {"mean_ap": 0.5, "objects": number}
+        assert words in give_verdict(scores, scores, {}, steps=50, images=2, objects=20).words

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_instseg.cli.console import Follower, in_words, keeping, show_table, write_json
+from napari_instseg.cli.console import Follower, in_words, is_stdout, keeping, show_table, write_json
 from napari_instseg.cli.options import DiameterOption, JsonOption
 from napari_instseg.core.errors import ModelError, ParameterError
 from napari_instseg.core.events import Event
@@ -73,12 +73,14 @@ def predict(
             for timing in timings
         ],
         f"{size} x {size} pixels, {objects} simulated nuclei",
+        json,
     )
     if memories:
         show_table(
             ("model", "peak memory GiB", "seconds", "objects"),
             [(memory.name, memory.gibibytes, memory.seconds, memory.objects) for memory in memories],
             f"{memory_size} x {memory_size} pixels",
+            json,
         )
     write_json(
         json,
@@ -166,6 +168,7 @@ def decode(
             for row in rows
         ],
         "Decoding simulated predictions",
+        json,
     )
     write_json(json, [row.to_dict() for row in rows])
 
@@ -262,6 +265,7 @@ def finetune(
             for row in rows
         ],
         f"{len(learn)} images to correct in, {len(held_out)} to score on",
+        json,
     )
     write_json(json, [row.to_dict() for row in rows])
 
@@ -308,6 +312,7 @@ def edits(
             for row in rows
         ],
         f"Clicks on true objects; times at {TIMED_SIDE} x {TIMED_SIDE} pixels",
+        json,
     )
     write_json(json, [row.to_dict() for row in rows])
 
@@ -315,6 +320,6 @@ def edits(
 def _saving(events: Iterator[Event], rows: Sequence[Any], json: Path | None) -> Iterator[Event]:
     """Pass events on; at each, the file holds what was measured so far."""
     for event in events:
-        if json is not None and str(json) != "-":
+        if not is_stdout(json):
             write_json(json, [row.to_dict() for row in rows])
         yield event

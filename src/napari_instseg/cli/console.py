@@ -18,19 +18,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from napari_instseg.cli.main import STOPPED
 from napari_instseg.core import events
 from napari_instseg.core.errors import InstsegError
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-STOPPED = 130
-"""Exit code after Ctrl-C, as shells have it."""
-
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-class Stopped(Exception):
+class Stopped(KeyboardInterrupt):
     """The user pressed Ctrl-C, and what was going on has been closed in good order; the message says what was kept."""
 
 
@@ -49,15 +47,23 @@ def in_words(command: Callable[..., None]) -> Callable[..., None]:
         except InstsegError as error:
             say(f"Error: {error}", "red")
             raise typer.Exit(1) from None
-        except (Stopped, KeyboardInterrupt) as stop:
+        except KeyboardInterrupt as stop:
             say(f"Stopped. {stop}".rstrip(), "yellow")
             raise typer.Exit(STOPPED) from None
         except BrokenPipeError:
             # whoever read the output has seen enough, as in `instseg methods | head`
             sys.stderr.close()
             raise typer.Exit(1) from None
+        except OSError as error:
+            say(f"Error: {words_on_file(error)}", "red")
+            raise typer.Exit(1) from None
 
     return run
+
+
+def words_on_file(error: OSError) -> str:
+    """Say what is wrong with a file."""
+    return f"'{error.filename}' cannot be used: {error.strerror}. Check the name and the folder."
 
 
 class Follower:
@@ -165,12 +171,14 @@ def keeping(kept: Callable[[], str]) -> Iterator[None]:
     """Say what was kept when the user stops what is inside."""
     try:
         yield
-    except (Stopped, KeyboardInterrupt):
+    except KeyboardInterrupt:
         raise Stopped(kept()) from None
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Print a table on stdout; numbers to the right."""
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None, json: Path | None = None
+) -> None:
+    """Print a table, numbers to the right: on stdout, or on stderr where stdout is for the JSON."""
     table = Table(title=title, title_justify="left")
     rows = [list(row) for row in rows]
     for index, column in enumerate(columns):
@@ -178,11 +186,16 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=is_stdout(json))
     # into a file or a pipe no width is known: do not fold the table to a narrow one
     if not console.is_terminal:
         console.width = 200
     console.print(table)
+
+
+def is_stdout(path: Path | None) -> bool:
+    """Tell whether what is written as JSON goes to stdout."""
+    return str(path) == "-"
 
 
 def write_json(path: Path | None, value: Any) -> None:
@@ -193,7 +206,7 @@ def write_json(path: Path | None, value: Any) -> None:
     if path is None:
         return
     # not every terminal can show every letter, while a file is UTF-8
-    terminal = str(path) == "-"
+    terminal = is_stdout(path)
     text = json.dumps(_json_ready(value), indent=2, ensure_ascii=terminal, allow_nan=False) + "\n"
     if terminal:
         typer.echo(text, nl=False)

@@ -66,6 +66,7 @@ def demo(
             (sample.name, sample.title, name, row["objects"], row["true_objects"], float(row["seconds"]))
             for (sample, name), row in zip(runs, rows, strict=True)
         ],
+        json=json,
     )
     write_json(json, rows)
     say(FAREWELL.format(out=out))

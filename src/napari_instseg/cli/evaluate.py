@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_instseg.cli.console import Follower, in_words, keeping, show_table, write_json
+from napari_instseg.cli.console import Follower, in_words, keeping, say, show_table, write_json
 from napari_instseg.cli.flags import Values, with_parameters
 from napari_instseg.cli.options import Device, DeviceOption, DiameterOption, JsonOption, TileOption
 from napari_instseg.cli.segment import decode_flags
@@ -32,7 +33,8 @@ def _named_model(arguments: Sequence[str]) -> str | None:
     from napari_instseg.zoo import shipped
 
     known = shipped()
-    return next((text for text in arguments if text in known or (Path(text) / SPEC).is_file()), None)
+    # unlike Path.is_file, this is no error where a name is too long
+    return next((text for text in arguments if text in known or os.path.isfile(Path(text) / SPEC)), None)
 
 
 def evaluate(
@@ -67,7 +69,7 @@ def evaluate(
         # once without counting: the first image also pays for what is compiled and loaded then
         follower.run(run(opened, pairs[:1], **options), "warm-up on")
         report = follower.run(run(opened, pairs, **options))
-    print_report(report, f"{model} on {folder}: {len(pairs)} images")
+    print_report(report, f"{model} on {folder}: {len(pairs)} images", json)
     write_json(json, {"model": model, "data": str(folder), **report})
 
 
@@ -85,18 +87,23 @@ def chosen(pairs: Sequence[Pair], path: Path) -> Sequence[Pair]:
         names = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeError) as error:
         raise InputError(f"'{path}' cannot be read ({error}); expected a text file with a name on each line.") from None
-    _, taken = split_pairs(pairs, [name.strip() for name in names if name.strip()])
+    try:
+        _, taken = split_pairs(pairs, [name.strip() for name in names if name.strip()])
+    except InputError as error:
+        raise InputError(f"'{path}': {error}") from None
     if not taken:
         raise InputError(f"'{path}' names no image; expected a name, without suffix, on each line.")
     return taken
 
 
-def print_report(report: Mapping[str, Any], title: str) -> None:
-    """Print the scores of each image and the pooled ones."""
+def print_report(report: Mapping[str, Any], title: str, json: Path | None = None) -> None:
+    """Print the scores of each image and the pooled ones, and what is doubtful of them."""
     thresholds = list(report["ap"])
     columns = ("image", *(f"AP {t}" for t in thresholds), "mean AP", "PQ", "F1", "SBD", "FBD", "|DiC|", "seconds")
     rows = [_row(image["image"], image, image["seconds"]) for image in report["images"]]
-    show_table(columns, [*rows, _row("all", report, report["seconds_per_image"])], title)
+    show_table(columns, [*rows, _row("all", report, report["seconds_per_image"])], title, json)
+    for warning in report["warnings"]:
+        say(warning, "yellow")
 
 
 def _row(name: str, scores: Mapping[str, Any], seconds: float) -> tuple[Any, ...]:

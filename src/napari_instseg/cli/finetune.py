@@ -72,6 +72,11 @@ def finetune(
     from napari_instseg.zoo import find_model
 
     old = take(*open_split(remember), read_spec(find_model(model)).ndim) if remember is not None else None
+    if resume:
+        say(
+            f"With --resume, '{examples}' and flags other than those of time and device are not read: the run in "
+            f"'{out}' keeps its own copies of the examples and of all choices, as they were when it was started."
+        )
     kept = f"What was learnt is kept in '{out}'; go on with the same command and --resume."
     with Follower() as follower, keeping(lambda: kept if out.exists() else "Nothing was learnt yet."):
         outcome = follower.run(
@@ -97,6 +102,6 @@ def finetune(
         for name, value in verdict.before.items()
     ]
     if rows:
-        show_table(("held out", "before", "after"), rows)
+        show_table(("held out", "before", "after"), rows, json=json)
     write_json(json, verdict.to_dict())
     say(f"The model is in '{out}'; use it with: instseg segment IMAGES --model '{out}' --out DIR", "green")

@@ -92,7 +92,7 @@ def fit(
         if apart:
             known = follower.run(predict_known(opened, apart, some=some, **options), "scoring")
             rows.append(("held out", len(apart), score(known, start), score(known, found.parameters)))
-    report(start, found, rows, f"{model} on {folder}")
+    report(start, found, rows, f"{model} on {folder}", json)
     if out is not None:
         spec = opened.spec
         kept = found.parameters.at_size(spec.diameter / (diameter or spec.presumed_diameter), spec.ndim)
@@ -138,15 +138,16 @@ def changed(before: Params, after: Params) -> dict[str, list[Any]]:
     return {name: [old[name], new[name]] for name in old if old[name] != new[name]}
 
 
-def report(start: Params, found: Fit, rows: Sequence[Row], title: str) -> None:
+def report(start: Params, found: Fit, rows: Sequence[Row], title: str, json: Path | None = None) -> None:
     """Print what changed, and the scores before and after."""
     changes = changed(start, found.parameters)
     if changes:
         values = [(name, _cell(old), _cell(new)) for name, (old, new) in changes.items()]
-        show_table(("parameter", "before", "after"), values, f"{title}: fitted after {found.tries} tries")
+        show_table(("parameter", "before", "after"), values, f"{title}: fitted after {found.tries} tries", json)
     else:
         say(f"No other values agree better with these {found.n_objects} objects ({found.tries} tries).", "yellow")
-    show_table(("images", "number", "mean AP before", "after"), rows, f"Scores, {found.n_objects} objects fitted to")
+    title = f"Scores, {found.n_objects} objects fitted to"
+    show_table(("images", "number", "mean AP before", "after"), rows, title, json)
 
 
 def write_fitted(model: Model, params: Params, out: Path, data: str) -> None:

@@ -45,6 +45,8 @@ def with_parameters(
             given = arguments.pop(keyword)
             if given is not None:
                 values[group][parameter.name] = given.value if isinstance(given, Enum) else given
+        for group, params in groups.items():
+            params(**values[group])  # says in words what is out of its range
         command(**arguments, values=values)
 
     own = [
@@ -86,12 +88,8 @@ def _annotation(keyword: str, parameter: Parameter, panel: str, default: Any) ->
     kinds: dict[str, type] = {"bool": bool, "int": int, "float": float, "text": str}
     choices = {choice: choice for choice in parameter.choices}
     kind: Any = kinds[parameter.kind] if parameter.kind != "choice" else Enum(parameter.name, choices)
-    limits: dict[str, Any] = {}
-    if parameter.minimum is not None and parameter.maximum is not None:
-        number: type = int if parameter.kind == "int" else float
-        limits = {"min": number(parameter.minimum), "max": number(parameter.maximum)}
-    words = escape(f"{_help(parameter)} (default: {_shown(parameter, default)})")
-    option = typer.Option(*names, help=words, rich_help_panel=panel, show_default=False, **limits)
+    words = escape(f"{_help(parameter)} (default: {_shown(parameter, default)}{_range(parameter)})")
+    option = typer.Option(*names, help=words, rich_help_panel=panel, show_default=False)
     return Annotated[kind | None, option]
 
 
@@ -100,6 +98,10 @@ def _help(parameter: Parameter) -> str:
     if parameter.when is not None:
         condition = f" With {parameter.when[0].replace('_', ' ')} {' or '.join(parameter.when[1])}."
     return f"{parameter.title}. {parameter.help}{condition}"
+
+
+def _range(parameter: Parameter) -> str:
+    return "" if parameter.minimum is None else f"; {parameter.minimum:g} to {parameter.maximum:g}"
 
 
 def _shown(parameter: Parameter, default: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from napari_instseg.cli.console import in_words, say, show_table, write_json
+from napari_instseg.cli.console import in_words, is_stdout, say, show_table, write_json
 from napari_instseg.cli.options import JsonOption
 
 
@@ -23,7 +23,7 @@ def models(json: JsonOption = None) -> None:
 
     found = specs()
     folders = shipped()
-    if json is None or str(json) != "-":
+    if not is_stdout(json):
         rows = []
         for name, spec in found.items():
             scores = "; ".join(f"{score.data}: {score.mean_ap:.3f}" for score in spec.scores)
@@ -39,7 +39,7 @@ def methods(json: JsonOption = None) -> None:
     from napari_instseg.methods import methods as find
 
     found = find()
-    if json is None or str(json) != "-":
+    if not is_stdout(json):
         rows: list[tuple[Any, ...]] = [
             (method.name, method.title, method.summary, method.reference) for method in found.values()
         ]

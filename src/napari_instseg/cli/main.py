@@ -1,62 +1,20 @@
-"""The command `instseg`: puts the commands together, with the flags of the method that the command line names."""
+"""The command `instseg`: what takes time to import is imported within, so that Ctrl-C ends in words from the start."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
-from typing import Annotated
 
-import typer
-
-from napari_instseg.cli import benchmark, demo, evaluate, finetune, fit, lists, reproduce, segment, simulate, train
-from napari_instseg.cli.console import say
-from napari_instseg.core.errors import InstsegError
-
-
-def build_app(arguments: Sequence[str]) -> typer.Typer:
-    """Make the application for one command line.
-
-    The flags of some commands depend on the model or method that is named, so it is looked for before parsing.
-
-    Parameters
-    ----------
-    arguments : sequence of str
-        What was typed after ``instseg``.
-    """
-    app = typer.Typer(
-        name="instseg",
-        help="Find and outline every object in images, with pixel embeddings and colourings.",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        add_completion=False,
-    )
-    app.callback()(_instseg)
-    for module in (segment, train, finetune, fit, evaluate, lists, simulate, demo, reproduce, benchmark):
-        module.register(app, arguments)
-    return app
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exit code 0 only on success."""
-    typed = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app = build_app(typed)
-    except InstsegError as error:
-        say(f"Error: {error}", "red")
-        sys.exit(1)
-    app(args=typed, prog_name="instseg")
+        from napari_instseg.cli.app import run
 
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"napari-instseg {version('napari-instseg')}")
-        raise typer.Exit
-
-
-def _instseg(
-    show_version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    """Find and outline every object in images, with pixel embeddings and colourings."""
+        run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped.\n")
+        sys.exit(STOPPED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from napari_instseg.io.images import Image
 
 RECORD = "segment.json"
-"""In the results folder: model, parameters and, of each image, what was found and the digest of its label file."""
+"""In the results folder: model, parameters and, of each image, where it lies and what was found."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Results:
         from napari_instseg.io.atomic import make_folder
 
         self.folder = make_folder(folder)
-        self._images: dict[str, Any] = self._read_record().get("images", {})
+        self._images: dict[str, Any] = {}
 
     def files(self, stem: str) -> Files:
         """Give the paths of the results of the image of that name."""
@@ -55,25 +54,38 @@ class Results:
             folder / "labels" / f"{stem}.tif", folder / "overlays" / f"{stem}.png", folder / "tables" / f"{stem}.csv"
         )
 
-    def check_replaceable(self, stem: str) -> bool:
-        """Say whether there are results of that name, made here and not changed since.
+    def check_replaceable(self, stem: str, image: Path) -> bool:
+        """Say whether there are results of that name, made of this image file and not changed since.
+
+        The label file itself says so by its stamp, also after a run that was killed or beside another one.
 
         Raises
         ------
         OutputError
-            If there are labels that somebody else wrote or corrected: they are not thrown away.
+            If there are labels that somebody else wrote or corrected, or of another image: they are not thrown away.
         """
+        from napari_instseg.io.labels import read_stamp
+        from napari_instseg.io.stamps import Stamp
+
         path = self.files(stem).labels
         if not path.exists():
             return False
-        if self._images.get(stem, {}).get("digest") != _digest(path):
+        stamp = read_stamp(path)
+        if stamp is None:
             raise OutputError(
                 f"'{path}' was changed by hand or is not from here, so it is kept. Choose another folder, move the "
                 "file away, or say --overwrite."
             )
+        if stamp.image != Stamp.place(image):
+            raise OutputError(
+                f"'{path}' has the labels of another image of that name{self._place(stem)}, not of "
+                f"'{image.resolve()}', so it is kept. Choose another folder, rename the image, or say --overwrite."
+            )
         return True
 
-    def write(self, stem: str, image: Image, axes: str, segmentation: Segmentation, about: Mapping[str, Any]) -> None:
+    def write(
+        self, stem: str, image: Image, segmentation: Segmentation, about: Mapping[str, Any], ndim: int = 2
+    ) -> None:
         """Write labels, overlay and table of one image, and note them in the record.
 
         Parameters
@@ -82,11 +94,11 @@ class Results:
             Name of the image.
         image : Image
             As it was segmented.
-        axes : str
-            Those of the labels.
         segmentation : Segmentation
         about : mapping
             JSON-ready, for the record.
+        ndim : {2, 3}
+            Whether objects are areas or volumes.
 
         Raises
         ------
@@ -95,17 +107,18 @@ class Results:
         """
         from napari_instseg.io.labels import write_labels
         from napari_instseg.io.overlay import draw_overlay, write_overlay
-        from napari_instseg.io.tables import write_table
+        from napari_instseg.io.tables import with_size, write_table
 
-        files = self.files(stem)
+        files, axes, place = self.files(stem), segmentation.axes, image.path or Path(stem)
         scale = [image.scale[image.axes.index(letter)] for letter in axes]
-        write_labels(files.labels, segmentation.labels, axes, scale, image.unit)
+        table = segmentation.table if image.unit == "pixel" else with_size(segmentation.table, scale[-ndim:])
+        write_table(files.table, table)
         write_overlay(files.overlay, draw_overlay(image.array, image.axes, segmentation.labels))
-        write_table(files.table, segmentation.table)
-        self._images[stem] = {**about, "digest": _digest(files.labels)}
+        write_labels(files.labels, segmentation.labels, axes, scale, image.unit, found_in=place)
+        self._images[stem] = {**about, "path": str(place.resolve())}
 
     def write_record(self, values: Mapping[str, Any]) -> None:
-        """Write the record.
+        """Write the record, with what other runs wrote into it meanwhile.
 
         Raises
         ------
@@ -114,16 +127,18 @@ class Results:
         """
         from napari_instseg.cli.console import write_json
 
-        write_json(self.folder / RECORD, {**values, "images": self._images})
+        write_json(self.folder / RECORD, {**values, "images": self._recorded() | self._images})
 
-    def _read_record(self) -> dict[str, Any]:
+    def _recorded(self) -> dict[str, Any]:
+        """Give what the record on disk says of the images; nothing where it is missing or damaged."""
         try:
             values = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            # without a record, or with a damaged one, no file counts as made here
+        except (OSError, ValueError, RecursionError):
             return {}
-        return values if isinstance(values, dict) else {}
+        images = values.get("images") if isinstance(values, dict) else None
+        return images if isinstance(images, dict) else {}
 
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    def _place(self, stem: str) -> str:
+        """Say where the image lies whose results these are, if the record knows."""
+        known = self._recorded().get(stem)
+        return f", '{known['path']}'" if isinstance(known, dict) and "path" in known else ""

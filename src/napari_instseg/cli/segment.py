@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_instseg.cli.console import Follower, in_words, keeping, say, show_table, write_json
+from napari_instseg.cli.console import Follower, in_words, keeping, say, show_table, words_on_file, write_json
 from napari_instseg.cli.flags import Values, with_parameters
 from napari_instseg.cli.options import (
     Device,
@@ -98,7 +99,8 @@ def segment(
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
     tile: TileOption = 1024,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Also replace label files that were changed by hand.")
+        bool,
+        typer.Option("--overwrite", help="Also replace label files that were changed by hand or are of other images."),
     ] = False,
     json: JsonOption = None,
     *,
@@ -107,7 +109,8 @@ def segment(
     """Segment images: writes labels (TIFF), overlays (PNG) and measurement tables (CSV).
 
     Stacks over time, and over z for a 2-d model, are segmented image by image. Results of an earlier run are replaced;
-    label files that were changed by hand since are not.
+    label files that were changed by hand since, or that are of another image of the same name, are not. Tables are in
+    pixels; where the image has a length unit, area_um2 (volume_um3 of a 3-d model) is in micrometres.
     """
     from napari_instseg.cli.results import Results
     from napari_instseg.inference.model import load_model
@@ -133,12 +136,12 @@ def segment(
                 follower.progress(done, len(files), "files")
                 try:
                     rows.append(segment_file(path, stem, opened, settings, results, follower))
-                except InstsegError as error:
-                    bad[stem] = str(error)
+                except Exception as error:  # whatever is wrong with one file, the others are done
+                    bad[stem] = in_a_sentence(error)
             follower.progress(len(files), len(files), "files")
         finally:
             results.write_record({"model": model, **settings.to_dict(opened)})
-    report(rows, bad, out)
+    report(rows, bad, out, json)
     write_json(json, {"model": model, "images": rows, "failed": bad})
     if bad:
         raise typer.Exit(1)
@@ -183,7 +186,7 @@ def find_images(paths: Sequence[Path]) -> dict[str, Path]:
 
     def files() -> Iterator[Path]:
         for path in paths:
-            if not path.is_dir():
+            if not os.path.isdir(path):  # which, unlike Path.is_dir, is no error where a name is too long
                 yield path
                 continue
             folder = path / "images" if (path / "images").is_dir() else path
@@ -205,7 +208,8 @@ def find_images(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
-    return path.is_file() and path.suffix.lower() in suffixes and not path.name.startswith(".")
+    # a link to nowhere is kept, to be reported as bad
+    return not path.is_dir() and path.suffix.lower() in suffixes and not path.name.startswith(".")
 
 
 def segment_file(
@@ -220,20 +224,15 @@ def segment_file(
     """
     from napari_instseg.io.images import read_image
 
-    replaced = not settings.overwrite and results.check_replaceable(stem)
-    return segment_image(read_image(path), stem, model, settings, results, follower) | {"replaced": replaced}
+    replaced = not settings.overwrite and results.check_replaceable(stem, path)
+    image = read_image(path, settings.axes)
+    return segment_image(image, stem, model, settings, results, follower) | {"replaced": replaced}
 
 
 def segment_image(
     image: Image, stem: str, model: Model, settings: Settings, results: Results, follower: Follower
 ) -> dict[str, Any]:
     """Segment an image that is read already, otherwise as `segment_file`."""
-    from napari_instseg.data.axes import check_axes
-
-    if settings.axes is not None:
-        axes = check_axes(settings.axes, image.array.ndim)
-        scale = dict(zip(image.axes, image.scale, strict=True))
-        image = replace(image, axes=axes, scale=tuple(scale.get(letter, 1.0) for letter in axes))
     image = choose_channels(image, settings.channels)
     start = time.perf_counter()
     seen = image if settings.stain is None else choose_stain(image, settings.stain)
@@ -248,11 +247,25 @@ def segment_image(
         )
     )
     seconds = time.perf_counter() - start
-    spatial = "ZYX"[-model.spec.ndim :]
-    stack = "".join(letter for letter in image.axes if letter != "C" and letter not in spatial)
     about = {"image": str(image.path or stem), "objects": segmentation.n_objects, "seconds": round(seconds, 3)}
-    results.write(stem, image, stack + spatial, segmentation, about)
+    results.write(stem, image, segmentation, about, model.spec.ndim)
     return {"name": stem, **about}
+
+
+def in_a_sentence(error: Exception) -> str:
+    """Say why a file could not be segmented."""
+    from napari_instseg.inference.tiles import is_out_of_memory
+
+    if isinstance(error, InstsegError):
+        return str(error)
+    if isinstance(error, OSError):
+        return words_on_file(error)
+    if is_out_of_memory(error):
+        return "There is not enough memory for it. Close other programs, say a smaller --tile, or crop the image."
+    return (
+        f"An unexpected {type(error).__name__} ({error}). That is a defect of this program; please report it, with "
+        "the command and the image."
+    )
 
 
 def choose_stain(image: Image, stain: str) -> Image:
@@ -289,11 +302,13 @@ def choose_channels(image: Image, channels: Sequence[int]) -> Image:
     return replace(image, array=image.array.take(channels, axis=axis))
 
 
-def report(rows: Sequence[Mapping[str, Any]], bad: Mapping[str, str], out: Path) -> None:
+def report(rows: Sequence[Mapping[str, Any]], bad: Mapping[str, str], out: Path, json: Path | None = None) -> None:
     """Print what was done as a table, and what could not be done as errors."""
     if rows:
         show_table(
-            ("image", "objects", "seconds"), [(row["name"], row["objects"], float(row["seconds"])) for row in rows]
+            ("image", "objects", "seconds"),
+            [(row["name"], row["objects"], float(row["seconds"])) for row in rows],
+            json=json,
         )
         replaced = sum(bool(row.get("replaced")) for row in rows)
         again = f" (results of an earlier run replaced for {replaced})" if replaced else ""

@@ -80,6 +80,11 @@ def train(
 
     if resume:
         recipe = read_recipe(out).changed(values)
+        if method not in (None, recipe.method.name):
+            raise ParameterError(
+                f"The run in '{out}' has the method '{recipe.method.name}', not '{method}'. Leave --method out, or "
+                "start anew in another folder."
+            )
     elif method is None:
         raise ParameterError("No method was named; say --method NAME, see 'instseg methods'.")
     else:

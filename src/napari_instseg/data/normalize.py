@@ -34,6 +34,9 @@ class Normalization(Params):
 def limits(image: npt.NDArray[Any], params: Normalization) -> npt.NDArray[np.float32]:
     """Find the values that become 0 and 1.
 
+    Where both percentiles are one value, as of a few objects on a background without noise, they are the smallest and
+    the largest value.
+
     Parameters
     ----------
     image : array (C, *S)
@@ -60,9 +63,13 @@ def limits(image: npt.NDArray[Any], params: Normalization) -> npt.NDArray[np.flo
         bad = int(sample.size - np.count_nonzero(np.isfinite(sample)))
         raise InputError(f"The image has {bad} values that are NaN or infinite; replace them by numbers first.")
     percentiles = [params.low, params.high]
-    if params.per_channel:
-        return np.asarray(np.percentile(sample, percentiles, axis=1).T, dtype=np.float32)
-    return np.tile(np.percentile(sample, percentiles).astype(np.float32), (image.shape[0], 1))
+    axis = tuple(range(1, image.ndim)) if params.per_channel else None
+    found = np.percentile(sample, percentiles, axis=axis and 1).astype(np.float32)
+    flat = found[0] == found[1]
+    if flat.any():
+        # of the whole image, since the sample may have missed the objects
+        found = np.where(flat, [image.min(axis), image.max(axis)], found)
+    return np.broadcast_to(found.T, (image.shape[0], 2)).astype(np.float32)
 
 
 def normalize(

@@ -71,7 +71,8 @@ def split_pairs(
         chosen = set(held_out)
         unknown = sorted(chosen - {pair.name for pair in pairs})
         if unknown:
-            raise InputError(f"There is no image named {listed(unknown)} to hold out; expected names without suffix.")
+            known = listed([pair.name for pair in pairs], most=1)
+            raise InputError(f"There is no image named {listed(unknown)}; expected names without suffix, of {known}.")
     train = tuple(pair for pair in pairs if pair.name not in chosen)
     return train, tuple(pair for pair in pairs if pair.name in chosen)
 

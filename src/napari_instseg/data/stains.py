@@ -52,6 +52,8 @@ def unmix(image: Any, stain: str) -> npt.NDArray[np.float32]:
             f"The image has shape {array.shape}; a stain is unmixed from colours, expected red, green and blue along "
             "the last axis. Leave the stain out."
         )
+    if not np.isfinite(array).all():
+        raise InputError("The image has values that are NaN or infinite; replace them by numbers first.")
     # light that is absent: each stain's part of the absorption, colour by colour, so that little memory is needed
     most = float(np.iinfo(array.dtype).max) if np.issubdtype(array.dtype, np.integer) else 1.0
     column = list(STAINS).index(stain)

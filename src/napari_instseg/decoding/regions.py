@@ -14,16 +14,19 @@ from napari_instseg.decoding.parallel import as_volume, in_bands
 
 @dataclass(frozen=True)
 class Regions:
-    """What was measured of objects 1 to n; row i is object i + 1. Coordinates in pixels, axes (Z, Y, X)."""
+    """What was measured of objects 1 to n; row i is object i + 1.
+
+    Coordinates are in pixels, one per axis of the label image; a 2-d one counts as one slice, axes (Z, Y, X).
+    """
 
     size: npt.NDArray[np.int64]
     """Number of pixels, (n,)."""
     centroid: npt.NDArray[np.float64]
-    """Mean coordinates, (n, 3)."""
+    """Mean coordinates, (n, axes)."""
     start: npt.NDArray[np.int64]
-    """First coordinates of the bounding box, (n, 3)."""
+    """First coordinates of the bounding box, (n, axes)."""
     stop: npt.NDArray[np.int64]
-    """One past its last coordinates, (n, 3)."""
+    """One past its last coordinates, (n, axes)."""
 
     @property
     def nbytes(self) -> int:
@@ -36,11 +39,13 @@ def measure_regions(labels: npt.NDArray[Any], n: int) -> Regions:
 
     Parameters
     ----------
-    labels : int array (Y, X) or (Z, Y, X)
+    labels : int array (Y, X), (Z, Y, X) or with more axes before
         0 background, ids up to n.
     n : int
         Number of objects; ids without a pixel get size 0.
     """
+    if labels.ndim > 3:
+        return _measure_stack(labels, n)
     volume = as_volume(labels)
     depth, height, width = volume.shape
     parts = in_bands(_measure, depth * height, volume.reshape(-1, width), height, n)
@@ -50,6 +55,17 @@ def measure_regions(labels: npt.NDArray[Any], n: int) -> Regions:
     size = sums[1:, 0].astype(np.int64)
     centroid = sums[1:, 1:] / np.maximum(size, 1)[:, None]
     return Regions(size, centroid, start[1:], stop[1:])
+
+
+def _measure_stack(labels: npt.NDArray[Any], n: int) -> Regions:
+    """Measure along the last two axes with all before as one, and along those before with the last two as one."""
+    inner = measure_regions(labels.reshape(-1, *labels.shape[-2:]), n)
+    outer = measure_regions(labels.reshape(*labels.shape[:-2], -1), n)
+
+    def joined(name: str) -> npt.NDArray[Any]:
+        return np.hstack([getattr(outer, name)[:, :-1], getattr(inner, name)[:, 1:]])
+
+    return Regions(inner.size, joined("centroid"), joined("start"), joined("stop"))
 
 
 @njit(nogil=True, cache=True)

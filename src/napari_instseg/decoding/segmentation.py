@@ -20,7 +20,7 @@ class Segmentation:
 
     Parameters
     ----------
-    labels : int32 array (Y, X) or (Z, Y, X)
+    labels : int32 array (Y, X), (Z, Y, X) or a stack of such
         0 background, objects 1 to n.
     score : float32 array (n,), optional
         Confidence in each object, 0 to 1.
@@ -28,12 +28,18 @@ class Segmentation:
         Class of each object, from 1.
     timings : mapping of str to float
         Seconds that each stage of decoding took; 0 where a remembered result was used.
+    axes : str
+        Letters of the labels' axes; the last ones of TZYX where nothing is said.
     """
 
     labels: npt.NDArray[np.int32]
     score: npt.NDArray[np.float32] | None = None
     class_id: npt.NDArray[np.int64] | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
+    axes: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", self.axes or "TZYX"[-self.labels.ndim :])
 
     @cached_property
     def n_objects(self) -> int:
@@ -56,7 +62,7 @@ class Segmentation:
         if self.score is not None:
             columns["score"] = self.score
         columns["area"] = regions.size
-        axes = list(zip("zyx", range(3), strict=True))[3 - self.labels.ndim :]
+        axes = [(name, position - len(self.axes)) for position, name in enumerate(self.axes.lower())]
         columns |= {f"centroid_{name}": regions.centroid[:, axis] for name, axis in axes}
         columns |= {f"{name}_min": regions.start[:, axis] for name, axis in axes}
         columns |= {f"{name}_max": regions.stop[:, axis] for name, axis in axes}
@@ -73,4 +79,5 @@ class Segmentation:
             score=None if self.score is None else self.score[kept],
             class_id=None if self.class_id is None else self.class_id[kept],
             timings=self.timings,
+            axes=self.axes,
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_instseg.core.device import choose_device
-from napari_instseg.core.errors import InputError, ModelError
+from napari_instseg.core.errors import InputError, ModelError, ParameterError
 from napari_instseg.core.events import Event, Progress, Result
 from napari_instseg.core.method import Array, Method
 from napari_instseg.core.params import Params
@@ -26,7 +27,7 @@ from napari_instseg.inference.runner import Runner
 from napari_instseg.inference.stitch import expand, segment_blocks
 from napari_instseg.inference.tiles import predict_tiles
 from napari_instseg.io.checks import check_image
-from napari_instseg.io.models import ModelSpec, read_spec, read_weights, write_model
+from napari_instseg.io.models import SPEC, ModelSpec, read_spec, read_weights, write_model
 from napari_instseg.methods import get_method
 from napari_instseg.zoo import find_model
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 TILE = 1536
 """Default side of the window that the network sees at once, in pixels."""
+
+SMALLEST_TILE = 32
 
 BLOCK = 2048
 """Images with a larger side are segmented in blocks of this side, so that memory stays bounded."""
@@ -58,7 +61,12 @@ def load_model(name_or_folder: str | Path) -> Model:
         No code from the folder is ever run.
     """
     folder = find_model(name_or_folder)
-    model = Model(read_spec(folder))
+    spec = read_spec(folder)
+    try:
+        model = Model(spec)
+        own_parameters(spec)
+    except ParameterError as error:
+        raise ModelError(f"{folder / SPEC} is not valid: {error} Copy the model folder again.") from None
     model.load_weights(read_weights(folder))
     return model
 
@@ -160,6 +168,7 @@ class Model:
         tile: int = TILE,
     ) -> Iterator[Event]:
         """Do as `predict` does, yielding progress in tiles and last the prediction."""
+        _check_tile(tile)
         channels, stack = self._channels(image, axes)
         if stack:
             raise InputError(
@@ -213,6 +222,7 @@ class Model:
     ) -> Iterator[Event]:
         """Do as `segment` does, yielding progress and last the segmentation."""
         params = own_parameters(self.spec, diameter, **decode)
+        _check_tile(tile)
         channels, stack = self._channels(image, axes)
         warm_up_aside(self.method, params, len(self.spec.classes))
         if not stack:
@@ -225,7 +235,7 @@ class Model:
             plane = self._prepare(channels[index], diameter, device)
             parts.append(_last(self._segment_plane(plane, channels.shape[-ndim:], params, tile)))
         yield Progress(len(parts), len(parts), "images")
-        yield Result(_stack(parts, counts))
+        yield Result(_stack(parts, counts, stack + self._spatial))
 
     @property
     def _spatial(self) -> str:
@@ -347,6 +357,11 @@ class Model:
                 yield event
 
 
+def _check_tile(tile: int) -> None:
+    if not isinstance(tile, Integral) or tile < SMALLEST_TILE:
+        raise ParameterError(f"The tile is {tile!r}; expected a whole number of pixels, {SMALLEST_TILE} or more.")
+
+
 def _nearest(labels: Array, shape: tuple[int, ...]) -> Array:
     """Bring a label image to another grid by its nearest pixels."""
     if labels.shape == shape:
@@ -358,7 +373,7 @@ def _nearest(labels: Array, shape: tuple[int, ...]) -> Array:
     return labels[np.ix_(*picks)]
 
 
-def _stack(parts: list[Segmentation], counts: tuple[int, ...]) -> Segmentation:
+def _stack(parts: list[Segmentation], counts: tuple[int, ...], axes: str) -> Segmentation:
     """Join the segmentations of a stack's images, in order, with ids that are unique over all of them."""
     starts = np.cumsum([0] + [part.n_objects for part in parts[:-1]])
     labels = np.stack([part.labels + start * (part.labels > 0) for part, start in zip(parts, starts, strict=True)])
@@ -370,6 +385,7 @@ def _stack(parts: list[Segmentation], counts: tuple[int, ...]) -> Segmentation:
         labels.astype(np.int32).reshape(*counts, *parts[0].labels.shape),
         joined([part.score for part in parts]),
         joined([part.class_id for part in parts]),
+        axes=axes,
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from napari_instseg.core.errors import InputError
+from napari_instseg.core.errors import InputError, ParameterError
 from napari_instseg.core.method import Array
 from napari_instseg.core.params import Params
 from napari_instseg.io.models import ModelSpec
@@ -62,6 +63,8 @@ def own_parameters(spec: ModelSpec, diameter: float | None = None, **changes: An
     """
     own = get_method(spec.method).decode(**spec.decode)
     diameter = spec.presumed_diameter if diameter is None else diameter
+    if not isinstance(diameter, Real):
+        raise ParameterError(f"The object diameter is {diameter!r}; expected a number of pixels.")
     if diameter > 0:
         own = own.at_size(diameter / spec.diameter, spec.ndim)
     return own.changed(**changes)

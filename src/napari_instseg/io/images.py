@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -52,7 +53,7 @@ class Image:
     path: Path | None = None
 
 
-def read_image(path: str | Path) -> Image:
+def read_image(path: str | Path, axes: str | None = None) -> Image:
     """Read an image; the format is told by the file's content, not by its name.
 
     Axes of length 1 are left out, and so is the transparency of a picture. The values are the file's own.
@@ -62,13 +63,15 @@ def read_image(path: str | Path) -> Image:
     ----------
     path : str or Path
         A TIFF, OME-TIFF, PNG, JPEG or NPY file.
+    axes : str, optional
+        One letter of T, C, Z, Y, X per dimension as stored, instead of what the file says or its shape suggests.
 
     Raises
     ------
     InputError
-        If the file is missing, empty, damaged, or not an image.
+        If the file is missing, empty, damaged, or not an image, or the axes are not those of its dimensions.
     """
-    return _read(Path(path), palette="colors")
+    return _read(Path(path), palette="colors", axes=axes)
 
 
 def read_indexed(path: str | Path) -> Image:
@@ -99,9 +102,11 @@ def file_format(path: Path) -> str:
         with path.open("rb") as file:
             start = file.read(8)
     except FileNotFoundError:
-        raise InputError(f"There is no file '{path}'. Check the name and the folder.") from None
+        link = f" (a link to '{path.readlink()}')" if path.is_symlink() else ""
+        raise InputError(f"There is no file '{path}'{link}. Check the name and the folder.") from None
     except OSError as error:
-        what = "a folder, not an image file" if path.is_dir() else f"a file that cannot be opened ({error.strerror})"
+        folder = os.path.isdir(path)  # which is no error where the name is too long
+        what = "a folder, not an image file" if folder else f"a file that cannot be opened ({error.strerror})"
         raise InputError(f"'{path}' is {what}. Choose an image file that you may read.") from None
     if not start:
         raise InputError(f"'{path}' is empty (0 bytes). Copy or export it again.")
@@ -111,16 +116,16 @@ def file_format(path: Path) -> str:
     raise InputError(f"'{path}' is not an image; expected TIFF, OME-TIFF, PNG, JPEG or NPY. Convert it, e.g. in Fiji.")
 
 
-def _read(path: Path, palette: Literal["colors", "indices"]) -> Image:
+def _read(path: Path, palette: Literal["colors", "indices"], axes: str | None = None) -> Image:
     name = file_format(path)
     scale: dict[str, float] = {}
     try:
         if name == "TIFF":
-            array, axes, scale = read_tiff(path)
+            array, said, scale = read_tiff(path)
         elif name == "NPY":
-            array, axes = np.load(path, allow_pickle=False), ""
+            array, said = _read_npy(path), ""
         else:
-            array, axes = _read_picture(path, palette)
+            array, said = _read_picture(path, palette)
     except (MemoryError, InputError):
         raise
     except Exception as error:  # the decoders raise whatever occurs to them: struct.error, KeyError, SyntaxError, ...
@@ -128,6 +133,7 @@ def _read(path: Path, palette: Literal["colors", "indices"]) -> Image:
         raise InputError(f"'{path}' is damaged or cut off: {name} with {detail}. Copy or export it again.") from error
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     try:
+        axes = axes or said
         axes = check_axes(axes, array.ndim) if axes else guess_axes(array.shape)
     except InputError as error:
         raise InputError(f"'{path}': {error}") from None
@@ -135,6 +141,18 @@ def _read(path: Path, palette: Literal["colors", "indices"]) -> Image:
     array = array.reshape([array.shape[i] for i in kept])
     axes = "".join(axes[i] for i in kept)
     return Image(array, axes, tuple(scale.get(letter, 1.0) for letter in axes), "µm" if scale else "pixel", path)
+
+
+def _read_npy(path: Path) -> Array:
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+    raise InputError(
+        f"'{path}' holds Python objects, stored as a pickle, which could run code, so it is not opened; expected "
+        "numbers. Save the image itself, numpy.save(path, image), as an array of one number type."
+    )
 
 
 def _read_picture(path: Path, palette: Literal["colors", "indices"]) -> tuple[Array, str]:

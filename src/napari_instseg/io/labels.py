@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
+from napari_instseg.data.pairs import listed
 from napari_instseg.io.images import read_indexed
+from napari_instseg.io.stamps import Stamp
 from napari_instseg.io.tiff import write_tiff
 
 WANTED = "expected one whole number per pixel: 0 for background, 1, 2, 3, ... one per object"
@@ -83,7 +85,12 @@ def check_labels(
 
 
 def write_labels(
-    path: str | Path, labels: Array, axes: str | None = None, scale: Sequence[float] | None = None, unit: str = "pixel"
+    path: str | Path,
+    labels: Array,
+    axes: str | None = None,
+    scale: Sequence[float] | None = None,
+    unit: str = "pixel",
+    found_in: str | Path | None = None,
 ) -> Path:
     """Write a label image as TIFF: 16 bits where the ids fit, else 32, compressed without loss.
 
@@ -99,6 +106,8 @@ def write_labels(
         Pixel size along each axis, in `unit`.
     unit : {"µm", "pixel"}
         As an `Image` has it.
+    found_in : str or Path, optional
+        The image file in which this program found them; the file then has a stamp, see `read_stamp`.
 
     Raises
     ------
@@ -113,8 +122,42 @@ def write_labels(
     known = zip(axes, scale, strict=True) if scale is not None and unit == "µm" else ()
     sizes = {letter: float(size) for letter, size in known if letter in "XYZ"}
     fits = labels.size == 0 or labels.max() <= np.iinfo(np.uint16).max
-    write_tiff(path, labels.astype(np.uint16 if fits else np.uint32), axes, sizes)
+    stamp = None if found_in is None else str(Stamp.of(labels, found_in))
+    write_tiff(path, labels.astype(np.uint16 if fits else np.uint32), axes, sizes, stamp)
     return path
+
+
+def read_stamp(path: str | Path) -> Stamp | None:
+    """Give the stamp of a label file that is still as this program wrote it; None for any other file.
+
+    Raises
+    ------
+    InputError
+        If a stamped file is damaged.
+    """
+    stamp = Stamp.read(Path(path))
+    if stamp is None or stamp.labels != Stamp.pixels(read_labels(path)):
+        return None
+    return stamp
+
+
+def doubt_masks(labels: Mapping[str, Array]) -> str:
+    """Say which label images, by name, may be masks: only 0 and 1, in several pieces; or nothing.
+
+    They are not refused, since one object may lie in pieces.
+    """
+    from scipy import ndimage
+
+    def pieces(one: Array) -> int:
+        return int(ndimage.label(one > 0, np.ones((3,) * one.ndim))[1])
+
+    masks = [name for name, one in labels.items() if one.max(initial=0) == 1 and pieces(one) > 1]
+    if not masks:
+        return ""
+    return (
+        f"{len(masks)} of {len(labels)} label images have only the id 1, in several separate pieces, which count as "
+        f"one object: {listed(masks)}; {WANTED}. If they are masks, number the objects. {_NUMBER_THEM}"
+    )
 
 
 def _check_not_colors(labels: Array, shape: Sequence[int] | None, name: str) -> None:

@@ -19,6 +19,8 @@ FORMAT = 1
 """Version of the folder's layout; a newer one is refused in words."""
 
 SPEC, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
+RUN = "training"
+"""Where a run keeps what it needs to go on."""
 PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib"}
 
 
@@ -52,9 +54,9 @@ class ModelSpec(BaseModel):
     """What the model finds, in a few words: "Nuclei in fluorescence and histology"."""
     ndim: int = Field(default=2, ge=2, le=3)
     in_channels: int = Field(default=1, ge=1, le=64)
-    diameter: float = Field(gt=0)
+    diameter: float = Field(gt=0, allow_inf_nan=False)
     """Typical object diameter as the network sees it, in pixels."""
-    usual_diameter: float | None = Field(default=None, gt=0)
+    usual_diameter: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """The same in the images that it learnt from, where these were rescaled."""
     classes: tuple[str, ...] = ()
     """Names of the classes 1, 2, ...; empty for one kind of object."""
@@ -86,6 +88,11 @@ def read_spec(folder: str | Path) -> ModelSpec:
     if not folder.is_dir():
         raise ModelError(f"No model folder at '{folder}'; expected a folder with {SPEC} and {WEIGHTS}.")
     if not path.is_file():
+        if (folder / RUN).is_dir():
+            raise ModelError(
+                f"'{folder}' holds a training that was stopped before its first validation, so there is no model yet. "
+                "Go on with it by the command that started it and --resume."
+            )
         found = _only_pickles(folder)
         raise ModelError(f"'{folder}' has no {SPEC}{found}; expected a folder that instseg train wrote.")
     try:

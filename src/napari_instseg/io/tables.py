@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,22 @@ from napari_instseg.io.atomic import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def with_size(table: pd.DataFrame, sides: Sequence[float]) -> pd.DataFrame:
+    """Give a table of objects with their size in µm² (µm³ of a volume) after that in pixels.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With a column ``area``.
+    sides : sequence of float
+        Pixel size in micrometres along (Y, X) or (Z, Y, X).
+    """
+    sized = table.copy()
+    name = "area_um2" if len(sides) == 2 else "volume_um3"
+    sized.insert(list(table.columns).index("area") + 1, name, table["area"] * prod(sides))
+    return sized
 
 
 def write_table(path: str | Path, table: pd.DataFrame) -> Path:

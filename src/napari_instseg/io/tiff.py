@@ -66,8 +66,8 @@ def read_tiff(path: Path) -> tuple[Array, str, dict[str, float]]:
         return array, axes, _pixel_size(file)
 
 
-def write_tiff(path: Path, array: Array, axes: str, scale: Mapping[str, float]) -> None:
-    """Write an OME-TIFF, compressed without loss, with its axes and its pixel size in micrometres.
+def write_tiff(path: Path, array: Array, axes: str, scale: Mapping[str, float], software: str | None = None) -> None:
+    """Write an OME-TIFF, compressed without loss, with its axes, its pixel size in micrometres, and what wrote it.
 
     Raises
     ------
@@ -93,6 +93,7 @@ def write_tiff(path: Path, array: Array, axes: str, scale: Mapping[str, float]) 
             compression="zlib",
             resolution=resolution,
             resolutionunit=unit,
+            software=software,
         )
 
 

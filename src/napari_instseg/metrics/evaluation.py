@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -90,7 +90,8 @@ def evaluate_labels(
     pooled = {threshold: Counts(threshold) for threshold in wanted}
     leaf_scores: list[tuple[float, float, int, int]] = []
     images: list[ImageScores] = []
-    for (truth, prediction), name in named:
+    for pair, name in named:
+        truth, prediction = _check_two(pair, name)
         try:
             table = overlap(truth, prediction)
             counts = {threshold: count(table, threshold) for threshold in wanted}
@@ -104,6 +105,15 @@ def evaluate_labels(
     if not images:
         raise InputError("Found no pair of label images to compare; expected at least one. Check the folder.")
     return {**_scores(pooled, thresholds, np.mean(leaf_scores, axis=0).tolist()), "images": images}
+
+
+def _check_two(pair: Any, name: str) -> tuple[ArrayLike, ArrayLike]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise InputError(
+            f"Pair {name} is a {type(pair).__name__}; expected (truth, prediction), two label images of one shape. Of "
+            "one image: evaluate_labels([(truth, prediction)])."
+        )
+    return pair[0], pair[1]
 
 
 def _scores(counts: Mapping[float, Counts], thresholds: Sequence[float], leaf_scores: Sequence[float]) -> Scores:

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from napari_instseg.core.device import choose_device
 from napari_instseg.core.errors import ParameterError, TrainingError
 from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Progress, Result
 from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import Model, load_model
 from napari_instseg.io.atomic import write_bytes
-from napari_instseg.io.models import SPEC
+from napari_instseg.io.models import SPEC, read_weights
 from napari_instseg.methods import get_method
 from napari_instseg.metrics import Evaluation
 from napari_instseg.training import material, memory
@@ -45,6 +47,7 @@ from napari_instseg.training.sites import SiteCrops
 from napari_instseg.training.trainer import CHECKPOINT, FOLDER
 from napari_instseg.training.tuner import Tuner
 from napari_instseg.training.validate import to_score
+from napari_instseg.zoo import find_model
 
 MINUTES = 5.0
 """Of learning, where nobody says how long."""
@@ -53,7 +56,7 @@ FOREVER = 1_000_000
 SAVE_EVERY = 20
 SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25)
 """Of the new weights, the rest being those of the start: the first that has not forgotten the old kind is judged."""
-SPARE = 0.25
+SPARE = 0.5
 """Of what may be forgotten: on other images of the old kind than those that judge it may be more."""
 DOUBT = 0.5
 """Of the standard error of a score: what is lower by less counts as equal."""
@@ -91,7 +94,7 @@ def finetune(
     Parameters
     ----------
     model : str or Path
-        A shipped name or a folder; it is not changed.
+        A shipped name or a folder; it is not changed. When `resume` is set, that of the run, or empty.
     examples : sequence of (Pair, float or None)
         Images with labels, -1 where nothing is known, and the typical object diameter that the user gave for each, in
         pixels; see `open_examples`. Not read when `resume` is set: the run keeps its own copy.
@@ -120,7 +123,8 @@ def finetune(
     InputError
         If there is no example to learn from, or one cannot be used.
     TrainingError
-        If `out` is taken, there is nothing to resume, or a loss is not finite.
+        If `out` is taken, there is nothing to resume, the run to resume started from another model, or a loss is not
+        finite.
     OutputError
         If something cannot be written.
     """
@@ -131,7 +135,9 @@ def finetune(
     out = Path(out)
     chosen = choose_device(device)
     yield Message(chosen.reason)
-    if not resume:
+    if resume:
+        _check_start(out, str(model))
+    else:
         yield from _begin(str(model), examples, out, params or FinetuneParams(), remembered, chosen.name)
     run = _Run(out, chosen.name)
     yield Message(run.words)
@@ -190,6 +196,19 @@ def _begin(
     started = _Run(out, device)
     started.tuner.save()
     started.save_model(new_before, old_before)
+
+
+def _check_start(out: Path, model: str) -> None:
+    """Check that a run started from this model, by its name or else by its weights; an empty name is any."""
+    start = _read_run(out)["start"]
+    if model in ("", start):
+        return
+    own, other = read_weights(out / FOLDER / START), read_weights(find_model(model))
+    if own.keys() != other.keys() or any(not torch.equal(own[name], other[name]) for name in own):
+        raise TrainingError(
+            f"The run in '{out}' started from the model '{start}', not from '{model}'. Name that one to go on, or "
+            "start anew in another folder."
+        )
 
 
 class _Run:

@@ -149,9 +149,9 @@ def give_verdict(before: Scores, after: Scores, learnt: Scores, *, steps: int, i
     if "mean_ap" in before:
         gain = after["mean_ap"] - before["mean_ap"]
         how = "better" if gain > SMALLEST_GAIN else "worse" if gain < -SMALLEST_GAIN else "as good as before"
+        held_out = f"{before['objects']:.0f} held-out object{'' if before['objects'] == 1 else 's'}"
         lines.append(
-            f"On {before['objects']:.0f} held-out objects it is {how}: mean AP {before['mean_ap']:.2f} before, "
-            f"{after['mean_ap']:.2f} after."
+            f"On {held_out} it is {how}: mean AP {before['mean_ap']:.2f} before, {after['mean_ap']:.2f} after."
         )
         if before["objects"] < FEW_OBJECTS:
             lines.append("That is too few objects to be sure; look at both results.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Progr
 from napari_instseg.core.params import Params
 from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import Model
+from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.models import SPEC, ModelSpec
 from napari_instseg.networks.backbone import PREFIX, BackboneNetwork
 from napari_instseg.training import memory
@@ -21,6 +23,9 @@ from napari_instseg.training.recipe import Recipe
 from napari_instseg.training.samples import Crops, DataSet, load_batches, read_samples
 from napari_instseg.training.trainer import Trainer
 from napari_instseg.training.validate import evaluate, headline, to_score
+
+DATA = "data.json"
+"""In ``<out>/training``: what the run learns from, so that it does not go on with something else."""
 
 
 def train(
@@ -42,7 +47,8 @@ def train(
     pairs : sequence of Pair
         Images with labels to learn from.
     validation : sequence of Pair
-        Images to score, whole, by decoding; if empty, the training images are scored, and a message says so.
+        Images to score, whole, by decoding; if none has an object, the training images are scored, and a message says
+        so.
     out : str or Path
         The model folder; ``out/training`` holds the checkpoint, `history.csv` and `history.png`.
     device : {"auto", "cuda", "mps", "cpu"}
@@ -78,9 +84,7 @@ def train(
         yield from _start_from(model, start or {})
     trainer = Trainer(recipe, model, out, chosen.name)
     yield from _begin(trainer, data, resume)
-    scored = _evenly(validation or pairs, params.validate_on)
-    if not validation:
-        yield Message("No image is held out: scores are of the training images themselves.", warning=True)
+    scored, what = yield from _choose_scored(pairs, validation, params.validate_on)
     crops = Crops(data.samples, _patch(recipe, data, trainer.network.stride), recipe.augmentation, params.seed)
     batches = load_batches(crops, params.batch_size, trainer.done + 1, params.steps, params.workers, chosen.name)
     try:
@@ -90,7 +94,7 @@ def train(
             yield Progress(trainer.done, params.steps, "steps")
             last = trainer.done == params.steps
             if last or trainer.done % params.validate_every == 0:
-                yield from _validate(trainer, scored, data)
+                yield from _validate(trainer, scored, data, what)
             if last or trainer.done % params.save_every == 0 or trainer.done % params.validate_every == 0:
                 yield Checkpoint(trainer.done, trainer.save())
     except GeneratorExit:
@@ -160,6 +164,7 @@ def _begin(trainer: Trainer, data: DataSet, resume: bool) -> Generator[Event, No
     size = f"{len(data.samples)} images, objects of {data.diameter:.0f} px"
     if resume:
         trainer.restore()
+        _check_goes_on(trainer, data)
         yield Message(f"Going on after step {trainer.done} of {trainer.recipe.training.steps}; {size}.")
     elif trainer.path.exists() or (trainer.out / SPEC).exists():
         raise TrainingError(
@@ -167,11 +172,56 @@ def _begin(trainer: Trainer, data: DataSet, resume: bool) -> Generator[Event, No
         )
     else:
         # written before the first step, so that a folder that cannot be written to is known now
+        write_bytes(
+            trainer.path.parent / DATA, json.dumps({"images": len(data.samples), "digest": data.digest}).encode()
+        )
         trainer.save()
         yield Message(f"Learning from {size}.")
 
 
-def _validate(trainer: Trainer, pairs: Sequence[Pair], data: DataSet) -> Generator[Event, None, None]:
+def _check_goes_on(trainer: Trainer, data: DataSet) -> None:
+    """Check that the images are those of the run, and that it has not learnt for longer already."""
+    if trainer.done > trainer.recipe.training.steps:
+        raise TrainingError(
+            f"The run in '{trainer.out}' has learnt {trainer.done} steps already, and "
+            f"{trainer.recipe.training.steps} are asked for. Say more steps, or take the model as it is."
+        )
+    try:
+        known = json.loads((trainer.path.parent / DATA).read_text(encoding="utf-8"))
+        images, digest = known["images"], known["digest"]
+    except (OSError, ValueError, LookupError, TypeError):  # not written, or not by this version
+        return
+    if digest != data.digest:
+        raise TrainingError(
+            f"The {len(data.samples)} images and labels to learn from are not the {images} that the run in "
+            f"'{trainer.out}' was started with. Name the same folder, with the same share held out. To learn from "
+            "others, start anew in another folder, or let the finished model learn more by instseg finetune."
+        )
+
+
+def _choose_scored(
+    pairs: Sequence[Pair], validation: Sequence[Pair], most: int
+) -> Generator[Event, None, tuple[list[Pair], str]]:
+    """Choose the images that tell which weights are the best, and say what they are."""
+    scored = _scorable(validation, most)
+    if scored:
+        return scored, "validation images"
+    held_out = f"None of the {len(validation)} held-out images has an object" if validation else "No image is held out"
+    yield Message(f"{held_out}: scores are of the training images themselves.", warning=True)
+    return _scorable(pairs, most), "training images, nothing held out"
+
+
+def _scorable(pairs: Sequence[Pair], most: int) -> list[Pair]:
+    """Choose at most so many, spread evenly; only such with an object, where else there would be none."""
+    chosen = _evenly(pairs, most)
+    return chosen if any(map(_has_object, chosen)) else _evenly([pair for pair in pairs if _has_object(pair)], most)
+
+
+def _has_object(pair: Pair) -> bool:
+    return bool((pair.read().labels > 0).any())
+
+
+def _validate(trainer: Trainer, pairs: Sequence[Pair], data: DataSet, what: str) -> Generator[Event, None, None]:
     model = trainer.refresh_model()
     diameter = None if data.scale == 1 else data.diameter
     for event in evaluate(model, pairs, diameter=diameter, device=trainer.device):
@@ -187,7 +237,7 @@ def _validate(trainer: Trainer, pairs: Sequence[Pair], data: DataSet) -> Generat
     if not scores["mean_ap"] < trainer.best:
         trainer.best = scores["mean_ap"]
         card = {**model.spec.training, "step": trainer.done}
-        score = to_score(report, "validation images")
+        score = to_score(report, what)
         model.spec = model.spec.model_copy(update={"scores": (score,), "training": card})
         yield Checkpoint(trainer.done, model.save(trainer.out), best=True)
 

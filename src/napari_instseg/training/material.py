@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_instseg.core.errors import InputError, TrainingError
-from napari_instseg.core.events import Event, Progress
+from napari_instseg.core.events import Event, Message, Progress
 from napari_instseg.core.method import Array
 from napari_instseg.data.axes import to_channels
 from napari_instseg.data.pairs import Pair
 from napari_instseg.editing.pieces import separate
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.checks import check_image
+from napari_instseg.io.labels import doubt_masks
 from napari_instseg.io.pairs import open_split
 from napari_instseg.io.projects import is_project, project_pairs
 
@@ -107,9 +108,11 @@ def read_planes(
         If there is no example, or none has a known object.
     """
     planes: list[Plane] = []
+    seen: dict[str, Labels] = {}
     for done, (pair, diameter) in enumerate(pairs):
         yield Progress(done, len(pairs), "images")
         example = pair.read()
+        seen[pair.name] = example.labels
         image, axes = check_image(example.image, example.axes, name=f"The image of '{pair.name}'")
         channels, _ = to_channels(image, axes, "ZYX"[-ndim:])
         grid = channels.shape[-ndim:]
@@ -128,6 +131,9 @@ def read_planes(
                 labels = separate(labels)
                 planes.append(Plane(name, plane, labels, np.full_like(labels, UNKNOWN), diameter, kinds))
     yield Progress(len(pairs), len(pairs), "images")
+    doubt = doubt_masks(seen)
+    if doubt:
+        yield Message(doubt, warning=True)
     if not any((plane.learn > 0).any() for plane in planes):
         raise InputError(
             "There is no example with an object to learn from. Accept or correct a few objects first, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,13 +12,14 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from napari_instseg.core.errors import InputError
-from napari_instseg.core.events import Event, Progress
+from napari_instseg.core.events import Event, Message, Progress
 from napari_instseg.core.method import Array, Target
 from napari_instseg.data.augment import Augmentation, augment
 from napari_instseg.data.axes import to_channels
 from napari_instseg.data.normalize import Normalization, normalize
 from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.inference.rescale import resize
+from napari_instseg.io.labels import doubt_masks
 
 SPATIAL = {2: "YX", 3: "ZYX"}
 
@@ -54,6 +56,8 @@ class DataSet:
     """Typical object diameter in the images as they were, in pixels."""
     scale: float
     """Factor by which the samples were enlarged."""
+    digest: str
+    """Of images and labels as they were read."""
 
 
 def read_samples(
@@ -72,7 +76,7 @@ def read_samples(
 
     Yields
     ------
-    Progress
+    Progress, Message
 
     Returns
     -------
@@ -90,6 +94,9 @@ def read_samples(
     yield Progress(len(pairs), len(pairs), "images")
     if not examples:
         raise InputError("There are no images to learn from; expected at least one image with its labels.")
+    doubt = doubt_masks({pair.name: example.labels for pair, example in zip(pairs, examples, strict=True)})
+    if doubt:
+        yield Message(doubt, warning=True)
     ndim = 3 if dimensions == "3" or (dimensions == "auto" and any("Z" in example.axes for example in examples)) else 2
     raw = [sample for example in examples for sample in _as_samples(example, ndim)]
     channels = max(len(sample.image) for sample in raw)
@@ -100,7 +107,16 @@ def read_samples(
         for s in raw
     )
     classes = max((int(s.class_of.max()) for s in samples if s.class_of is not None), default=0)
-    return DataSet(samples, ndim, channels, classes, measured, scale)
+    return DataSet(samples, ndim, channels, classes, measured, scale, _digest(examples))
+
+
+def _digest(examples: Iterable[Example]) -> str:
+    digest = hashlib.sha256()
+    for example in examples:
+        for array in (example.image, example.labels, *([] if example.classes is None else [example.classes])):
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def typical_diameter(labels: Iterable[Array]) -> float:

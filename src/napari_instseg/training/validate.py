@@ -11,6 +11,7 @@ from napari_instseg.core.events import Event, Progress, Result
 from napari_instseg.core.method import Array
 from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import Model
+from napari_instseg.io.labels import doubt_masks
 from napari_instseg.io.models import Score
 from napari_instseg.metrics import THRESHOLDS, evaluate_labels
 
@@ -35,7 +36,7 @@ def evaluate(model: Model, pairs: Sequence[Pair], **options: Any) -> Iterator[Ev
         In images.
     Result
         An `Evaluation`, pooled and of each image by name; with the mean ``seconds_per_image``, and the ``seconds``
-        of each image.
+        of each image, and ``warnings``, sentences on what makes the scores doubtful.
 
     Raises
     ------
@@ -57,7 +58,13 @@ def evaluate(model: Model, pairs: Sequence[Pair], **options: Any) -> Iterator[Ev
     yield Progress(len(pairs), len(pairs), "images")
     report: dict[str, Any] = {**evaluate_labels(compared, [pair.name for pair in pairs])}
     report["images"] = [{**image, "seconds": t} for image, t in zip(report["images"], seconds, strict=True)]
-    yield Result({**report, "seconds_per_image": sum(seconds) / len(seconds)})
+    warnings = [doubt_masks({pair.name: truth for pair, (truth, _) in zip(pairs, compared, strict=True)})]
+    if not report["true_objects"]:
+        warnings.append(
+            "No label image has an object, so the scores say only where objects were made up; expected ids from 1. "
+            "Check that the labels were saved."
+        )
+    yield Result({**report, "seconds_per_image": sum(seconds) / len(seconds), "warnings": [w for w in warnings if w]})
 
 
 def headline(evaluation: Mapping[str, Any]) -> dict[str, float]:

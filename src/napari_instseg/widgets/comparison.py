@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 
 from napari_instseg.widgets.layers import MARK
+from napari_instseg.widgets.place import Place
 from napari_instseg.workspace.compare import Comparison
 from napari_instseg.workspace.source import labels_axes
 
@@ -84,11 +85,12 @@ class ComparisonLayers:
 
     def _add(self, comparison: Comparison, name: str, labels: Any, look: dict[str, Any]) -> None:
         self._before_adding()
+        reading = comparison.reading
         layer = self._viewer.add_labels(
             _in_stack(comparison, labels),
             name=f"{comparison.source.name} {name}",
             metadata={MARK: f"comparison {name}"},
-            **_placed(comparison),
+            **Place.within(reading, labels_axes(reading), comparison.index).in_world(comparison.source),
             **look,
         )
         if "colormap" not in look:
@@ -127,20 +129,3 @@ def _changed_colormap() -> Any:
 
 def _in_stack(comparison: Comparison, labels: Any) -> Any:
     return np.ascontiguousarray(labels[(None,) * len(comparison.index)])
-
-
-def _placed(comparison: Comparison) -> dict[str, Any]:
-    """Give the place of the plane in the world."""
-    source, axes = comparison.source, labels_axes(comparison.reading)
-    at = dict(zip(comparison.reading.stack_axes, comparison.index, strict=True))
-
-    def pick(values: tuple[Any, ...], default: Any) -> list[Any]:
-        return [values[axis] if axis < len(values) else default for axis in axes]
-
-    scale, translate = pick(source.scale, 1.0), pick(source.translate, 0.0)
-    return {
-        "scale": scale,
-        "translate": [t + s * at.get(axis, 0) for t, s, axis in zip(translate, scale, axes, strict=True)],
-        "units": pick(source.units, "pixel"),
-        "axis_labels": pick(source.axis_labels, ""),
-    }

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils import DirectLabelColormap
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_instseg.widgets.camera import look_at, show_slice
 from napari_instseg.widgets.correct import KEYS, CorrectSection
 from napari_instseg.widgets.edit import EditTools
 from napari_instseg.widgets.layers import Mark, OwnLayers
+from napari_instseg.widgets.painting import next_turn
 from napari_instseg.workspace.answers import Answers
 from napari_instseg.workspace.controller import Controller
 from napari_instseg.workspace.correcting import Correcting
@@ -19,7 +20,6 @@ from napari_instseg.workspace.corrections import marks_of
 from napari_instseg.workspace.jobs import Post
 from napari_instseg.workspace.queue import Doubt, find_doubts
 from napari_instseg.workspace.results import Plane, Results
-from napari_instseg.workspace.source import Source
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -73,6 +73,7 @@ class Corrector(QObject):
         section.asked.connect(self._asked)
         self.tools.stepped.connect(self._asked)
         self.tools.tool_changed.connect(section.show_tool)
+        self.tools.refused.connect(lambda words: controller.say(words, "warning"))
         self.correcting.changed.connect(self._changed)
         layers.made.connect(self._attach)
         controller.ready.connect(self._show_state)
@@ -82,6 +83,8 @@ class Corrector(QObject):
         """End the thread, and listen to the viewer no more."""
         self._answers.close()
         self.tools.release()
+        if self._listened is not None:
+            self._listened.events.paint.disconnect(self._stroke)
 
     def list_keys(self, keys: Keys) -> None:
         """List the keys, which napari calls while the layer of objects is selected."""
@@ -109,19 +112,24 @@ class Corrector(QObject):
     def _attach(self, results: Results) -> None:
         layer = self._layers.labels_layer(results)
         if layer is not None and layer is not self._listened:
-            self._listen(results.source, layer)
+            self._listen(layer)
             self.tools.attach(layer)
 
-    def _listen(self, source: Source, layer: Labels) -> None:
+    def _listen(self, layer: Labels) -> None:
+        if self._listened is not None:
+            self._listened.events.paint.disconnect(self._stroke)
         self._listened = layer
-        layer.events.paint.connect(lambda: self._painted(source, layer))
-        # where the layer tells of a change just before it is made, at the event loop's next turn
-        layer.events.paint.connect(lambda: QTimer.singleShot(0, lambda: self._painted(source, layer)))
+        layer.events.paint.connect(self._stroke)
 
-    def _painted(self, source: Source, layer: Labels) -> None:
+    def _stroke(self, event: Any = None) -> None:
+        self._painted()
+        # where the layer tells of a change just before it is made, at the event loop's next turn
+        next_turn(self._section, self._painted)
+
+    def _painted(self) -> None:
         results = self._controller.results
-        shown = self._layers.labels_layer(results) if results is not None and results.source is source else None
-        if results is None or shown is None or shown is not layer:
+        shown = self._layers.labels_layer(results) if results is not None else None
+        if results is None or shown is None or shown is not self._listened:
             return  # of an image that is not worked on, or a layer that the user took over
         index = self._controller.workspace.index
         self.correcting.painted(results, index, whole=shown.n_edit_dimensions > shown.ndim - len(index))
@@ -191,10 +199,10 @@ class Corrector(QObject):
     # the queue
 
     def _next(self) -> None:
-        results, corrections = self._controller.results, self.correcting.corrections
+        results, corrections = self._controller.own_results, self.correcting.corrections
         parameters = self._controller.workspace.parameters
         if results is None or corrections is None or parameters is None:
-            self._controller.say("Run the segmentation first.", "warning")
+            self._controller.say(self._controller.missing(), "warning")
             return
         if self._doubts_of != (results, parameters):
             self._doubts_of = (results, parameters)

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QWidget
 
 from napari_instseg.widgets.layers import MARK
 from napari_instseg.widgets.parts import bare_box, button, column, labelled, row
+from napari_instseg.widgets.place import place_like
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -94,11 +95,8 @@ class DiameterChoice(QWidget):
                 name=EXAMPLE,
                 face_color="transparent",
                 edge_color="yellow",
-                scale=image.scale,
-                translate=image.translate,
-                units=image.units,
-                axis_labels=image.axis_labels,
                 metadata={MARK: EXAMPLE},
+                **place_like(image),
             )
             self._shapes.mode = "add_ellipse"
             self._shapes.events.data.connect(self._drawn)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 from napari_instseg.widgets.correct import CorrectSection
@@ -27,6 +28,7 @@ from napari_instseg.widgets.tune import REDO_KEY, UNDO_KEY, TuneSection
 from napari_instseg.widgets.tuner import Tuner
 from napari_instseg.workspace.controller import Controller
 from napari_instseg.workspace.results import Plane, Results
+from napari_instseg.workspace.source import Source
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -76,20 +78,37 @@ class SegmentDock(QWidget):
         # after the above, so that it finds the objects' layer up to date
         self.explorer = Explorer(napari_viewer, self.look, controller, self.layers, self.segment.image, post)
         correcting = self.corrector.correcting
-        self.retrainer = Retrainer(napari_viewer, self.retrain, controller, correcting, post, presets)
+        self.retrainer = Retrainer(
+            napari_viewer, self.retrain, controller, correcting, self.segment.image, post, presets
+        )
         self.retrainer.models_changed.connect(self._show_models)
-        self.keys.bind(RUN_KEY, "Run", controller.run)
+        self.keys.bind(RUN_KEY, "Run", self._run)
         self.keys.bind(CANCEL_KEY, "Cancel what runs", controller.cancel)
         self.keys.bind(UNDO_KEY, "Undo the last change of a value", controller.tuning.undo)
         self.keys.bind(REDO_KEY, "Redo it", controller.tuning.redo)
         self.explorer.bind(self.keys)
         self.corrector.list_keys(self.keys)
-        self._show_model()
+        for show in (self._show_source, self._show_reading, self._show_model, self._show_ready):
+            show()
         self.segment.image.start()
-        # the widgets may be gone when this is called, the controller is not
-        image = self.segment.image
-        parts = (self.retrainer, self.corrector, self.explorer, self.tuner)
-        self.destroyed.connect(lambda: _release(image, controller, parts))
+        # the widgets may be gone when this is called, their Python sides are not
+        parts = (self.retrainer, self.corrector, self.explorer, self.tuner, self.segment.image)
+        self._release = once(lambda: _release(controller, parts))
+        self.destroyed.connect(self._release)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """End when napari takes the widget out of its dock, which is how the X closes a plugin; hiding does not."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.end()
+
+    def end(self) -> None:
+        """Stop all that works, save, give the project back, and leave the viewer with images and objects."""
+        self.retrainer.leave()
+        if self._release():
+            self.layers.release()
+            self.segment.diameter.stop_measuring()
+            self.deleteLater()
 
     def _lay_out(self) -> None:
         inner = QWidget()
@@ -120,6 +139,8 @@ class SegmentDock(QWidget):
     def _connect_choices(self) -> None:
         controller, image, segment = self.controller, self.segment.image, self.segment
         image.source_chosen.connect(controller.choose_source)
+        image.source_moved.connect(self._follow_image)
+        image.source_closed.connect(controller.lose_source)
         image.reading_chosen.connect(controller.choose_reading)
         image.channel_chosen.connect(controller.choose_channel)
         image.whole_stack_chosen.connect(controller.choose_whole_stack)
@@ -127,7 +148,7 @@ class SegmentDock(QWidget):
         segment.model.chosen.connect(controller.guarded(controller.choose_model))
         segment.diameter.chosen.connect(controller.choose_diameter)
         segment.device_chosen.connect(controller.choose_device)
-        segment.run.connect(controller.run)
+        segment.run.connect(self._run)
         segment.advice_taken.connect(controller.follow)
         self.status.cancelled.connect(controller.cancel)
         self.export.asked.connect(self._export)
@@ -144,16 +165,30 @@ class SegmentDock(QWidget):
         controller.failed.connect(show_error)
         controller.ready.connect(self._show_ready)
 
+    def _run(self) -> None:
+        self.segment.image.refresh()
+        self.controller.run()
+
     # the workspace changed
 
     def _show_source(self) -> None:
+        self.segment.diameter.stop_measuring()
+        self.tune.clear_outcome()
+        self._show_place()
+
+    def _show_place(self) -> None:
         source = self.controller.workspace.source
         micrometres = source.pixel_size if source is not None else None
-        self.segment.diameter.stop_measuring()
         self.segment.diameter.show_image(self.segment.image.layer, micrometres)
         self.tune.show_pixel_size(micrometres)
-        self.tune.clear_outcome()
         self._show_diameter()
+
+    def _follow_image(self, source: Source, name: str) -> None:
+        """Take over that an image has another place, or another name than this one."""
+        self.layers.follow(source, name)
+        if source is self.controller.workspace.source:
+            self._show_place()
+            self._show_ready()
 
     def _show_reading(self) -> None:
         workspace = self.controller.workspace
@@ -182,9 +217,10 @@ class SegmentDock(QWidget):
         controller, workspace = self.controller, self.controller.workspace
         results = controller.results
         has_objects = results is not None and bool(results.planes)
-        self.segment.allow_run(controller.obstacle(), again=has_objects)
-        other = controller.suggested if controller.suggested != workspace.model else ""
-        self.segment.image.show_look(controller.look, other)
+        self.segment.allow_run(controller.obstacle(), again=has_objects and not controller.missing())
+        looking = controller.looking
+        other = looking.suggested if looking.suggested != workspace.model else ""
+        self.segment.image.show_look(looking.look, other)
         name = workspace.source.name if workspace.source is not None else ""
         self.export.allow("" if has_objects else "Run the segmentation first.", name)
 
@@ -211,8 +247,20 @@ class SegmentDock(QWidget):
             self.controller.export(paths, labels)
 
 
-def _release(image: Any, controller: Controller, parts: tuple[Any, ...]) -> None:
+def _release(controller: Controller, parts: tuple[Any, ...]) -> None:
     for part in parts:
         part.release()
     controller.close()
-    image.release()
+
+
+def once(call: Callable[[], None]) -> Callable[..., bool]:
+    """Give a callable that calls this the first time only, and tells whether it did."""
+    calls = [call]
+
+    def do(*_: object) -> bool:
+        if not calls:
+            return False
+        calls.pop()()
+        return True
+
+    return do

@@ -16,6 +16,7 @@ from napari_instseg.editing.change import Mask, box_of
 from napari_instseg.editing.split import stroke
 from napari_instseg.widgets.correct import ACTIONS, Action
 from napari_instseg.widgets.layers import MARK, Mark, OwnLayers
+from napari_instseg.widgets.place import place_like
 from napari_instseg.widgets.pointer import STILL
 from napari_instseg.workspace.correcting import Correcting, Position
 from napari_instseg.workspace.results import Results
@@ -35,6 +36,7 @@ LINE_PX = 3.0
 """Width of a stroke on the screen."""
 AREA, LINE = 1, 2
 """What a preview shows: an area that one sees through, and lines."""
+FLAT = "Objects are corrected in slices. Return to the flat display by the cube at napari's bottom left, or Ctrl+Y."
 PREVIEW = Mark(
     "preview",
     "Preview",
@@ -62,6 +64,8 @@ class EditTools(QObject):
     """Name of the tool in use; "" for none."""
     stepped = Signal(str)
     """Name of an action of the kind "step" whose key was pressed."""
+    refused = Signal(str)
+    """Why a tool cannot be used now."""
 
     def __init__(
         self, viewer: Viewer, correcting: Correcting, layers: OwnLayers, results: Callable[[], Results | None]
@@ -75,10 +79,14 @@ class EditTools(QObject):
         self._shapes: Shapes | None = None
         self._previewed: Results | None = None
         viewer.layers.selection.events.active.connect(self._selected)
+        viewer.layers.events.removed.connect(self._removed)
+        viewer.dims.events.ndisplay.connect(self._turned)
 
     def release(self) -> None:
         """Listen to the viewer no more."""
         self._viewer.layers.selection.events.active.disconnect(self._selected)
+        self._viewer.layers.events.removed.disconnect(self._removed)
+        self._viewer.dims.events.ndisplay.disconnect(self._turned)
         self._detach()
 
     @property
@@ -126,7 +134,7 @@ class EditTools(QObject):
     def take(self, name: str) -> None:
         """Take a tool into the hand, or put it down if it is there already."""
         layer = self.layer
-        if name == self.tool or layer is None:
+        if name == self.tool or layer is None or not self._flat():
             self.put_down()
             return
         self.put_down()
@@ -176,6 +184,22 @@ class EditTools(QObject):
                 return  # a layer of ours that just came up; the selection returns to the objects
             self.put_down()
 
+    def _removed(self, event: Any) -> None:
+        """Put the tool down when the user removes what it is used on."""
+        if self.tool and event.value in (self._shapes, self._layer() if self._layer is not None else None):
+            self.put_down()
+
+    def _turned(self, event: Any = None) -> None:
+        if self.tool and not self._flat():
+            self.put_down()
+
+    def _flat(self) -> bool:
+        """Tell whether slices are shown, which is where tools work; say so if not."""
+        if self._viewer.dims.ndisplay == 2:
+            return True
+        self.refused.emit(FLAT)
+        return False
+
     def _other_mode(self, event: Any = None) -> None:
         layer = self.layer
         if layer is not None and str(layer.mode) != "pan_zoom":
@@ -187,7 +211,8 @@ class EditTools(QObject):
         if action.kind == "step":
             self.stepped.emit(action.name)
         elif action.kind == "object" and self._position is not None:
-            getattr(self._correcting, action.name)(self._position)
+            if self._flat():
+                getattr(self._correcting, action.name)(self._position)
         else:
             self.take(action.name)
 
@@ -263,11 +288,8 @@ class EditTools(QObject):
             face_color="transparent",
             edge_color="#26c6da",
             edge_width=max(LINE_PX / self._zoom(), 0.1),
-            scale=layer.scale,
-            translate=layer.translate,
-            units=layer.units,
-            axis_labels=layer.axis_labels,
             metadata={MARK: "region"},
+            **place_like(layer),
         )
         self._shapes.mode = mode
         self._shapes.events.data.connect(self._region_drawn)

@@ -99,6 +99,7 @@ class Explorer(QObject):
         """End the threads, and listen to the viewer no more."""
         self._later.stop()
         self._pointer.release()
+        self._listen_to(None)
         for part in (self.inspector, self.lens.answers, self._reasons, self._plots):
             part.close()
 
@@ -248,7 +249,13 @@ class Explorer(QObject):
         """Follow the selection in the layer of objects, which may be another one now."""
         layer = self._layers.labels_layer(results)
         if layer is not None and layer is not self._labels_layer:
-            self._labels_layer = layer
+            self._listen_to(layer)
+
+    def _listen_to(self, layer: Any) -> None:
+        if self._labels_layer is not None:
+            self._labels_layer.events.selected_label.disconnect(self._take_label)
+        self._labels_layer = layer
+        if layer is not None:
             layer.events.selected_label.connect(self._take_label)
 
     def _take_label(self, event: Any = None) -> None:

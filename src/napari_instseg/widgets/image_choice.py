@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_instseg.widgets.layers import images_in, source_of, view_of
+from napari_instseg.widgets.layers import forget_source, images_in, known_source, source_of, view_of
 from napari_instseg.widgets.parts import Choice, Note, column, labelled
+from napari_instseg.widgets.place import MOVES
 from napari_instseg.workspace.guess import Look
 from napari_instseg.workspace.source import Channel, Reading, Source, channels_of, stack_shape
 
@@ -30,6 +30,10 @@ class ImageChoice(QWidget):
 
     source_chosen = Signal(object)
     """A `Source`, or None when no image is left."""
+    source_moved = Signal(object, str)
+    """A `Source` that has another place or name, and the name that it had."""
+    source_closed = Signal(object)
+    """A `Source` whose layer was removed."""
     reading_chosen = Signal(object)
     channel_chosen = Signal(object)
     """A channel, or None for all."""
@@ -41,9 +45,10 @@ class ImageChoice(QWidget):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self._viewer = viewer
-        self._sources: WeakKeyDictionary[Image, Source] = WeakKeyDictionary()
         self._reading: Reading | None = None
         self._layer: Image | None = None
+        self._source: Source | None = None
+        self._followed: list[Image] = []
         self._image = Choice("The image to segment.")
         self._axes = Choice("What the axes of the image are.")
         self._channel = Choice(
@@ -58,14 +63,14 @@ class ImageChoice(QWidget):
             "slices": labelled("Slices", self._slices),
         }
         self.setLayout(column(labelled("Image", self._image), *self._rows.values(), self._look))
-        self._image.chosen.connect(self._choose)
+        self._image.chosen.connect(self.choose)
         self._axes.chosen.connect(self.reading_chosen)
         self._channel.chosen.connect(self.channel_chosen)
         self._slices.chosen.connect(self.whole_stack_chosen)
         self._later = QTimer(self, singleShot=True, interval=LOOK_AFTER_MS)
         self._later.timeout.connect(self._tell_view)
         viewer.layers.events.inserted.connect(self._inserted)
-        viewer.layers.events.removed.connect(self._refresh)
+        viewer.layers.events.removed.connect(self._removed)
         viewer.layers.events.reordered.connect(self._refresh)
         viewer.dims.events.current_step.connect(self._later_view)
         self._camera = getattr(viewer, "scene", viewer).camera  # moved there by napari 0.9
@@ -81,13 +86,14 @@ class ImageChoice(QWidget):
         events = self._viewer.layers.events
         for emitter, callback in (
             (events.inserted, self._inserted),
-            (events.removed, self._refresh),
+            (events.removed, self._removed),
             (events.reordered, self._refresh),
             (self._viewer.dims.events.current_step, self._later_view),
             (self._camera.events.zoom, self._later_view),
             (self._camera.events.center, self._later_view),
         ):
             emitter.disconnect(callback)
+        self._follow([])
         self._later.stop()
 
     @property
@@ -130,42 +136,67 @@ class ImageChoice(QWidget):
     @property
     def source(self) -> Source | None:
         """The image that was chosen."""
-        return self._sources.get(self._layer) if self._layer is not None else None
+        return self._source
+
+    def refresh(self) -> None:
+        """See whether the image is still as it was described."""
+        self.choose(self._layer)
+
+    def choose(self, layer: Image | None) -> None:
+        """Take another image."""
+        self._layer = layer
+        self._image.show_value(layer)
+        source = source_of(layer) if layer is not None else None
+        if source is not self._source:
+            self._source = source
+            self.source_chosen.emit(source)
 
     def _inserted(self, event: object = None) -> None:
         images = images_in(self._viewer)
         newest = getattr(event, "value", None)
         self._refresh()
         if newest is not None and newest in images:
-            self._choose(newest)
+            self.choose(newest)
+
+    def _removed(self, event: Any) -> None:
+        source = known_source(event.value)
+        self._refresh()
+        if source is not None:
+            self.source_closed.emit(source)
 
     def _refresh(self, event: object = None) -> None:
         images = images_in(self._viewer)
-        for layer in images:
-            layer.events.name.disconnect(self._refresh)
-            layer.events.name.connect(self._refresh)
+        self._follow(images)
         keep = self._layer if self._layer in images else next(iter(images), None)
         self._image.offer([(layer.name, layer) for layer in images], keep)
         self._image.setPlaceholderText("no image is open")
-        self._choose(keep)
+        self.choose(keep)
 
-    def _choose(self, layer: Image | None) -> None:
-        if layer is self._layer and (layer is None or layer in self._sources):
-            return
-        if self._layer is not None:
-            self._layer.events.data.disconnect(self._changed)
-        self._layer = layer
-        self._image.show_value(layer)
-        if layer is not None:
+    def _follow(self, images: list[Image]) -> None:
+        """Listen to these images, and no others any more."""
+        for layer in self._followed:
+            layer.events.data.disconnect(self._changed)
+            for name in (*MOVES, "name"):
+                getattr(layer.events, name).disconnect(self._moved)
+        self._followed = images
+        for layer in images:
             layer.events.data.connect(self._changed)
-            self._sources.setdefault(layer, source_of(layer))
-        self.source_chosen.emit(self.source)
+            for name in (*MOVES, "name"):
+                getattr(layer.events, name).connect(self._moved)
 
-    def _changed(self, event: object = None) -> None:
-        """Take the layer's new data for another image."""
-        if self._layer is not None:
-            self._sources[self._layer] = source_of(self._layer)
-            self.source_chosen.emit(self.source)
+    def _changed(self, event: Any) -> None:
+        """Take a layer's new data for another image."""
+        forget_source(event.source)
+        self.refresh()
+
+    def _moved(self, event: Any) -> None:
+        """Tell that an image has another place or name."""
+        before = known_source(event.source)
+        if before is not None:
+            name = before.name
+            self.source_moved.emit(source_of(event.source), name)
+        if event.type == "name":
+            self._refresh()
 
     def _later_view(self, event: object = None) -> None:
         self._later.start()

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from weakref import ref
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from psygnal import Signal
@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_instseg.core.method import Array, View
 from napari_instseg.widgets.painting import draw_next_turn, next_turn
+from napari_instseg.widgets.place import Place, place_of
 from napari_instseg.workspace.corrections import Corrections
 from napari_instseg.workspace.results import Results
 from napari_instseg.workspace.source import Index, Source, labels_axes
@@ -36,20 +37,40 @@ OPACITY = 0.5
 """Of objects: the image is seen through them."""
 
 
+_SOURCES: WeakKeyDictionary[Image, Source] = WeakKeyDictionary()
+"""What is known of each image layer, also after a dock was closed."""
+
+
 def source_of(layer: Image) -> Source:
-    """Describe an image layer as the workspace knows images; of a pyramid the finest level is taken."""
+    """Describe an image layer as the workspace knows images, as it is now; of a pyramid the finest level is taken.
+
+    It is the same source as before as long as the layer has the same data.
+    """
     data = layer.data[0] if layer.multiscale else layer.data
-    return Source(
-        array=data,
-        name=layer.name,
-        rgb=bool(layer.rgb),
-        axis_labels=tuple(layer.axis_labels),
-        scale=tuple(float(value) for value in layer.scale),
-        units=tuple(str(unit) for unit in layer.units),
-        translate=tuple(float(value) for value in layer.translate),
-        path="" if layer.multiscale else str(layer.source.path or ""),
-        **layer.metadata.get(SUGGESTED, {}),
-    )
+    source = _SOURCES.get(layer)
+    if source is None or source.array is not data:
+        source = _SOURCES[layer] = Source(
+            array=data,
+            name=layer.name,
+            rgb=bool(layer.rgb),
+            axis_labels=tuple(layer.axis_labels),
+            path="" if layer.multiscale else str(layer.source.path or ""),
+            **layer.metadata.get(SUGGESTED, {}),
+        )
+    source.name = layer.name
+    for name, value in place_of(layer).items():
+        setattr(source, name, value)
+    return source
+
+
+def known_source(layer: Layer) -> Source | None:
+    """Give a layer's source as it was described last; None if it never was."""
+    return _SOURCES.get(layer)
+
+
+def forget_source(layer: Layer) -> None:
+    """Take a layer's data for another image when it is described next."""
+    _SOURCES.pop(layer, None)
 
 
 def images_in(viewer: Viewer) -> list[Image]:
@@ -130,6 +151,7 @@ class _Own:
     layer: ref[Layer]
     name: str
     data: Any
+    place: Place
 
 
 class OwnLayers:
@@ -154,6 +176,7 @@ class OwnLayers:
         self._viewer, self._tell, self._part = viewer, tell, part
         self._own: dict[tuple[str, str], _Own] = {}
         self._to_make: dict[tuple[str, str], tuple[Results, Corrections]] = {}
+        self._to_fill: dict[tuple[str, str], Labels] = {}
         self._described: Results | None = None
         self._describe = QTimer(singleShot=True, interval=DESCRIBE_AFTER_MS)
         self._describe.timeout.connect(self._describe_objects)
@@ -174,7 +197,7 @@ class OwnLayers:
         key = (results.source.name, OBJECTS)
         self._described = results
         self._describe.start()
-        own = self._alive(key)
+        own = self._alive(key) or self._found_again(results, corrections)
         layer = own.layer() if own is not None and own.data.shape == results.shape else None
         if own is None or layer is None:
             if any(other.data is corrections.labels for other in self._viewer.layers):
@@ -187,7 +210,43 @@ class OwnLayers:
         else:
             layer.refresh(extent=False, thumbnail=False, highlight=False)
 
+    def _found_again(self, results: Results, corrections: Corrections) -> _Own | None:
+        """Go on with the layer that an earlier dock made for these corrections, if it is as that left it."""
+        key = (results.source.name, OBJECTS)
+        for layer in self._viewer.layers if key not in self._to_make else ():
+            known = layer.metadata.get(MARK) == OBJECTS and layer.name == f"{results.source.name} {OBJECTS}"
+            if known and layer.data is corrections.labels:
+                self._keep(key, layer, Place(labels_axes(results.reading)))
+                return self._own[key]
+        return None
+
+    def follow(self, source: Source, name: str) -> None:
+        """Let the results of an image that was called `name` lie where it is now, and be called after it."""
+        for key in [key for key in self._own if key[0] == name]:
+            own = self._alive(key)
+            layer = own.layer() if own is not None else None
+            if own is None or layer is None:
+                continue
+            for what, value in own.place.in_world(source).items():
+                setattr(layer, what, value)
+            if name != source.name:
+                layer.name = source.name + own.name.removeprefix(name)
+                own.name = layer.name
+                self._own[source.name, key[1]] = self._own.pop(key)
+
+    def release(self) -> None:
+        """Leave the objects to the user, and remove all else."""
+        self._describe.stop()
+        shown = [self._alive(key, tell=False) for key in list(self._own) if key[1] != OBJECTS]
+        for layer in [*self._to_fill.values(), *(own.layer() for own in shown if own is not None)]:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        for kept in (self._to_make, self._to_fill, self._own):
+            kept.clear()
+
     def _make_objects(self, key: tuple[str, str]) -> None:
+        if key not in self._to_make:
+            return  # the dock was closed
         results, _ = self._to_make[key]
         draw_next_turn(self._part)
         layer = self._viewer.add_labels(
@@ -195,14 +254,19 @@ class OwnLayers:
             name=f"{results.source.name} {OBJECTS}",
             metadata={MARK: OBJECTS},
             opacity=OPACITY,
-            **_placed(results, labels_axes(results.reading)),
+            **Place(labels_axes(results.reading)).in_world(results.source),
         )
-        next_turn(self._part, lambda: self._fill_objects(key, layer))
+        self._to_fill[key] = layer
+        next_turn(self._part, lambda: self._fill_objects(key))
 
-    def _fill_objects(self, key: tuple[str, str], layer: Labels) -> None:
-        results, corrections = self._to_make.pop(key)
+    def _fill_objects(self, key: tuple[str, str]) -> None:
+        if key not in self._to_fill:
+            return
+        layer, (results, corrections) = self._to_fill.pop(key), self._to_make.pop(key)
         layer.data = corrections.labels
-        self._keep(key, layer)
+        self._keep((results.source.name, OBJECTS), layer, Place(labels_axes(results.reading)))
+        self._described = results
+        self._describe.start()  # again, where that was due before there was a layer
         self.made.emit(results)
 
     @property
@@ -235,9 +299,11 @@ class OwnLayers:
         key = (results.source.name, view.name)
         own = self._alive(key)
         data, extra = _in_stack(view, array, results, index)
-        placed = _placed(results, labels_axes(results.reading), extra=extra, index=index, start=start)
+        place = Place.within(results.reading, labels_axes(results.reading), index, start, extra)
+        placed = place.in_world(results.source)
         layer = own.layer() if own is not None else None
         if own is not None and layer is not None and layer.ndim == len(placed["scale"]):
+            own.place = place
             if np.may_share_memory(own.data, data) and own.data.shape == data.shape:
                 layer.refresh(extent=False, thumbnail=False, highlight=False)
             else:
@@ -250,7 +316,7 @@ class OwnLayers:
         layer = self._add(view, data, name, {**placed, "metadata": {MARK: view.name}})
         for name, value in view.look.items() if isinstance(view, Mark) and view.layer != "points" else ():
             setattr(layer, name, value)
-        self._keep(key, layer)
+        self._keep(key, layer, place)
         # the user goes on with the layer that was active, not with one that came up beside it
         if selected:
             self._viewer.layers.selection = set(selected)
@@ -290,8 +356,8 @@ class OwnLayers:
             viewer.layers.move(viewer.layers.index(layer), objects[0])
         return layer
 
-    def _keep(self, key: tuple[str, str], layer: Layer) -> None:
-        self._own[key] = _Own(ref(layer), layer.name, layer.data)
+    def _keep(self, key: tuple[str, str], layer: Layer, place: Place) -> None:
+        self._own[key] = _Own(ref(layer), layer.name, layer.data, place)
 
     def _alive(self, key: tuple[str, str], *, tell: bool = True) -> _Own | None:
         """Give a layer that is still ours; forget one that is not."""
@@ -316,32 +382,6 @@ def _features(results: Results) -> Any:
     table = results.table().rename(columns={"label": "index"})
     first = ["index", *[name for name in ("score", "class", "area") if name in table]]
     return table[[*first, *[name for name in table if name not in first]]]
-
-
-def _placed(
-    results: Results, axes: tuple[int, ...], *, extra: int = 0, index: Index = (), start: Sequence[int] = ()
-) -> dict[str, Any]:
-    """Give the place of a result in the world: scale, units, axis names and position of its image's axes.
-
-    `extra` axes without a meaning in space, such as channels, come first. `start` is the first pixel within a slice.
-    """
-    source, reading = results.source, results.reading
-    offset = dict(zip(reading.stack_axes, index, strict=False)) if index else {}
-    within = [axis for axis in axes if axis not in reading.stack_axes]
-    offset |= dict(zip(within, start, strict=False)) if start else {}
-
-    def pick(values: tuple[Any, ...], default: Any) -> list[Any]:
-        return [values[axis] if axis < len(values) else default for axis in axes]
-
-    scale = pick(source.scale, 1.0)
-    translate = pick(source.translate, 0.0)
-    shifts = [offset.get(axis, 0) for axis in axes]
-    return {
-        "scale": [1.0] * extra + scale,
-        "translate": [0.0] * extra + [t + s * n for t, s, n in zip(translate, scale, shifts, strict=True)],
-        "units": ["pixel"] * extra + pick(source.units, "pixel"),
-        "axis_labels": ["channel"] * extra + pick(source.axis_labels, ""),
-    }
 
 
 def _range(data: Array) -> tuple[float, float] | None:

@@ -21,9 +21,9 @@ def draw_next_turn(part: QWidget) -> None:
     next_turn(window, lambda: window.setUpdatesEnabled(True))
 
 
-def next_turn(part: QWidget, call: Callable[[], None]) -> None:
+def next_turn(part: QWidget, call: Callable[[], None], after_ms: int = 0) -> None:
     """Call in a later turn of the event loop, unless the widget is gone by then."""
-    timer = QTimer(part, singleShot=True, interval=0)
+    timer = QTimer(part, singleShot=True, interval=after_ms)
     timer.timeout.connect(call)
     timer.timeout.connect(timer.deleteLater)
     timer.start()

@@ -12,9 +12,11 @@ from qtpy.QtCore import QObject, Signal
 from napari_instseg.core.errors import InstsegError
 from napari_instseg.io.models import read_spec
 from napari_instseg.io.projects import VERSIONS, read_example_image
+from napari_instseg.widgets.closing import Closing, is_closing
 from napari_instseg.widgets.comparison import ComparisonLayers
+from napari_instseg.widgets.image_choice import ImageChoice
 from napari_instseg.widgets.layers import images_in, source_of
-from napari_instseg.widgets.painting import draw_next_turn
+from napari_instseg.widgets.painting import draw_next_turn, next_turn
 from napari_instseg.widgets.retrain import RetrainSection
 from napari_instseg.workspace.compare import CompareOrder, Comparison
 from napari_instseg.workspace.controller import Controller
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 
+AGAIN_MS = 200
+"""Until a project that is being closed is tried again."""
+
+
 class Retrainer(QObject):
     """Between the Retrain section, the project and the retraining.
 
@@ -41,6 +47,7 @@ class Retrainer(QObject):
     controller : Controller
     correcting : Correcting
         What the user does to objects, which the project keeps.
+    image : ImageChoice
     post : callable
         See `Post`.
     folder : Path, optional
@@ -56,11 +63,12 @@ class Retrainer(QObject):
         section: RetrainSection,
         controller: Controller,
         correcting: Correcting,
+        image: ImageChoice,
         post: Post,
         folder: Path | None = None,
     ) -> None:
         super().__init__(section)
-        self._correcting = correcting
+        self._correcting, self._image = correcting, image
         self._viewer, self._section, self._controller, self._post = viewer, section, controller, post
         self._recent = Recent(folder)
         self._layers = ComparisonLayers(viewer, partial(draw_next_turn, section))
@@ -76,11 +84,18 @@ class Retrainer(QObject):
         saved = self.project is None or self.project.idle
         return saved and not self.retraining.running and self._layers.idle
 
+    def leave(self) -> None:
+        """Stop learning, so that it can go on later, and close the project as soon as all is saved."""
+        self._layers.clear()
+        if self.project is not None:
+            Closing(self.project, self.retraining)
+            self.project = None
+
     def release(self) -> None:
-        """Stop learning, so that it can go on later, and close the project."""
-        self.retraining.close()
+        """Do so at once, waiting for it."""
         self._layers.stop()
         if self.project is not None:
+            self.retraining.close()
             self.project.close()
             self.project = None
 
@@ -92,10 +107,11 @@ class Retrainer(QObject):
         if project is None or results is None or corrections is None or corrections is self._followed:
             return
         workspace = self._controller.workspace
+        own = bool(project.name_of(corrections))
         saved = project.find(results.source, results.reading, workspace.channel) is not None
-        if not corrections.says_something and not self._restore():
+        if not own and not corrections.says_something and not self._restore():
             return
-        anew = saved and corrections.says_something
+        anew = saved and corrections.says_something and not own
         kept = self._correcting.of(results)
         name = project.follow(
             results.source,
@@ -156,7 +172,14 @@ class Retrainer(QObject):
         if self.retraining.running:
             self._tell("Pause or stop the retraining first.", "warning")
             return
+        if self.project is not None and not self.project.there:
+            self.project.close()
+            self.project = None
         if folder is not None and self.project is not None and folder.resolve() == self.project.folder:
+            return
+        if folder is not None and is_closing(folder):
+            self._tell("The project is still being saved; it opens when that is done.")
+            next_turn(self._section, partial(self.open_project, folder, create=create), AGAIN_MS)
             return
         try:
             project = Project(folder, self._post, create=create) if folder is not None else None
@@ -198,6 +221,7 @@ class Retrainer(QObject):
         for layer in images_in(self._viewer):
             source = source_of(layer)
             if any(project.find(source, reading) is example for reading in readings(source)):
+                self._image.choose(layer)
                 self._viewer.layers.selection.active = layer
                 return
         image = read_example_image(project.folder, example)
@@ -273,7 +297,7 @@ class Retrainer(QObject):
     def _show_saved(self, waiting: int, problem: str) -> None:
         if problem:
             self._section.project.say(f"NOT SAVED: {problem}", "error")
-            self._controller.fail(problem)
+            self._controller.fail(f"NOT SAVED: {problem}")
         elif not waiting and self.project is not None:
             self._section.project.say(f"{_words_on(self.project)} All is saved.")
 

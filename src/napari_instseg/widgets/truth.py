@@ -53,6 +53,7 @@ class TruthChoice(QWidget):
         )
         self._all.hide()
         self.setLayout(column(labelled("My objects", self._choice), self._all))
+        self._fitting: list[Labels] = []
         self._calm = QTimer(self, singleShot=True, interval=CALM_MS)
         self._calm.timeout.connect(self.changed)
         self._choice.chosen.connect(self._choose_by_user)
@@ -65,6 +66,7 @@ class TruthChoice(QWidget):
         """Listen to the viewer no more."""
         for emitter in self._emitters():
             emitter.disconnect(self._refresh)
+        self._follow([])
         self._listen_to(None)
         self._calm.stop()
 
@@ -129,9 +131,7 @@ class TruthChoice(QWidget):
             and not layer.multiscale
             and tuple(layer.data.shape) == self._shape
         ]
-        for layer in fitting:
-            layer.events.name.disconnect(self._refresh)
-            layer.events.name.connect(self._refresh)
+        self._follow(fitting)
         corrections = self._corrections()
         offers: list[tuple[str, Labels | str | None]] = [(NONE, None), *((layer.name, layer) for layer in fitting)]
         if corrections is not None and corrections.labels.shape == self._shape and corrections.says_something:
@@ -142,6 +142,14 @@ class TruthChoice(QWidget):
         if wanted is None and not self._by_user and CORRECTED in options:
             wanted = CORRECTED
         self._choose(wanted)
+
+    def _follow(self, fitting: list[Labels]) -> None:
+        """Listen to the names of these layers, and no others any more."""
+        for layer in self._fitting:
+            layer.events.name.disconnect(self._refresh)
+        self._fitting = fitting
+        for layer in fitting:
+            layer.events.name.connect(self._refresh)
 
     def _listen_to(self, chosen: Labels | str | None) -> None:
         for emitter in _told_by(self._chosen):

@@ -11,6 +11,7 @@ from napari_instseg.widgets.tune import TuneSection
 from napari_instseg.workspace.controller import Controller
 from napari_instseg.workspace.correcting import Correcting
 from napari_instseg.workspace.jobs import Post
+from napari_instseg.workspace.obstacles import NOT_RUN, OTHER_MODEL
 from napari_instseg.workspace.results import Plane, Results
 from napari_instseg.workspace.sensitivity import Question, Sensitivity, Strip
 
@@ -92,6 +93,8 @@ class Tuner(QObject):
         if parameters is not None:
             self.sensitivity.rest()  # at once, while the next question waits for the slider to pause
             self._section.show_values(parameters)
+            if self._controller.results is not None and self._controller.own_results is None:
+                self._controller.say(OTHER_MODEL)
             self._section.say_fit("")  # what it says was of other values
             self._later.start()
 
@@ -104,9 +107,9 @@ class Tuner(QObject):
             self._controller.fail(str(error))
 
     def _show_ready(self) -> None:
-        results = self._controller.results
+        results = self._controller.own_results
         if results is None or not results.predictions:
-            self._section.allow_fit("Run the segmentation first.")
+            self._section.allow_fit(self._controller.missing() or NOT_RUN)
             self.sensitivity.drop()
             return
         self._section.truth.show_shape(results.shape)
@@ -136,13 +139,11 @@ class Tuner(QObject):
 
     def _ask(self) -> None:
         controller, form = self._controller, self._section.form
-        workspace, results = controller.workspace, controller.results
+        workspace, results = controller.workspace, controller.own_results
         prediction = results.predictions.get(workspace.index) if results is not None else None
         names = form.with_strip() if form is not None else ()
         if results is None or prediction is None or workspace.parameters is None or not names:
             return
-        if not isinstance(workspace.parameters, type(prediction.parameters())):
-            return  # another model was chosen since
         if self._known is None or self._known.prediction is not prediction:
             self._known = self._read_truth(results, prediction)
         self.sensitivity.ask(Question(prediction, workspace.parameters, names, workspace.window, self._known))

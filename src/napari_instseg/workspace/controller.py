@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from psygnal import Signal
 
 from napari_instseg.core.device import Device
@@ -18,11 +17,12 @@ from napari_instseg.workspace import exports
 from napari_instseg.workspace.decoder import Decoder
 from napari_instseg.workspace.explain import Advice
 from napari_instseg.workspace.fit import fit_to, summary
-from napari_instseg.workspace.guess import Look, look_at, suggest_model
 from napari_instseg.workspace.jobs import Ended, Job, Post
-from napari_instseg.workspace.operations import Found, Models, Order, segment
+from napari_instseg.workspace.looking import Looking
+from napari_instseg.workspace.obstacles import OTHER_MODEL, why_not_run, why_not_tune
+from napari_instseg.workspace.operations import Found, Models, Order, in_order, segment
 from napari_instseg.workspace.results import Plane, Results
-from napari_instseg.workspace.source import Channel, Index, Reading, Source, planes, readings, stack_shape, take_plane
+from napari_instseg.workspace.source import Channel, Index, Reading, Source, planes, readings
 from napari_instseg.workspace.state import Workspace
 from napari_instseg.workspace.status import Pace, Tone
 from napari_instseg.workspace.tuning import Tuning
@@ -59,17 +59,18 @@ class Controller:
     def __init__(self, post: Post, presets: Path | None = None, prepare: Callable[[], None] = lambda: None) -> None:
         self.workspace = Workspace()
         self.results: Results | None = None
-        self.look: Look | None = None
-        self.suggested = ""
         self.models: dict[str, Any] = dict(specs())
+        self.looking = Looking(self.models, post)
+        self.looking.judged.connect(self._take_look)
         self._opened = Models()
         self._post, self._prepare = post, prepare
         self._job: Job | None = None
-        self._closed = False
+        self._segmented: Source | None = None
+        self._lost = self._closed = False
         self._model_by_user = False
         self._run_with: tuple[Any, ...] = ()
         self._decoder = Decoder(self._take_decoded, self.fail, post)
-        self.tuning = Tuning(self.workspace, self._decoder, lambda: self.results, presets)
+        self.tuning = Tuning(self.workspace, self._decoder, lambda: self.own_results, presets)
 
     # what the user chooses
 
@@ -89,6 +90,12 @@ class Controller:
         self.advised.emit(None)
         self.ready.emit()
 
+    def lose_source(self, source: Source) -> None:
+        """Take note that an image is gone: nothing more is looked for in it."""
+        if self.running and source is self._segmented:
+            self._lost = True
+            self.cancel()
+
     def readings(self) -> tuple[Reading, ...]:
         """List the ways in which the image can be read by the model."""
         source, spec = self.workspace.source, self.workspace.spec
@@ -101,16 +108,17 @@ class Controller:
 
     def choose_reading(self, reading: Reading | None) -> None:
         """Read the image's axes in another way."""
-        if reading == self.workspace.reading:
-            return
+        if reading != self.workspace.reading:
+            self._read(reading)
+
+    def _read(self, reading: Reading | None) -> None:
         self._decoder.drop()
         self.results = None
         source = self.workspace.source
         self.choose_channel(source.channel if source is not None and reading in self.readings()[:1] else None)
         self.workspace.reading = reading
         self.workspace.index = ()
-        self._look()
-        self.ready.emit()
+        self.looking.see(source, reading)
 
     def choose_channel(self, channel: Channel | None) -> None:
         """Look at one channel or stain only, or at all."""
@@ -135,6 +143,10 @@ class Controller:
         self.tuning.take_model(name, spec)
         if self.workspace.reading not in self.readings():
             self._read_anew()
+        if self.own_results is not None:
+            self._catch_up()
+        elif self.results is not None:
+            self.say(OTHER_MODEL)
         self.ready.emit()
 
     def choose_diameter(self, diameter: float | None) -> None:
@@ -165,22 +177,19 @@ class Controller:
 
     # what runs
 
+    @property
+    def own_results(self) -> Results | None:
+        """The results if they are of the model at hand, so that its parameters are theirs."""
+        results = self.results
+        return results if results is not None and results.model == self.workspace.model else None
+
     def obstacle(self) -> str:
         """Say why Run cannot be done now; empty if it can."""
-        workspace = self.workspace
-        if workspace.source is None:
-            return "Open an image first, for example with File > Open Sample."
-        if not workspace.model:
-            return "There is no model. Choose a model folder that instseg train wrote."
-        if workspace.reading is None:
-            return (
-                f"The image has shape {workspace.source.shape}; this model needs {workspace.spec.ndim} dimensions."
-                if workspace.spec
-                else "The image cannot be read."
-            )
-        if self.running:
-            return "Something is running already. Wait for it, or cancel it."
-        return ""
+        return why_not_run(self.workspace, self.running)
+
+    def missing(self) -> str:
+        """Say why there is nothing to tune now; empty if there is."""
+        return why_not_tune(self.workspace, self.results)
 
     @property
     def running(self) -> bool:
@@ -194,10 +203,7 @@ class Controller:
         if self.obstacle() or source is None or reading is None or spec is None or parameters is None:
             self.fail(self.obstacle())
             return
-        every = list(planes(source, reading))
-        indices = every if workspace.whole_stack or workspace.index not in every else [workspace.index]
-        if workspace.index in indices:
-            indices = [workspace.index, *(index for index in indices if index != workspace.index)]
+        indices = in_order(planes(source, reading), workspace.index, whole=workspace.whole_stack)
         self.results = self._renewed(source, reading)
         self._decoder.drop()
         order = Order(
@@ -213,6 +219,7 @@ class Controller:
         pace = Pace(len(indices))
         self.advised.emit(None)
         self._start(segment(order, self._opened), f"Segmenting {source.name}", lambda event: self._take(event, pace))
+        self._segmented = source
 
     def export(self, paths: dict[exports.Kind, Path], labels: Array) -> None:
         """Write results; `labels` is the label image as it is shown."""
@@ -231,9 +238,9 @@ class Controller:
         truth : int array, of the results' shape
             0 background, above 0 true objects, -1 unknown.
         """
-        results, before = self.results, self.workspace.parameters
+        results, before = self.own_results, self.workspace.parameters
         if results is None or before is None or self.running:
-            self.fail("Run the segmentation first." if results is None else self.obstacle())
+            self.fail(self.missing() or self.obstacle())
             return
 
         def take(event: Any) -> None:
@@ -274,11 +281,12 @@ class Controller:
         if self._job is not None:
             self._job.stop()
         self._decoder.close()
+        self.looking.close()
 
     @property
     def idle(self) -> bool:
         """Whether nothing runs and nothing waits to be shown."""
-        return not self.running and self._decoder.idle
+        return not self.running and self._decoder.idle and self.looking.idle
 
     # answers
 
@@ -293,6 +301,7 @@ class Controller:
             else:
                 take(event)
 
+        self._segmented, self._lost = None, False
         job: Job | None = None  # the job's first event may come before the assignment below
         self.workspace.status = self.workspace.status.started(what)
         job = self._job = Job(operation, receive, self._post)
@@ -307,7 +316,7 @@ class Controller:
             self.workspace.status = status.said(event.text, "warning" if event.warning else "plain")
         elif isinstance(event, Device):
             self.workspace.status = status.on(event.name, event.reason)
-        elif isinstance(event, Found):
+        elif isinstance(event, Found) and not self._lost:
             pace.next_image()
             self.found.emit(event.results, event.plane)
         elif isinstance(event, Advice):
@@ -321,23 +330,21 @@ class Controller:
             self.workspace.status = status.ended(end.error, "error")
             self.failed.emit(end.error)
         elif end.stopped:
-            self.workspace.status = status.ended("Cancelled; what was done until then is kept.")
+            why = "Cancelled: its image was removed." if self._lost else "Cancelled; what was done until then is kept."
+            self.workspace.status = status.ended(why)
         elif status.tone == "good":
             self.workspace.status = status.ended(status.message, "good")
         else:
-            self.workspace.status = status.ended(self._summary(), "good")
-            if self.workspace.live:
-                self._catch_up()
-
-    def _summary(self) -> str:
-        if self.results is None:
-            return "Done."
-        count = self.results.n_objects
-        return f"{count} object{'' if count == 1 else 's'}."
+            self.workspace.status = status.ended(self.results.words if self.results else "Done.", "good")
+            self._catch_up()
 
     def _catch_up(self) -> None:
         """Decode again what was decoded with other parameters than the present ones."""
-        if self.results and any(p.parameters != self.workspace.parameters for p in self.results.planes.values()):
+        if (
+            self.workspace.live
+            and self.results
+            and any(p.parameters != self.workspace.parameters for p in self.results.planes.values())
+        ):
             self.tuning.apply()
 
     def _take_decoded(self, results: Results, plane: Plane) -> None:
@@ -345,7 +352,7 @@ class Controller:
             return
         self.found.emit(results, plane)
         if plane.window is None and not self.running:
-            self.say(self._summary(), "good")
+            self.say(results.words, "good")
 
     def fail(self, words: str) -> None:
         """Tell of a problem."""
@@ -370,7 +377,7 @@ class Controller:
         """Give new results that keep the ids, and where nothing else changed the predictions, of those at hand."""
         workspace = self.workspace
         assert workspace.spec is not None
-        results = Results(source, reading, workspace.spec)
+        results = Results(source, reading, workspace.spec, model=workspace.model)
         run_with = (workspace.model, workspace.channel, workspace.diameter)
         if self.results is not None:
             results.adopt(self.results)
@@ -381,21 +388,11 @@ class Controller:
 
     def _read_anew(self) -> None:
         options = self.readings()
-        self.workspace.reading = None
-        self.choose_reading(options[0] if options else None)
+        self._read(options[0] if options else None)
 
-    def _look(self) -> None:
-        """Judge the image's look and, unless the user chose one, take the model that suits it."""
-        source, reading = self.workspace.source, self.workspace.reading
-        self.look = None
-        # an image that is not in memory is not read before it has to be
-        if source is not None and reading is not None and isinstance(source.array, np.ndarray):
-            middle = tuple(size // 2 for size in stack_shape(source, reading))
-            self.look = look_at(*take_plane(source, reading, middle))
-        if source is not None and source.model in self.models:
-            suits: str | None = source.model
-        else:
-            suits = suggest_model(self.look, self.models) if self.look is not None else next(iter(self.models), None)
-        self.suggested = suits or ""
-        if suits is not None and not self._model_by_user:
+    def _take_look(self) -> None:
+        """Take the model that suits the image, or any if there is none, unless the user chose one or ran it."""
+        suits = self.looking.suggested or ("" if self.workspace.model else next(iter(self.models), ""))
+        if suits and not self._model_by_user and self.results is None and self.workspace.source is not None:
             self.choose_model(suits, by_user=False)
+        self.ready.emit()

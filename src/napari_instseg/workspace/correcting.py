@@ -30,6 +30,9 @@ LOWEST, HIGHEST = 0.05, 0.95
 MOST_NAMED = 6
 """More objects than these are not named one by one."""
 
+_ALL: WeakKeyDictionary[Source, dict[tuple[tuple[int, ...], int], Corrections]] = WeakKeyDictionary()
+"""The corrections of each image by shape and dimensions in space; they outlive the dock that they were made in."""
+
 Position = Sequence[float]
 """A pixel of the label image of the whole source: along the stack axes, then in the slice."""
 
@@ -55,7 +58,6 @@ class Correcting:
         self, workspace: Workspace, results: Callable[[], Results | None], say: Callable[[str, Tone], None]
     ) -> None:
         self._workspace, self._results, self._say = workspace, results, say
-        self._all: WeakKeyDictionary[Source, dict[tuple[tuple[int, ...], int], Corrections]] = WeakKeyDictionary()
         self._clues: tuple[Prediction | None, float, Clues | None] = (None, 0.0, None)
         self.threshold = THRESHOLD
 
@@ -69,7 +71,7 @@ class Correcting:
 
     def of(self, results: Results) -> Corrections:
         """Give the corrections of the image of these results."""
-        kinds = self._all.setdefault(results.source, {})
+        kinds = _ALL.setdefault(results.source, {})
         ndim = len(results.shape) - len(results.reading.stack_axes)
         if (results.shape, ndim) not in kinds:
             kinds[results.shape, ndim] = Corrections(np.zeros(results.shape, np.int32), ndim)
@@ -89,7 +91,7 @@ class Correcting:
                 f"The saved corrections are of a {corrections.ndim}-d image of shape {corrections.labels.shape}; this "
                 f"one is {ndim}-d, of shape {results.shape}. Open the image that they were made on, read as then."
             )
-        self._all[results.source][results.shape, ndim] = corrections
+        _ALL[results.source][results.shape, ndim] = corrections
         results.reserved = max(results.reserved, corrections.highest)
         for index in results.planes:
             results.amend(index, corrections.labels[index], corrections.accepted)
@@ -197,9 +199,10 @@ class Correcting:
         label = self.object_at(position)
         if not label:
             return self._refuse("There is no object there to accept. Click on one.")
-        corrections, index, _ = self._place(position)
+        corrections, index, point = self._place(position)
         if label in corrections.accepted:
-            return corrections.reject(label) and self._tell(corrections, index, f"Object {label} is not accepted now.")
+            done = corrections.reject(label, seen_at=(*index, *point))
+            return done and self._tell(corrections, index, f"Object {label} is not accepted now.")
         return self.accept_object(label, index)
 
     def accept_object(self, label: int, index: Index) -> bool:
@@ -211,7 +214,9 @@ class Correcting:
         words = words_on_pieces(inside, label)
         if words:
             return self._refuse(words.replace("undo, and split", "split") + " It was not accepted.")
-        return corrections.accept(label) and self._tell(corrections, index, f"Object {label} accepted.", "good")
+        seen_at = (*index, *(int(at) for at in np.unravel_index(inside.argmax(), inside.shape)))
+        done = corrections.accept(label, seen_at=seen_at)
+        return done and self._tell(corrections, index, f"Object {label} accepted.", "good")
 
     def mark(self, outline: Sequence[Position], complete: bool = True) -> bool:
         """Say that in a region every object is right and all else is background, or take that back."""
@@ -331,11 +336,12 @@ class Correcting:
         return line[0]
 
     def _clues_of(self, index: Index) -> Clues:
-        results, parameters = self._results(), self._workspace.parameters
+        results = self._results()
         prediction = results.predictions.get(index) if results is not None else None
-        if prediction is None:
+        if results is None or prediction is None:
             raise InputError("What the network said of this slice is not kept; run it again, or use the brush.")
-        bandwidth: Any = getattr(parameters, "bandwidth", None) or 0.0
+        plane = results.planes.get(index)
+        bandwidth: Any = getattr(plane.parameters if plane is not None else None, "bandwidth", None) or 0.0
         if self._clues[0] is not prediction or self._clues[1] != bandwidth or self._clues[2] is None:
             self._clues = (prediction, bandwidth, clues_in(prediction.outputs, bandwidth))
         clues = self._clues[2]

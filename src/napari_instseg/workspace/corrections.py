@@ -45,6 +45,8 @@ class Corrections:
         Where the user deleted or erased something, so that it is not found there again.
     changed : list of callable
         Called without arguments after every change, undo and redo.
+    saved_as : tuple
+        A mark of the file that they were last read from or written to; empty if there is none.
     """
 
     def __init__(self, labels: Labels, ndim: int = 2) -> None:
@@ -59,6 +61,7 @@ class Corrections:
         self.emptied: Mask = np.zeros(labels.shape, bool)
         self.changed: list[Callable[[], None]] = []
         self.history = EditHistory()
+        self.saved_as: tuple[Any, ...] = ()
         self._highest = int(labels.max(initial=0))
         # as they were after the last step: what `painted` compares with, and what is saved
         self._seen = {name: Planes(array, ndim) for name, array in self._arrays.items()}
@@ -169,13 +172,13 @@ class Corrections:
         self._settle(title, box, before, drawn | erased)
         return (drawn | erased) - {0}
 
-    def accept(self, *ids: int) -> bool:
-        """Say that these objects are right."""
-        return self._record(Edit("accept", accepted=frozenset(ids) - self.accepted - {0}))
+    def accept(self, *ids: int, seen_at: tuple[int, ...] | None = None) -> bool:
+        """Say that these objects are right; `seen_at` is a pixel of theirs, where undo shall look."""
+        return self._record(Edit("accept", accepted=frozenset(ids) - self.accepted - {0}, seen_at=seen_at))
 
-    def reject(self, *ids: int) -> bool:
+    def reject(self, *ids: int, seen_at: tuple[int, ...] | None = None) -> bool:
         """Say of these objects that they are not accepted any more."""
-        return self._record(Edit("accept no more", rejected=frozenset(ids) & self.accepted))
+        return self._record(Edit("accept no more", rejected=frozenset(ids) & self.accepted, seen_at=seen_at))
 
     def mark(self, box: Box, inside: Mask, complete: bool = True) -> bool:
         """Say that in a region, given by a mask of a box of `labels`, every object is right, or take that back."""

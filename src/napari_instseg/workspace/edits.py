@@ -62,12 +62,15 @@ class Edit:
         In the order in which they were made.
     accepted, rejected : frozenset of int
         Ids that it made accepted, and that it made not accepted any more.
+    seen_at : tuple of int, optional
+        A pixel of what it was about, where it changed none.
     """
 
     title: str
     patches: Sequence[Patch] = ()
     accepted: frozenset[int] = frozenset()
     rejected: frozenset[int] = frozenset()
+    seen_at: tuple[int, ...] | None = None
 
     @property
     def changes(self) -> bool:
@@ -76,9 +79,9 @@ class Edit:
 
     @property
     def place(self) -> tuple[int, ...] | None:
-        """Middle of the first box, where one wants to look; None if no pixel changed."""
+        """Where one wants to look: the middle of the first box; None if that is not known."""
         if not self.patches:
-            return None
+            return self.seen_at
         return tuple((part.start + part.stop) // 2 for part in self.patches[0].box)
 
 
@@ -92,6 +95,7 @@ class _Stored:
     lengths: tuple[int, ...]
     accepted: frozenset[int]
     rejected: frozenset[int]
+    seen_at: tuple[int, ...] | None
 
 
 @dataclass(eq=False)
@@ -137,7 +141,8 @@ class EditHistory:
         self._file.truncate()
         self._file.write(b"".join(parts))
         names = tuple((patch.name, patch.box, patch.before.dtype.str) for patch in edit.patches)
-        self._done.append(_Stored(edit.title, names, begin, tuple(map(len, parts)), edit.accepted, edit.rejected))
+        lengths = tuple(map(len, parts))
+        self._done.append(_Stored(edit.title, names, begin, lengths, edit.accepted, edit.rejected, edit.seen_at))
 
     def undo(self, arrays: Mapping[str, Array], accepted: set[int]) -> Edit | None:
         """Take the last edit back in `arrays` and `accepted`; give it, or None if there is none."""
@@ -169,7 +174,7 @@ class EditHistory:
             _unpack(zlib.decompress(self._file.read(length)), *name)
             for name, length in zip(stored.names, stored.lengths, strict=True)
         ]
-        return Edit(stored.title, patches, stored.accepted, stored.rejected)
+        return Edit(stored.title, patches, stored.accepted, stored.rejected, stored.seen_at)
 
 
 def _pack(patch: Patch) -> bytes:

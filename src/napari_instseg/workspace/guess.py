@@ -77,7 +77,8 @@ def look_at(image: Array, axes: str) -> Look:
         slice(None) if letter == "C" else slice(None, None, _step(size))
         for letter, size in zip(axes, image.shape, strict=True)
     ]
-    sample = np.nan_to_num(np.asarray(image[tuple(step)], dtype=np.float32))
+    sample = np.nan_to_num(np.asarray(image[tuple(step)], dtype=np.float64))
+    sample /= max(float(np.abs(sample).max(initial=0)), np.finfo(np.float64).tiny)  # no sum of them is too large
     channels = np.moveaxis(sample, axes.index("C"), 0) if "C" in axes else sample[None]
     grey = channels.mean(axis=0)
     low, middle, high = np.percentile(grey, [1, 50, 99])

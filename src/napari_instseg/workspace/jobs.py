@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from threading import Condition, Event, Thread
+from threading import Condition, Event, Thread, main_thread
 from typing import Any
 
 from napari_instseg.core import events
@@ -129,13 +130,13 @@ class Latest:
             self._request, self._waiting = None, False
 
     def close(self, seconds: float = 5.0) -> None:
-        """End the thread, waiting a while for what it is doing."""
+        """End the thread after what it is doing; for that the program's end waits a while."""
         with self._changed:
             self._closed = True
             self._number += 1
             self._changed.notify_all()
         if self._thread is not None:
-            self._thread.join(seconds)
+            atexit.register(self._thread.join, seconds)
 
     @property
     def idle(self) -> bool:
@@ -161,5 +162,6 @@ def in_words(problem: Exception) -> str:
         return str(problem)
     if isinstance(problem, MemoryError):
         return "There is not enough memory for this. Close other images, or choose a smaller one."
-    logger.error("unexpected problem", exc_info=problem)
+    if main_thread().is_alive():  # else the program ends, and takes away what the thread needs
+        logger.error("unexpected problem", exc_info=problem)
     return f"Unexpected problem, {type(problem).__name__}: {problem}. The details are in the log."

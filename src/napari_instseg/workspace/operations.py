@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,14 @@ class Models:
 
             self._opened = {name: load_model(name)}
         return self._opened[name]
+
+
+def in_order(every: Iterable[Index], in_view: Index, *, whole: bool) -> list[Index]:
+    """Give the slices to go through: the one in view first, then the others if all are wanted."""
+    found = list(every)
+    if in_view not in found:
+        return found
+    return [in_view, *(index for index in found if whole and index != in_view)]
 
 
 def segment(order: Order, models: Models) -> Generator[Event | Found | Device | Advice, None, None]:

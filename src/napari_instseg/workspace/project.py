@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -16,7 +17,6 @@ from psygnal import Signal
 
 from napari_instseg.core.errors import InputError, InstsegError, ProjectError
 from napari_instseg.core.method import Array
-from napari_instseg.data.stains import Unmixed
 from napari_instseg.io import projects
 from napari_instseg.io.checks import check_image
 from napari_instseg.io.images import read_image
@@ -27,9 +27,7 @@ from napari_instseg.workspace.autosave import Autosaver
 from napari_instseg.workspace.corrections import Corrections
 from napari_instseg.workspace.jobs import Post
 from napari_instseg.workspace.source import Channel, Reading, Source
-
-STACK_LETTERS = {0: "", 1: "T", 2: "TZ"}
-"""Letters of the axes of independent images, by their number."""
+from napari_instseg.workspace.taken import axes_of, look_of, numbers_of, take_of, where_of
 
 
 class Project:
@@ -74,10 +72,14 @@ class Project:
         self._saver = Autosaver(self.saved.emit, post)
         self._followed: dict[str, tuple[Corrections, Callable[[], None]]] = {}
 
-    def close(self) -> None:
-        """Save what is not yet saved, and let others open it."""
+    def leave(self) -> None:
+        """Take no more edits; those that were made are saved behind the window."""
         for name in list(self._followed):
             self._stop_following(name)
+
+    def close(self) -> None:
+        """Save what is not yet saved, and let others open it."""
+        self.leave()
         self._saver.close()
         self._held.close()
 
@@ -129,12 +131,16 @@ class Project:
         """
         axes_of(reading, channel)
         known = None if anew else self.find(source, reading, channel)
-        name = known.name if known is not None else self._free_name(source.name)
+        name = self.name_of(corrections) or (known.name if known is not None else self._free_name(source.name))
         self._stop_following(name)
 
         def save() -> None:
             snapshot = corrections.snapshot()
-            self._saver.save(name, lambda: self._save(name, source, reading, channel, diameter, snapshot()))
+            self._saver.save(name, lambda: write(snapshot()))
+
+        def write(arrays: dict[str, Array]) -> None:
+            self._save(name, source, reading, channel, diameter, arrays)
+            corrections.saved_as = self._mark(name)
 
         corrections.changed.append(save)
         self._followed[name] = (corrections, save)
@@ -151,6 +157,7 @@ class Project:
         arrays: dict[str, Array],
     ) -> None:
         """Write the edits, then the example if it is new; in the autosave's thread."""
+        self._check_there()
         training = Corrections.from_arrays(arrays).training_labels()
         known = next((e for e in self.spec.examples if e.name == name), None)
         if known is None:
@@ -183,7 +190,18 @@ class Project:
         ProjectError, InputError
             If they are missing or damaged.
         """
-        return Corrections.from_arrays(projects.read_edits(self.folder, name)[1])
+        corrections = Corrections.from_arrays(projects.read_edits(self.folder, name)[1])
+        corrections.saved_as = self._mark(name)
+        return corrections
+
+    def name_of(self, corrections: Corrections) -> str:
+        """Give the name of the example that is made from these corrections, or last was; empty if none is.
+
+        What was written by somebody else since is another's.
+        """
+        following = (name for name, (followed, _) in self._followed.items() if followed is corrections)
+        saved = (e.name for e in self.spec.examples if corrections.saved_as == self._mark(e.name) != ())
+        return next(chain(following, saved), "")
 
     def image(self, name: str) -> Array:
         """Read the image of an example; see `read_example_image`."""
@@ -282,7 +300,28 @@ class Project:
         inside = self.folder / self.spec.model
         return str(inside) if self.spec.model and (inside / SPEC).is_file() else self.spec.model
 
+    @property
+    def there(self) -> bool:
+        """Whether its folder is still there."""
+        return projects.is_project(self.folder)
+
     # helpers
+
+    def _check_there(self) -> None:
+        if not self.there:
+            raise ProjectError(
+                f"The project folder '{self.folder}' is not there any more: it was moved, renamed or deleted. Put it "
+                "back and edit on, or press New… to keep your corrections in another one."
+            )
+
+    def _mark(self, name: str) -> tuple[Any, ...]:
+        """Give a mark of what is saved of an example, which is another when it is written again; empty if nothing."""
+        path = self.folder / projects.EDITS / f"{name}.npz"
+        try:
+            found = path.stat()
+        except OSError:
+            return ()
+        return path, found.st_mtime_ns, found.st_size
 
     def _version(self, base: str, number: int) -> Path:
         return self.version_folder(f"{base}-v{number}")
@@ -305,7 +344,7 @@ class Project:
     def _keep_image(self, name: str, source: Source, reading: Reading, channel: Channel | None) -> ImageRef:
         """Refer to the image's file where it holds just this image, else copy the image."""
         axes, taken = axes_of(reading, channel), take_of(source, reading, channel)
-        take = _numbers_of(source, reading, channel)
+        take = numbers_of(source, reading, channel)
         if source.path and not isinstance(channel, str):
             try:
                 found = read_image(source.path).array
@@ -318,6 +357,7 @@ class Project:
 
     def _write(self, change: Callable[[ProjectSpec], dict[str, Any]]) -> None:
         """Change `project.json`, on disk first, so that what is here is never more than what is there."""
+        self._check_there()
         with self._writing:
             spec = self.spec.model_copy(update=change(self.spec))
             projects.write_project(self.folder, spec)
@@ -338,58 +378,3 @@ class Project:
         for folder in place.iterdir() if place.is_dir() else ():
             if folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def axes_of(reading: Reading, channel: Channel | None) -> str:
-    """Give the letters of an image's axes, those of a stack too.
-
-    Raises
-    ------
-    InputError
-        If there are more axes than letters.
-    """
-    stack = len(reading.stack_axes)
-    volume = "volume" in reading.roles
-    if stack > (1 if volume else 2):
-        raise InputError(f"The image has {stack} axes of independent images; expected at most 2. Choose one of them.")
-    along = iter(STACK_LETTERS[stack])
-    spatial = iter("YX")
-    letters = {"channel": "C", "color": "C", "volume": "Z"}
-    roles = [role for role in reading.roles if role not in letters or role == "volume" or channel is None]
-    return "".join(next(along) if role == "stack" else letters.get(role) or next(spatial) for role in roles)
-
-
-def take_of(source: Source, reading: Reading, channel: Channel | None) -> Any:
-    """Give what an example is of an image: the channel or stain that is looked at, without transparency."""
-    if isinstance(channel, str):
-        return Unmixed(source.array, channel)
-    taken = source.array[where_of(_numbers_of(source, reading, channel))]
-    return taken[..., :3] if channel is None and reading.roles[-1] == "color" else taken
-
-
-def _numbers_of(source: Source, reading: Reading, channel: Channel | None) -> list[int | None]:
-    """Give the number that is taken along each axis, None where all are."""
-    take: list[int | None] = [None] * len(source.array.shape)
-    if isinstance(channel, int) and reading.channel_axis is not None:
-        take[reading.channel_axis] = channel
-    return take
-
-
-def where_of(take: Sequence[int | None]) -> tuple[Any, ...]:
-    """Give an index that takes whole axes where `take` is None."""
-    return tuple(slice(None) if i is None else i for i in take)
-
-
-def look_of(array: Any) -> str:
-    """Give a short mark by which an image is known again: of its shape, type, and a regular sample of its values."""
-    import hashlib
-
-    step = max(1, round((int(np.prod(array.shape)) / SAMPLED) ** (1 / max(len(array.shape), 1))))
-    sample = np.ascontiguousarray(array[tuple(slice(None, None, step if n > 8 else 1) for n in array.shape)])
-    mark = hashlib.sha256(f"{tuple(array.shape)} {sample.dtype}".encode())
-    mark.update(sample.tobytes())
-    return mark.hexdigest()
-
-
-SAMPLED = 2**20
-"""Values that the mark of an image is made from, about."""

@@ -77,6 +77,8 @@ class Results:
     source : Source
     reading : Reading
     spec : ModelSpec
+    model : str
+        Its name or folder, as it was chosen.
     """
 
     source: Source
@@ -86,6 +88,7 @@ class Results:
     planes: dict[Index, Plane] = field(default_factory=dict)
     reserved: int = 0
     """Ids up to this one may belong to corrected objects; new objects get higher ones."""
+    model: str = ""
     _decoded: dict[Index, Plane] = field(default_factory=dict)
     _shown: dict[Index, Labels] = field(default_factory=dict)
     _highest: dict[Index, int] = field(default_factory=dict)
@@ -100,6 +103,11 @@ class Results:
     def n_objects(self) -> int:
         """Objects in all slices that were segmented."""
         return sum(plane.segmentation.n_objects for plane in self.planes.values())
+
+    @property
+    def words(self) -> str:
+        """The number of objects in words."""
+        return f"{self.n_objects} object{'' if self.n_objects == 1 else 's'}."
 
     def remember(self, index: Index, prediction: Prediction) -> None:
         """Keep the prediction of a slice, and forget the oldest others where memory asks for it."""

@@ -21,6 +21,7 @@ from napari_instseg.workspace.project import Project
 from napari_instseg.workspace.status import Pace
 from napari_instseg.workspace.torch_import import import_torch, import_training
 
+TO_JUDGE = "A new model waits for your word, under Retrain."
 State = Literal["idle", "running", "paused", "to judge"]
 
 
@@ -80,7 +81,7 @@ class Retraining:
         self.step = 0
         self.changed.emit()
         if self._version is not None and self._version.state == "to judge":
-            self.told.emit(self._version.words, "plain")
+            self.told.emit(TO_JUDGE, "plain")
 
     @property
     def running(self) -> bool:
@@ -193,11 +194,21 @@ class Retraining:
         if self.state == "to judge" and folder is not None:
             self._run(_compare(order, str(folder / "training" / "start"), str(folder)), order)
 
-    def close(self) -> None:
-        """End the thread; what was learnt is kept, and can go on."""
+    def stop(self) -> None:
+        """Tell nothing more, and end the thread after its step; what was learnt is kept, and can go on."""
         self._closed = True
         if self._job is not None:
             self._job.stop()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread has ended, which it may have before that is told."""
+        return self._job is None or not self._job.running
+
+    def close(self) -> None:
+        """`stop`, and wait for the end of the thread."""
+        self.stop()
+        if self._job is not None:
             self._job.wait(60.0)
 
     # answers
@@ -211,8 +222,11 @@ class Retraining:
             if isinstance(event, Ended):
                 self._job = None
                 self._take_end(event)
-            else:
+                return
+            try:
                 self._take(event, pace)
+            except InstsegError as error:
+                self.told.emit(str(error), "error")
 
         self._order = order
         job: Job | None = None  # the job's first event may come before the assignment below
@@ -238,7 +252,8 @@ class Retraining:
         verdict = outcome.verdict
         told = {"before": verdict.before, "after": verdict.after, "words": verdict.words}
         self._version = self._project.settle_version(self._version.name, state="to judge", **told)
-        self.told.emit(verdict.words, "good" if verdict.better else "warning")
+        better = "The new model is better." if verdict.better else "The new model is not better."
+        self.told.emit(f"{better} {TO_JUDGE}", "good" if verdict.better else "warning")
 
     def _take_end(self, end: Ended) -> None:
         then, self._then = self._then, None

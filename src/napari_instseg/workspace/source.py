@@ -24,9 +24,9 @@ MOST_CHANNELS = 64
 COLORS = ("Red", "Green", "Blue")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Source:
-    """An image as the viewer has it.
+    """An image as the viewer has it. Its name and place may change; other pixels are another source.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ class Source:
         Whether the last axis is red, green, blue (and transparency).
     axis_labels, scale, units, translate : tuple
         Of each axis but the colour one, as in the viewer; units by name.
+    affine : array (n + 1, n + 1), optional
+        What turns, shears or scales it beyond that, in world coordinates; None where nothing does.
     path : str
         The file that it is from; empty where that is not known.
     model : str
@@ -55,6 +57,7 @@ class Source:
     scale: tuple[float, ...] = ()
     units: tuple[str, ...] = ()
     translate: tuple[float, ...] = ()
+    affine: Array | None = None
     path: str = ""
     model: str = ""
     diameter: float | None = None
@@ -76,7 +79,8 @@ class Source:
         if axis >= min(len(self.units), len(self.scale)):
             return None
         factor = MICROMETRES.get(self.units[axis].lower())
-        return None if factor is None else abs(float(self.scale[axis])) * factor
+        more = 1.0 if self.affine is None else float(np.linalg.norm(self.affine[:-1, axis]))
+        return None if factor is None else abs(float(self.scale[axis])) * more * factor
 
 
 MICROMETRES = {

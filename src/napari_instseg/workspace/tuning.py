@@ -13,7 +13,6 @@ from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.params import Params
 from napari_instseg.inference.rescale import own_parameters
 from napari_instseg.io.models import ModelSpec
-from napari_instseg.methods import get_method
 from napari_instseg.workspace.decoder import Decoder, Request
 from napari_instseg.workspace.history import History
 from napari_instseg.workspace.presets import Presets
@@ -31,7 +30,7 @@ class Tuning:
     decoder : Decoder
         Decodes what is there when they change.
     results : callable
-        Gives the present results, or None.
+        Gives the present results of the model at hand, or None.
     presets : Path, optional
         Folder of the presets; the user's configuration folder if None.
     """
@@ -175,7 +174,7 @@ class Tuning:
     def apply(self) -> None:
         """Decode what is there with the present parameters, the slice in view first."""
         results, parameters = self._results(), self._workspace.parameters
-        if results is None or parameters is None or not isinstance(parameters, get_method(results.spec.method).decode):
+        if results is None or parameters is None:
             return
         index = self._workspace.index
         others = [key for key in results.predictions if key != index]

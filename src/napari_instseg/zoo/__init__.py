@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from napari_instseg.core.errors import ModelError
@@ -29,10 +30,9 @@ def find_model(name_or_folder: str | Path) -> Path:
         If there is neither; the message lists the shipped names.
     """
     known = shipped()
-    if str(name_or_folder) in known:
-        return known[str(name_or_folder)]
-    if Path(name_or_folder).is_dir():
-        return Path(name_or_folder)
-    raise ModelError(
-        f"No model '{name_or_folder}'; expected a model folder or one of the shipped models: {', '.join(known)}."
-    )
+    name = str(name_or_folder)
+    if name in known:
+        return known[name]
+    if os.path.isdir(name):  # which, unlike Path.is_dir, is no error where the name is too long
+        return Path(name)
+    raise ModelError(f"No model '{name}'; expected a model folder or one of the shipped models: {', '.join(known)}.")

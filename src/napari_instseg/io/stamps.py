@@ -1,0 +1,64 @@
+"""The stamp in a label file: who wrote it, what its pixels were, and of which image they are."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from napari_instseg.core.method import Array
+
+PROGRAM = "napari-instseg"
+_FORM = re.compile(rf"{PROGRAM} \S+; labels ([0-9a-f]{{64}}); image ([0-9a-f]{{64}})")
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Digests of the labels as they were written, and of the place of their image."""
+
+    labels: str
+    image: str
+
+    @classmethod
+    def of(cls, labels: Array, image: str | Path) -> Stamp:
+        """Make the stamp of labels, and of the file (or the name of a sample) that they were found in."""
+        return cls(cls.pixels(labels), cls.place(image))
+
+    @staticmethod
+    def pixels(labels: Array) -> str:
+        """Give the digest of labels, of any integer type."""
+        plain = np.ascontiguousarray(np.squeeze(labels), "<u4")
+        return _digest(repr(plain.shape).encode(), plain.data)
+
+    @staticmethod
+    def place(image: str | Path) -> str:
+        """Give the digest of where an image lies: a shared label file shall not tell the folders of a computer."""
+        return _digest(str(Path(image).resolve()).encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Stamp | None:
+        """Read the stamp of a TIFF; None if it has none or cannot be read."""
+        import tifffile
+
+        try:
+            with tifffile.TiffFile(path) as file:
+                software = file.pages.first.tags.get("Software")
+        except Exception:  # the reader raises whatever occurs to it at a damaged file
+            return None
+        found = _FORM.fullmatch(str(software.value)) if software is not None else None
+        return cls(*found.groups()) if found else None
+
+    def __str__(self) -> str:
+        """Give the text of the TIFF tag."""
+        return f"{PROGRAM} {version(PROGRAM)}; labels {self.labels}; image {self.image}"
+
+
+def _digest(*parts: bytes | memoryview) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

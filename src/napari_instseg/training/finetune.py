@@ -56,8 +56,8 @@ FOREVER = 1_000_000
 SAVE_EVERY = 20
 SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25)
 """Of the new weights, the rest being those of the start: the first that has not forgotten the old kind is judged."""
-SPARE = 0.5
-"""Of what may be forgotten: on other images of the old kind than those that judge it may be more."""
+SPARE = 0.9
+"""Of what may be forgotten, since it may be a little more on other images of the old kind than on those that judge."""
 DOUBT = 0.5
 """Of the standard error of a score: what is lower by less counts as equal."""
 OFTEN, RARER = 5, 3

@@ -53,6 +53,7 @@ def test_a_killed_training_goes_on_from_the_last_whole_checkpoint(instseg, dots,
 def test_ctrl_c_while_it_is_imported_ends_in_words():
     code = (
         "import builtins, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background may ignore it
         "from napari_instseg.cli.main import main\n"
         "true_import = builtins.__import__\n"
         "def pressed(name, *rest):\n"

@@ -275,8 +275,8 @@ def test_only_objects_known_does_not_make_all_one_object(start, tmp_path, disks)
     examples = [pair(p.name, dataclasses.replace(p.read(), labels=dark(p.read(), (1, 2, 3)).labels)) for p in disks[0]]
     example, right = disks[1][0].read(), {}
     for hold in (1.0, 0.0):
-        params = FinetuneParams(**{**QUICK, "learning_rate": 2e-3, "validate_every": 100, "hold": hold})
-        run(start, examples, tmp_path / f"hold {hold:g}", steps=60, params=params)
+        params = FinetuneParams(**{**QUICK, "learning_rate": 1e-3, "validate_every": 100, "hold": hold})
+        run(start, examples, tmp_path / f"hold {hold:g}", steps=100, params=params)
         found = load_model(tmp_path / f"hold {hold:g}").segment(example.image).labels
         right[hold] = ((found > 0) == (example.labels > 0)).mean()
     # with nothing found it would be .83

@@ -174,7 +174,8 @@ class Lazy:
 
 
 def test_an_image_that_is_not_in_memory_is_looked_at_in_a_thread(make_napari_viewer_proxy, qtbot, tmp_path):
-    da = pytest.importorskip("dask.array")
+    import dask.array as da
+
     from napari_instseg.widgets.dock import SegmentDock
 
     dock = SegmentDock(make_napari_viewer_proxy(), presets=tmp_path / "presets")

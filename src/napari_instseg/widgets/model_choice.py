@@ -44,7 +44,7 @@ class ModelChoice(QWidget):
     def show_models(self, models: Mapping[str, ModelSpec], name: str) -> None:
         """Offer the models and show the one that was chosen."""
         self._choice.offer([(spec.name, key) for key, spec in models.items()], name)
-        self._choice.setPlaceholderText("the one that suits the image" if models else "no model is installed")
+        self._choice.setPlaceholderText("suits the image" if models else "no model is installed")
         spec = models.get(name)
         self._more.setEnabled(spec is not None)
         self._use.say(headline(spec) if spec is not None else "")

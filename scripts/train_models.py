@@ -28,8 +28,6 @@ JOINT_LOSS = {"halo_weight": 2, "balance": 0.5, "reach": 40, "dice": 0.3, "foreg
 
 TRUNK = {"coordinates": "periodic"}
 COLORING_LOSS = ("halo_weight", "balance", "dice", "foreground_weight")
-# most errors of the trunk's embedding are neighbours that it says the same of: push those, and harder
-DISCRIMINATIVE_LOSS = {"dice": 0.3, "foreground_weight": 1.5, "reach": 12, "beta": 4}
 NETWORKS = {
     "coloring": {**TRUNK, "foreground_head": True},
     "semiconv_rcnn": {"backbone": "resnet10", "width": 64, "anchor": 12},
@@ -52,7 +50,7 @@ def make_recipe(method: str, material: Material, steps: int, learning_rate: floa
     if method == "coloring":  # going on alone from its part of a joint trunk
         values["loss"] = {name: JOINT_LOSS[name] for name in COLORING_LOSS} | {"margin": material.margin}
     if method == "discriminative":
-        values["loss"] = DISCRIMINATIVE_LOSS
+        values["loss"] = {name: JOINT_LOSS[name] for name in ("reach", "dice", "foreground_weight")}
         values["decode"] = {"bandwidth": 1.0, "merge_alike": 1.75, **material.decode}
     if method == "metric":
         # of its two losses, time is proportional to the samples; the embedding begins near what it is to be

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
-from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
@@ -145,7 +144,7 @@ def predict_tiles(
     shape = image.shape[1:]
     origin = tuple(offset) if offset is not None else (0,) * len(shape)
     smallest = 2 * round_up(halo, stride) + stride
-    wanted = (tile,) * len(shape) if isinstance(tile, Integral) else tuple(tile)
+    wanted = tuple(int(side) for side in np.broadcast_to(np.asarray(tile), len(shape)))
     size = [
         min(max(round_up(side, stride), smallest), round_up(n, stride)) for side, n in zip(wanted, shape, strict=True)
     ]

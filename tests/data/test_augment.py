@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_instseg.data.augment import Augmentation, augment
+from napari_instseg.data.augment import Augmentation, _bend, _find_positions, _interpolate, _look_up, augment
 
 NOTHING = Augmentation(flip=False, rotation=0, scale=0, shear=0, elastic=0, intensity=0, noise=0, blur=0, invert=0)
 GEOMETRY = Augmentation(intensity=0, noise=0, blur=0)
@@ -121,3 +121,59 @@ def test_volumes_turn_only_in_their_planes():
         _, patch = augment(image, labels, params, (8, 24, 24), np.random.default_rng(seed))
         for z, plane in enumerate(patch, start=1):
             assert set(np.unique(plane)) == {z}
+
+
+@pytest.mark.parametrize(("shape", "patch"), [((40, 37), (24, 16)), ((9, 33, 30), (8, 16, 16))])
+def test_pixels_are_taken_from_where_the_positions_say(shape, patch):
+    """Against scipy, which interpolates and mirrors as torch does, in double precision."""
+    rng = np.random.default_rng(0)
+    image, labels = rng.random((2, *shape), dtype=np.float32), rng.integers(-1, 300, shape)
+    params = GEOMETRY.changed(elastic=0.5)
+    outside = 0
+    for seed in range(8):
+        positions = _find_positions(params, patch, shape, np.random.default_rng(seed))
+        wanted = [ndimage.map_coordinates(channel, positions, order=1, mode="mirror") for channel in image]
+        assert np.allclose(_interpolate(image, positions), wanted, atol=1e-4)
+        looked_up = _look_up(labels, positions)
+        assert np.array_equal(
+            looked_up, ndimage.map_coordinates(labels, np.rint(positions), order=0, mode="constant", cval=-1)
+        )
+        outside += (looked_up == -1).sum()
+    assert outside > 0
+
+
+def test_flips_and_quarter_turns_give_all_eight_views_exactly():
+    labels = np.arange(1, 10).reshape(3, 3)
+    image = labels[None].astype(np.float32)
+    params = NOTHING.changed(flip=True)
+    views = {view.tobytes() for turned in (labels, labels.T) for view in (turned, turned[::-1], turned[:, ::-1])}
+    views |= {turned[::-1, ::-1].tobytes() for turned in (labels, labels.T)}
+    seen = set()
+    for seed in range(100):
+        patch, patch_labels = augment(image, labels, params, (3, 3), np.random.default_rng(seed))
+        assert np.allclose(patch[0], patch_labels, atol=1e-5)
+        seen.add(patch_labels.tobytes())
+    assert seen == views
+
+
+def test_objects_become_as_much_larger_and_smaller_as_is_said():
+    labels = np.zeros((120, 120), np.int64)
+    labels[40:80, 40:80] = 1
+    image = labels[None].astype(np.float32)
+    params = NOTHING.changed(scale=0.3, rotation=180.0)
+    areas = [
+        (augment(image, labels, params, (80, 80), np.random.default_rng(seed))[1] == 1).sum() for seed in range(300)
+    ]
+    # some are cut by the border, none is larger than it may be
+    assert 1600 / 0.7**2 * 0.8 < max(areas) <= 1600 / 0.7**2 * 1.03
+
+
+def test_a_bend_stretches_each_cell_by_no_more_than_is_said_and_keeps_the_ends():
+    for seed in range(20):
+        bent = _bend(61, 0.4, np.random.default_rng(seed))
+        assert np.allclose(bent[[0, -1]], [-30, 30])
+        cells = np.diff(bent[::10]) / 10
+        assert (cells > 0.6 / 1.4).all()
+        assert (cells < 1.4 / 0.6).all()
+        assert np.ptp(cells) > 0.05
+    assert np.array_equal(_bend(5, 0.0, np.random.default_rng(0)), [-2, -1, 0, 1, 2])

@@ -1,22 +1,23 @@
-"""Joint augmentation of an image and its labels, in 2-d and 3-d, by MONAI's transforms."""
+"""Joint augmentation of an image and its labels, in 2-d and 3-d: every pixel is looked up once, however it moves."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from napari_instseg.core.params import Params, flag, tunable
 
-if TYPE_CHECKING:
-    from monai.transforms import Compose
+Image = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 UNKNOWN = -1
 """Label of pixels that an augmented patch takes from outside the image."""
 OFTEN, SELDOM = 0.5, 0.25
 """Chance of a change that most patches can bear, and of one that only some should get."""
+CELLS = 6
+"""Along each side of a patch; each is stretched by itself."""
 
 
 class Augmentation(Params):
@@ -33,7 +34,7 @@ class Augmentation(Params):
     scale: float = tunable(0.3, 0.0, 0.8, title="Scale", help="Largest change of size; 0.3: 0.7 to 1.3 times.")
     shear: float = tunable(0.1, 0.0, 1.0, title="Shear", help="Largest slant, as a part of the side.", advanced=True)
     elastic: float = tunable(
-        0.2, 0.0, 0.8, title="Elastic deformation", help="Largest bend of a grid of six cells, as a part of a cell."
+        0.2, 0.0, 0.8, title="Elastic deformation", help="Largest stretch of each of six rows and columns of cells."
     )
     intensity: float = tunable(
         0.2,
@@ -56,12 +57,8 @@ class Augmentation(Params):
 
 
 def augment(
-    image: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.int64],
-    params: Augmentation,
-    patch: tuple[int, ...],
-    rng: np.random.Generator,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    image: Image, labels: Labels, params: Augmentation, patch: tuple[int, ...], rng: np.random.Generator
+) -> tuple[Image, Labels]:
     """Cut a random patch out of an image and vary it, with its labels.
 
     Parameters
@@ -69,7 +66,7 @@ def augment(
     image : array (C, *S), float32
         Normalised.
     labels : array (*S), int64
-        0 background, positive object ids up to 2**24, -1 unknown.
+        0 background, positive object ids, -1 unknown.
     params : Augmentation
     patch : tuple of int
         Shape of the result, in pixels.
@@ -78,28 +75,18 @@ def augment(
     Returns
     -------
     image : array (C, *patch), float32
-        Mirrored beyond the image's border.
+        Interpolated linearly; mirrored beyond the image's border.
     labels : array (*patch), int64
         Nearest neighbour; -1 beyond the image's border.
     """
     image, labels = _cut(image, labels, params, patch, rng)
-    transforms = _transforms(params, patch)
-    transforms.set_random_state(seed=int(rng.integers(2**31)))
-    # labels go through shifted by one: what a transform fills in with 0 is unknown, not background
-    result: Any = transforms({"image": image, "labels": (labels[None] + 1).astype(np.float32)})
-    image = np.ascontiguousarray(result["image"].numpy(), dtype=np.float32)
-    if params.invert and rng.random() < params.invert:
-        image = 1 - image
-    return image, result["labels"].numpy()[0].round().astype(np.int64) - 1
+    positions = _find_positions(params, patch, labels.shape, rng)
+    return _vary(_interpolate(image, positions), params, rng), _look_up(labels, positions)
 
 
 def _cut(
-    image: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.int64],
-    params: Augmentation,
-    patch: tuple[int, ...],
-    rng: np.random.Generator,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    image: Image, labels: Labels, params: Augmentation, patch: tuple[int, ...], rng: np.random.Generator
+) -> tuple[Image, Labels]:
     """Cut a region out at random that a rotated and scaled patch fits into, where the image is large enough."""
     turns = np.sqrt(2) if params.rotation else 1.0
     grow = (turns if axis >= len(patch) - 2 else 1.0 for axis in range(len(patch)))
@@ -111,45 +98,83 @@ def _cut(
     return image[(slice(None), *window)], labels[tuple(window)]
 
 
-@lru_cache(maxsize=8)
-def _transforms(params: Augmentation, patch: tuple[int, ...]) -> Compose:
-    from monai import transforms as monai
+def _find_positions(
+    params: Augmentation, patch: tuple[int, ...], shape: tuple[int, ...], rng: np.random.Generator
+) -> Floats:
+    """Give the place in the image, in pixels, from which each pixel of the patch is taken: (ndim, *patch)."""
+    matrix = _draw_matrix(params, patch, rng)
+    elastic = params.elastic if rng.random() < SELDOM else 0.0
+    lines = np.ix_(*(_bend(side, elastic, rng) for side in patch))
+    middle = [(side - 1) / 2 + (size - side) // 2 for side, size in zip(patch, shape, strict=True)]
+    rows = zip(middle, matrix, strict=True)
+    return np.stack([at + sum(part * line for part, line in zip(row, lines, strict=True)) for at, row in rows])
 
+
+def _draw_matrix(params: Augmentation, patch: tuple[int, ...], rng: np.random.Generator) -> Floats:
+    """Draw the matrix that takes places in the patch, from its middle, to places in the image."""
     ndim = len(patch)
-    both: dict[str, Any] = {
-        "keys": ("image", "labels"),
-        "mode": ("bilinear", "nearest"),
-        "padding_mode": ("reflection", "zeros"),
-    }
-    angle = float(np.deg2rad(params.rotation))
-    gain = (-params.intensity, params.intensity)
-    steps: list[Any] = [
-        monai.RandAffined(
-            prob=1.0 if params.rotation else OFTEN,
-            rotate_range=(angle,) if ndim == 2 else (angle, 0.0, 0.0),
-            scale_range=((-params.scale, params.scale),) * ndim,
-            shear_range=(params.shear,) * (ndim * (ndim - 1)),
-            spatial_size=patch,
-            **both,
-        )
-    ]
-    if params.elastic:
-        bend = (-params.elastic, params.elastic)
-        steps.append(monai.RandGridDistortiond(num_cells=6, prob=SELDOM, distort_limit=bend, **both))
+    matrix = np.eye(ndim)
+    if params.rotation or rng.random() < OFTEN:
+        angle = np.deg2rad(rng.uniform(-params.rotation, params.rotation))
+        matrix[-2:, -2:] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        slant = rng.uniform(-params.shear, params.shear, (ndim, ndim))
+        np.fill_diagonal(slant, 1)
+        matrix = matrix @ slant * rng.uniform(1 - params.scale, 1 + params.scale, ndim)
     if params.flip:
-        steps += [monai.RandFlipd(both["keys"], prob=0.5, spatial_axis=axis) for axis in range(ndim)]
-        if patch[-2] == patch[-1]:
-            steps.append(monai.RandRotate90d(both["keys"], prob=0.75, spatial_axes=(ndim - 2, ndim - 1)))
-    if params.blur:
-        width = (0.0, params.blur)
-        steps.append(monai.RandGaussianSmoothd("image", width, width, width, prob=SELDOM))
+        matrix = matrix * rng.choice((-1, 1), ndim)
+        if patch[-2] == patch[-1] and rng.random() < 0.5:
+            matrix[:, -2:] = matrix[:, :-3:-1]
+    return matrix
+
+
+def _bend(side: int, most: float, rng: np.random.Generator) -> Floats:
+    """Give the places along a side, from its middle, with cells stretched by as much as `most`; both ends stay."""
+    places: Floats = np.arange(side, dtype=np.float64) - (side - 1) / 2
+    if most:
+        ends = np.concatenate([[0], np.cumsum(rng.uniform(1 - most, 1 + most, CELLS))])
+        even = np.linspace(places[0], places[-1], CELLS + 1)
+        places = np.interp(places, even, places[0] + (side - 1) * ends / ends[-1])
+    return places
+
+
+def _interpolate(image: Image, positions: Floats) -> Image:
+    import torch
+    from torch.nn.functional import grid_sample
+
+    # torch counts from -1, the middle of the first pixel, to 1, that of the last, and names the last axis first
+    last = np.maximum(np.array(image.shape[1:]) - 1, 1).reshape(-1, *(1,) * (image.ndim - 1))
+    grid = np.moveaxis(2 * positions / last - 1, 0, -1)[..., ::-1].astype(np.float32)
+    source, places = torch.from_numpy(np.ascontiguousarray(image))[None], torch.from_numpy(grid)[None]
+    moved = grid_sample(source, places, mode="bilinear", padding_mode="reflection", align_corners=True)
+    result: Image = moved[0].numpy()
+    return result
+
+
+def _look_up(labels: Labels, positions: Floats) -> Labels:
+    nearest = np.rint(positions).astype(np.intp)
+    last = np.array(labels.shape).reshape(-1, *(1,) * labels.ndim) - 1
+    there = np.minimum(np.maximum(nearest, 0), last)
+    return np.where((there == nearest).all(axis=0), labels[tuple(there)], UNKNOWN)
+
+
+def _vary(image: Image, params: Augmentation, rng: np.random.Generator) -> Image:
+    """Change the brightness, not the place."""
+    channels = (len(image), *(1,) * (image.ndim - 1))
+    if params.blur and rng.random() < SELDOM:
+        widths = rng.uniform(0, params.blur, image.ndim - 1)
+        image = ndimage.gaussian_filter(image, (0, *widths), mode="mirror")
     if params.intensity:
-        gamma = (1 / (1 + 2 * params.intensity), 1 + 2 * params.intensity)
-        steps += [
-            monai.RandAdjustContrastd("image", prob=OFTEN, gamma=gamma),
-            monai.RandScaleIntensityd("image", factors=gain, prob=OFTEN, channel_wise=True),
-            monai.RandShiftIntensityd("image", offsets=gain, prob=OFTEN, channel_wise=True),
-        ]
-    if params.noise:
-        steps.append(monai.RandGaussianNoised("image", prob=OFTEN, std=params.noise))
-    return monai.Compose(steps)
+        if rng.random() < OFTEN:
+            low, high = image.min(), image.max()
+            gamma = rng.uniform(1 / (1 + 2 * params.intensity), 1 + 2 * params.intensity)
+            image = low + (high - low) * ((image - low) / max(high - low, 1e-7)) ** np.float32(gamma)
+        if rng.random() < OFTEN:
+            image = image * rng.uniform(1 - params.intensity, 1 + params.intensity, channels).astype(np.float32)
+        if rng.random() < OFTEN:
+            image = image + rng.uniform(-params.intensity, params.intensity, channels).astype(np.float32)
+    if params.noise and rng.random() < OFTEN:
+        noise = rng.standard_normal(image.shape, dtype=np.float32)
+        image = image + np.float32(rng.uniform(0, params.noise)) * noise
+    if params.invert and rng.random() < params.invert:
+        image = 1 - image
+    return image

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from napari_instseg.data.augment import Augmentation
 from napari_instseg.training.finetune_params import FinetuneParams
 
-FEW, SOME, MANY = 10, 30, 100
+FEW, MANY = 10, 100
 """Objects."""
 KNOWN_KIND = 0.4
 """AP at IoU 0.5 from which on the old model is taken to know the kind of image."""
@@ -97,10 +97,8 @@ def make_plan(
     known, few = knows(start_score), objects < FEW
     rate = params.learning_rate or (CAREFUL if known or few else BOLD)
     frozen = params.frozen
-    if frozen == "auto" and known:
-        frozen = "encoder" if few else "statistics"
-    elif frozen == "auto":
-        frozen = "statistics" if objects < SOME else "nothing"
+    if frozen == "auto":
+        frozen = "encoder" if known and few else "statistics"
     strength = params.augmentation
     if strength == "auto":
         strength = "strong" if objects < MANY else "gentle"

@@ -40,7 +40,6 @@ def import_training() -> None:
     """Import what training needs; call `import_torch` first."""
     with without_triton():
         import_module("torch._dynamo")
-        import_module("monai.transforms")
 
 
 def _load_libraries() -> None:

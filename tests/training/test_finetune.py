@@ -18,6 +18,7 @@ from napari_instseg.training import finetune as module
 from napari_instseg.training.checkpoints import load
 from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import FinetuneParams
+from napari_instseg.training.judge import smaller_share
 from napari_instseg.training.loop import train
 from napari_instseg.training.material import read_planes
 from napari_instseg.training.memory import read_memory, remember
@@ -116,18 +117,35 @@ def test_of_equally_good_weights_the_longer_learnt_are_kept(start, tmp_path, dar
     assert read_spec(tmp_path / "new").training["fine_tuning_steps"] == kept
 
 
+@pytest.mark.parametrize(
+    ("share", "lost", "wanted"),
+    [
+        (1.0, 0.018, 1.0),
+        (1.0, -0.01, 1.0),
+        (1.0, 0.0181, 0.95),  # always a step lower
+        (1.0, 0.072, 0.5),  # a quarter of the loss at half of the way
+        (0.5, 0.072, 0.25),
+        (0.5, 0.02, 0.45),
+        (1.0, 2.0, 0.2),
+        (0.2, 2.0, 0.2),
+    ],
+)
+def test_the_share_of_new_weights_goes_with_the_root_of_what_may_be_lost(share, lost, wanted):
+    assert smaller_share(share, lost) == wanted
+
+
 def test_what_forgets_goes_part_of_the_way_back(start, tmp_path, dark_examples, monkeypatch, disks):
     """Weights between the old and the new ones are judged and kept, as many new ones as forget nothing."""
     old = remember(*disks, 2)
-    forgets = iter([True, True, False, False])
-    monkeypatch.setattr(module, "_forgets", lambda before, after, most=0.02: next(forgets))
+    lost = iter([0.04, 0.0, 0.0])
+    monkeypatch.setattr(module, "forgotten", lambda before, after: next(lost))
     run(start, dark_examples, tmp_path / "new", steps=2, remembered=old)
-    assert read_spec(tmp_path / "new").training["share_of_new_weights"] == 0.7
+    assert read_spec(tmp_path / "new").training["share_of_new_weights"] == 0.65
     first, kept = read_weights(start), read_weights(tmp_path / "new")
     learnt = load(tmp_path / "new" / "training" / "checkpoint.safetensors").tensors
     for name, weights in kept.items():
         new = learnt[f"average/{name}"]
-        mixed = 0.3 * first[name].double() + 0.7 * new.double() if weights.is_floating_point() else new
+        mixed = 0.35 * first[name].double() + 0.65 * new.double() if weights.is_floating_point() else new
         torch.testing.assert_close(weights.double(), mixed.double(), atol=2e-3, rtol=2e-3)  # kept in half precision
     assert any((first[name] != weights).any() for name, weights in kept.items())
 

@@ -28,10 +28,12 @@ from napari_instseg.training.judge import (
     MOST_LOSS,
     Scores,
     Verdict,
+    forgotten,
     give_verdict,
     in_short,
     is_better,
     score,
+    smaller_share,
     standard_error,
 )
 from napari_instseg.training.material import Plane
@@ -54,10 +56,6 @@ MINUTES = 5.0
 FOREVER = 1_000_000
 """Steps of the recipe: the course of a fine-tuning does not depend on when it will end."""
 SAVE_EVERY = 20
-SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25)
-"""Of the new weights, the rest being those of the start: the first that has not forgotten the old kind is judged."""
-SPARE = 0.9
-"""Of what may be forgotten, since it may be a little more on other images of the old kind than on those that judge."""
 DOUBT = 0.5
 """Of the standard error of a score: what is lower by less counts as equal."""
 OFTEN, RARER = 5, 3
@@ -307,19 +305,21 @@ class _Run:
 
         Where they have forgotten, weights between them and those of the start are judged instead.
         """
-        tuner, before, begin = self.tuner, self.values["before"], time.monotonic()
-        for share in SHARES:
+        tuner, before, begin, share = self.tuner, self.values["before"], time.monotonic(), 1.0
+        while True:
             model = tuner.mix_into_model(share)
             old = yield from score(model, self.old, "judge", tuner.device)
-            if not _forgets(before, in_short(None, old), SPARE * MOST_LOSS):
+            less = smaller_share(share, forgotten(before, in_short(None, old)))
+            if less == share:
                 break
+            share = less
         new = yield from score(model, self.planes, "judge", tuner.device)
         tuner.spent += time.monotonic() - begin
         found = in_short(new, old)
         tuner.history.add(tuner.done, {**found, "judged": 1.0})
         yield Metric(tuner.done, found)
         # what forgets is never preferred to what does not; without anything held out the last one counts
-        worth = found.get("mean_ap", 0.0) - (1 if before and _forgets(before, found) else 0)
+        worth = found.get("mean_ap", 0.0) - (forgotten(before, found) > MOST_LOSS)
         # where few objects judge, a little less than the best so far is no reason against having learnt for longer
         as_good = worth > tuner.best - DOUBT * standard_error(found) and is_better(before, found)
         if worth > tuner.best or as_good or new is None:
@@ -372,10 +372,6 @@ class _Run:
             return tuner.model.save(self.out)
         finally:
             tuner.model.spec = spec
-
-
-def _forgets(before: Scores, after: Scores, most: float = MOST_LOSS) -> bool:
-    return before.get("old_mean_ap", 0.0) - after.get("old_mean_ap", 0.0) > most
 
 
 def _recipe(model: Model, params: FinetuneParams, plan: Plan) -> Recipe:

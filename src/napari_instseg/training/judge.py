@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -18,6 +19,10 @@ MOST_PLANES = 24
 """Planes that are judged, those with the most objects."""
 MOST_LOSS = 0.02
 """Of mean AP on the old kind of images: more than this is forgetting."""
+SPARE = 0.9
+"""Of what may be forgotten, since it may be a little more on other images of the old kind than on those that judge."""
+LEAST_SHARE, SHARE_STEP = 0.2, 0.05
+"""Of the new weights, the rest being those of the start."""
 FEW_OBJECTS = 10
 SMALLEST_GAIN = 0.005
 
@@ -124,10 +129,38 @@ def standard_error(found: Scores) -> float:
     return float(np.sqrt(share * (1 - share) / objects)) if objects else 0.0
 
 
+def forgotten(before: Mapping[str, float], after: Mapping[str, float]) -> float:
+    """Give the mean AP that was lost on the old kind; 0 where nothing old is known."""
+    return before.get("old_mean_ap", 0.0) - after.get("old_mean_ap", 0.0)
+
+
+def smaller_share(share: float, lost: float) -> float:
+    """Guess the largest share of the new weights that forgets no more than it may.
+
+    Parameters
+    ----------
+    share : float
+        Of the new weights, 0 to 1; the rest are those of the start.
+    lost : float
+        Mean AP that these weights lose on the old kind. Near the start, where the old loss is least, it grows with
+        the square of the share.
+
+    Returns
+    -------
+    float
+        The share itself if it does not forget too much, or is the least that is tried.
+    """
+    most = SPARE * MOST_LOSS
+    if lost <= most or share <= LEAST_SHARE:
+        return share
+    steps = min(math.floor(share * math.sqrt(most / lost) / SHARE_STEP), round(share / SHARE_STEP) - 1)
+    return max(round(steps * SHARE_STEP, 2), LEAST_SHARE)
+
+
 def is_better(before: Mapping[str, float], after: Mapping[str, float]) -> bool:
     """Tell whether scores got better on what is held out, without forgetting the old kind of images."""
-    lost = before.get("old_mean_ap", 0.0) - after.get("old_mean_ap", 0.0)
-    return after.get("mean_ap", 0.0) - before.get("mean_ap", 0.0) > SMALLEST_GAIN and lost <= MOST_LOSS
+    gain = after.get("mean_ap", 0.0) - before.get("mean_ap", 0.0)
+    return gain > SMALLEST_GAIN and forgotten(before, after) <= MOST_LOSS
 
 
 def give_verdict(before: Scores, after: Scores, learnt: Scores, *, steps: int, images: int, objects: int) -> Verdict:
@@ -161,7 +194,7 @@ def give_verdict(before: Scores, after: Scores, learnt: Scores, *, steps: int, i
         lines.append(
             f"On images of its own training kind: {before['old_mean_ap']:.2f} before, {after['old_mean_ap']:.2f} after."
         )
-        if before["old_mean_ap"] - after["old_mean_ap"] > MOST_LOSS:
+        if forgotten(before, after) > MOST_LOSS:
             lines.append("It forgets what it knew: hold it more to the old model, or take more old examples.")
     if not better:
         lines += _reasons(after, learnt, steps=steps, images=images, objects=objects)

@@ -52,7 +52,7 @@ class FinetuneParams(Params):
         help="Pull to what the model said before, where the corrections say nothing; 0 lets it forget.",
     )
     old_share: float = tunable(
-        0.35,
+        0.25,
         0.0,
         0.9,
         step=0.05,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from napari_instseg.training.params import TrainParams
 
-ROOT_FROM = 200
+ROOT_FROM = 600
 """Step from which on the learning rate falls with the root of the step."""
 
 

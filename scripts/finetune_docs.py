@@ -1,8 +1,7 @@
 """Put what `instseg benchmark finetune --json FILE` measured into docs/retrain.md: a table and a picture of its curves.
 
-Run as `python scripts/finetune_docs.py NAME FILE...`; the rows of all files are taken together, those of the page are in
-`docs/measured`. What stands between
-`<!-- NAME -->` and `<!-- end -->` is replaced.
+Run as `python scripts/finetune_docs.py NAME FILE...`; the rows of all files are taken together. What stands between
+`<!-- NAME -->` and `<!-- end -->` is replaced. The rows that the page shows are kept in `docs/measured`.
 """
 
 from __future__ import annotations

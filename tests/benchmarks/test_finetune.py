@@ -74,7 +74,7 @@ def test_the_table(tmp_path):
     model = str(Model(spec).save(tmp_path / "m"))
     pairs = pairs_from_arrays([scene().image] * 3, [scene().labels] * 3)
     run = benchmark_finetune(
-        [model], pairs[:2], pairs[2:], objects=(3,), minutes=(1e-6, 2e-6), remembered=(), device="cpu"
+        [model], pairs[:2], pairs[2:], objects=(3,), minutes=(1e-6, 2e-6), remembered=((), ()), device="cpu"
     )
     (rows,) = [event.value for event in run if isinstance(event, Result)]
     assert [(row.start, row.objects, row.minutes) for row in rows] == [

@@ -6,7 +6,7 @@ import torch
 
 from napari_instseg.networks import ResidualUNet, build_network, coordinate_maps, fuse
 from napari_instseg.networks.params import NetworkParams
-from napari_instseg.networks.unet import shuffle_pixels
+from napari_instseg.networks.unet import ConvolutionNorm, shuffle_pixels
 
 
 def randomized(network, seed=0):
@@ -88,6 +88,27 @@ def test_folded_normalisations_change_nothing():
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fuse(network).modules())
     for name in plain:
         assert torch.allclose(plain[name], fused[name], atol=1e-4)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_a_normalisation_whose_statistics_stay_is_learnt_as_a_part_of_the_kernel(ndim):
+    """The same answers and gradients as by a convolution and then its normalisation."""
+    layer = randomized(ConvolutionNorm(ndim, 3, 4, stride=2)).double()
+    image = torch.rand(2, 3, *(8,) * ndim, dtype=torch.float64, requires_grad=True)
+    wanted = (image, *layer.parameters())
+    expected = layer[1](layer[0](image))
+    found = layer(image)
+    weights = torch.rand_like(expected)
+    twins = (torch.autograd.grad((answer * weights).sum(), wanted) for answer in (expected, found))
+    assert torch.allclose(found, expected)
+    assert all(torch.allclose(one, other) for one, other in zip(*twins, strict=True))
+
+
+def test_a_normalisation_that_learns_its_statistics_is_one_of_the_batch():
+    layer = ConvolutionNorm(2, 3, 4).train()
+    answer = layer(torch.rand(4, 3, 8, 8))
+    assert torch.allclose(answer.mean((0, 2, 3)), torch.zeros(4), atol=1e-6)
+    assert layer[1].num_batches_tracked == 1
 
 
 def test_coordinates_reach_the_output_and_are_asked_for():

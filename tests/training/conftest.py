@@ -7,6 +7,17 @@ from napari_instseg.io.pairs import pairs_from_arrays
 from napari_instseg.training.recipe import Recipe
 
 
+def drain(generator, events=None):
+    """Give what a generator returns, and put its events into a list."""
+    while True:
+        try:
+            event = next(generator)
+        except StopIteration as end:
+            return end.value
+        if events is not None:
+            events.append(event)
+
+
 def draw_disks(seed, side=48, volume=False):
     """Give an image and its labels: noisy disks (balls) of 11 px that do not touch."""
     rng = np.random.default_rng(seed)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from napari_instseg.training.optimizer import (
+    BLOCK,
     KERNEL_STEP,
     Muon,
     learning_rate,
@@ -112,6 +113,20 @@ def test_kernels_move_as_by_torchs_muon_and_all_else_as_by_adamw():
     assert moved < 0.02 * 4 * 0.01 * longer  # torch's computes in bfloat16
     for (name, weight), other in zip(network.named_parameters(), plain.parameters(), strict=True):
         assert torch.equal(weight, other) == (name != "0.weight"), name
+
+
+def test_large_kernels_move_in_blocks_of_rows_as_kernels_of_their_own():
+    torch.manual_seed(0)
+    whole = nn.Conv2d(16, 2 * BLOCK, 3, bias=False)
+    parts = [nn.Conv2d(16, BLOCK, 3, bias=False) for _ in range(2)]
+    gradient = torch.randn_like(whole.weight)
+    for part, weight, of_gradient in zip(parts, whole.weight.detach().split(BLOCK), gradient.split(BLOCK), strict=True):
+        part.weight.data.copy_(weight)
+        part.weight.grad = of_gradient.clone()
+    whole.weight.grad = gradient
+    for network in (whole, *parts):
+        make_optimizer(network, TrainParams(optimizer="muon", learning_rate=0.01)).step()
+    assert torch.equal(whole.weight, torch.cat([part.weight for part in parts]))
 
 
 def test_muon_without_a_gradient_leaves_the_kernel():

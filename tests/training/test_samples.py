@@ -10,6 +10,8 @@ from napari_instseg.data.normalize import Normalization
 from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.training.samples import Crops, Sample, load_batches, match_channels, read_samples, typical_diameter
 
+from .conftest import drain
+
 STILL = Augmentation(flip=False, rotation=0, scale=0, shear=0, elastic=0, intensity=0, noise=0, blur=0, invert=0)
 
 
@@ -26,16 +28,8 @@ def pair(name="a", image=None, axes="YX", classes=None, **options):
     return Pair(name, lambda: Example(made if image is None else image(made), axes, labels, classes))
 
 
-def run(generator):
-    try:
-        while True:
-            next(generator)
-    except StopIteration as stop:
-        return stop.value
-
-
 def read(pairs, **options):
-    return run(read_samples(pairs, Normalization(), **options))
+    return drain(read_samples(pairs, Normalization(), **options))
 
 
 def test_the_diameter_of_disks_and_balls_is_theirs():

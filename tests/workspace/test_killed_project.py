@@ -79,7 +79,7 @@ params = FinetuneParams(batch_size=1, patch_size=32, validate_every=3, augmentat
 go_on = is_begun(out)
 print("ready", flush=True)
 run = module.finetune(model, [] if go_on else open_examples(project), out, steps=100000, params=params,
-                      device="cpu", remembered=(), resume=go_on)
+                      device="cpu", remembered=((), ()), resume=go_on)
 for event in run:
     if isinstance(event, Checkpoint):
         print(event.step, flush=True)

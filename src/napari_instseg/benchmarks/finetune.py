@@ -17,8 +17,7 @@ from napari_instseg.inference.model import Model, load_model
 from napari_instseg.metrics import overlap
 from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import FinetuneParams
-from napari_instseg.training.material import Plane, find_centres
-from napari_instseg.training.memory import read_memory
+from napari_instseg.training.material import find_centres
 from napari_instseg.training.validate import evaluate
 from napari_instseg.workspace.corrections import Corrections
 
@@ -74,7 +73,7 @@ def benchmark_finetune(
     objects: Sequence[int] = (10, 30, 100, 300),
     minutes: Sequence[float] = (2.0, 5.0, 10.0),
     diameter: float | None = None,
-    remembered: Sequence[Plane] | None = None,
+    remembered: tuple[Sequence[Pair], Sequence[Pair]] | None = None,
     old_held_out: Sequence[Pair] = (),
     starts: Sequence[str] = (THE_MODEL, NOTHING),
     seconds_per_step: float | None = None,
@@ -96,8 +95,9 @@ def benchmark_finetune(
         Times of learning; a longer one goes on from a shorter one.
     diameter : float, optional
         Typical object diameter in the images, in pixels, as a user would give it.
-    remembered : sequence of Plane, optional
-        Images of the models' own training kind; those that are stored with each model if None.
+    remembered : (sequence of Pair, sequence of Pair), optional
+        Images of the models' own training kind to learn from and to judge by; those that are stored with each model if
+        None.
     old_held_out : sequence of Pair
         Fully annotated images of the models' own training kind to score on before and after.
     starts : sequence of {"the model", "nothing"}
@@ -127,7 +127,6 @@ def benchmark_finetune(
             truth = [pair.read() for pair in learn]
             order = yield from rank_objects(model, truth, diameter, seed, device)
             blank = _blank(model, Path(place) / f"blank {number}", seed)
-            old = remembered if remembered is not None else read_memory(name)
             for count in objects:
                 examples = correct(truth, order, count)
                 pairs = [_pair(f"image {i}", example, diameter) for i, example in enumerate(examples)]
@@ -141,7 +140,7 @@ def benchmark_finetune(
                     for spent in sorted(minutes):
                         # a longer time goes on from a shorter one
                         length = _length(spent, seconds_per_step)
-                        yield from _learn(source, pairs, out, length, params, old if keeps else (), device)
+                        yield from _learn(source, pairs, out, length, params, remembered if keeps else ((), ()), device)
                         learnt = load_model(out)
                         found = yield from _score(learnt, held_out, diameter, device)
                         steps = int(learnt.spec.training["fine_tuning_steps"])
@@ -220,7 +219,7 @@ def _learn(
     out: Path,
     length: dict[str, Any],
     params: FinetuneParams,
-    old: Sequence[Plane],
+    old: tuple[Sequence[Pair], Sequence[Pair]] | None,
     device: str,
 ) -> Generator[Event, None, None]:
     resume = out.exists()

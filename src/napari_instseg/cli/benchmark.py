@@ -219,18 +219,15 @@ def finetune(
 ) -> None:
     """Score after so many corrected objects and minutes; a simulated user corrects the worst objects first."""
     from napari_instseg.benchmarks.finetune import NOTHING, THE_MODEL, Row, benchmark_finetune
-    from napari_instseg.io.models import read_spec
     from napari_instseg.io.pairs import open_split
-    from napari_instseg.training.memory import remember as take
-    from napari_instseg.zoo import find_model, shipped
+    from napari_instseg.zoo import shipped
 
     names = model or list(shipped())[: 1 if quick else None]
     learn, held_out = _simulated_bacteria(seed) if data is None else open_split(data)
     learn, held_out = learn[: 8 if quick else images], held_out[: 2 if quick else None]
-    ndim = read_spec(find_model(names[0])).ndim
     old_learn, old_held_out = ((), ()) if remember is None else open_split(remember)
     # of the held-out images of the old kind one half judges on the way, the other scores the result
-    old = None if remember is None else take(old_learn, old_held_out[::2], ndim)
+    old = None if remember is None else (old_learn, old_held_out[::2])
     rows: list[Row] = []
 
     events = benchmark_finetune(

@@ -63,15 +63,11 @@ def finetune(
     Part of the corrections is held out to judge by. FOLDER is a model like any other; the best weights by that
     judgement lie in it. Ctrl-C stops after the step and keeps what was learnt; --resume goes on.
     """
-    from napari_instseg.io.models import read_spec
     from napari_instseg.io.pairs import open_split
     from napari_instseg.training.finetune import finetune as run
     from napari_instseg.training.finetune_params import FinetuneParams
     from napari_instseg.training.material import open_examples
-    from napari_instseg.training.memory import remember as take
-    from napari_instseg.zoo import find_model
 
-    old = take(*open_split(remember), read_spec(find_model(model)).ndim) if remember is not None else None
     if resume:
         say(
             f"With --resume, '{examples}' and flags other than those of time and device are not read: the run in "
@@ -87,7 +83,7 @@ def finetune(
                 steps=steps,
                 minutes=minutes,
                 params=FinetuneParams(**values["finetune"]),
-                remembered=old,
+                remembered=open_split(remember) if remember is not None else None,
                 device=device.value,
                 resume=resume,
             )

@@ -33,6 +33,18 @@ class ConvolutionNorm(nn.Sequential):
             NORMALIZATIONS[ndim](outputs),
         )
 
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (B, C, *S) to (B, outputs, *S / stride)."""
+        convolution: Any = self[0]
+        norm: Any = self[1]
+        if norm.training or isinstance(norm, nn.Identity):
+            return norm(convolution(features))  # type: ignore[no-any-return]
+        # statistics that stay as they are make it an affine map, which is a part of the kernel, also while that learns
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        kernel = convolution.weight * scale.reshape(-1, *(1,) * (convolution.weight.ndim - 1))
+        shift = norm.bias - norm.running_mean * scale
+        return convolution._conv_forward(features, kernel, shift)  # type: ignore[no-any-return]
+
 
 class ResidualBlock(nn.Module):
     """Two 3-wide convolutions beside a shortcut (He et al. 2016)."""
@@ -151,9 +163,11 @@ def shuffle_pixels(features: Tensor, factor: int) -> Tensor:
     """Rearrange (B, C * factor**n, *S) to (B, C, *(S * factor)): channels become sub-pixels (Shi et al. 2016).
 
     Where `torch.nn.PixelShuffle` does 2-d only, this does any number of dimensions, with the same order of channels.
+    In memory the channels come last, so that a loss has the numbers of a pixel side by side.
     """
     batch, channels, *shape = features.shape
     ndim = len(shape)
     features = features.reshape(batch, channels // factor**ndim, *(factor,) * ndim, *shape)
     interleaved = chain.from_iterable((2 + ndim + axis, 2 + axis) for axis in range(ndim))
-    return features.permute(0, 1, *interleaved).reshape(batch, -1, *(side * factor for side in shape))
+    full = features.permute(0, *interleaved, 1).reshape(batch, *(side * factor for side in shape), -1)
+    return full.movedim(-1, 1)

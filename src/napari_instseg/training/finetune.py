@@ -36,7 +36,6 @@ from napari_instseg.training.judge import (
     smaller_share,
     standard_error,
 )
-from napari_instseg.training.material import Plane
 from napari_instseg.training.plan import Plan, choose_enlargement, make_plan
 from napari_instseg.training.recipe import Recipe
 from napari_instseg.training.samples import (
@@ -83,7 +82,7 @@ def finetune(
     steps: int | None = None,
     minutes: float | None = None,
     params: FinetuneParams | None = None,
-    remembered: Sequence[Plane] | None = None,
+    remembered: tuple[Sequence[Pair], Sequence[Pair]] | None = None,
     device: str = "auto",
     resume: bool = False,
 ) -> Iterator[Event]:
@@ -102,8 +101,8 @@ def finetune(
         How long to learn, whichever is given, judging on the way included; with 0 steps the new model is the old one.
     params : FinetuneParams, optional
         Not read when `resume` is set.
-    remembered : sequence of Plane, optional
-        Images of the model's own training kind; those that are stored with it if None.
+    remembered : (sequence of Pair, sequence of Pair), optional
+        Images of the model's own training kind to learn from and to judge by; those that are stored with it if None.
     device : {"auto", "cuda", "mps", "cpu"}
     resume : bool
         Go on from the last whole checkpoint in `out`, maybe for another time. The result is that of a run that was
@@ -158,7 +157,7 @@ def _begin(
     examples: Sequence[tuple[Pair, float | None]],
     out: Path,
     params: FinetuneParams,
-    remembered: Sequence[Plane] | None,
+    remembered: tuple[Sequence[Pair], Sequence[Pair]] | None,
     device: str,
 ) -> Generator[Event, None, None]:
     """Fix all that the run depends on in its folder: start, examples, choices, scores before."""
@@ -171,7 +170,10 @@ def _begin(
     diameter = typical_diameter(plane.learn for plane in planes)
     if not any((plane.judge >= 0).any() for plane in planes):
         planes = material.hold_out(planes, params.held_out, diameter, params.seed)
-    old = memory.read_memory(name) if remembered is None else tuple(remembered)
+    if remembered is None:
+        old = yield from memory.read_memory(name)
+    else:
+        old = yield from memory.remember(*remembered, model.spec.ndim)
     old = tuple(plane for plane in old if plane.learn.ndim == model.spec.ndim)
     if not any((plane.judge > 0).any() for plane in planes):
         yield Message("There is only one object, so nothing is held out to judge by.", warning=True)

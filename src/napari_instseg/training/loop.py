@@ -103,7 +103,8 @@ def train(
         trainer.history.draw(trainer.path.parent)
         raise
     diameter = None if data.scale == 1 else data.diameter
-    memory.write_memory(out, memory.remember(pairs, validation, data.ndim, params.remember, diameter), ())
+    own = yield from memory.remember(pairs, validation, data.ndim, params.remember, diameter)
+    memory.write_memory(out, own, ())
     yield Result(out)
 
 
@@ -213,8 +214,10 @@ def _choose_scored(
 
 def _scorable(pairs: Sequence[Pair], most: int) -> list[Pair]:
     """Choose at most so many, spread evenly; only such with an object, where else there would be none."""
-    chosen = _evenly(pairs, most)
-    return chosen if any(map(_has_object, chosen)) else _evenly([pair for pair in pairs if _has_object(pair)], most)
+    chosen = memory.evenly(pairs, most)
+    return (
+        chosen if any(map(_has_object, chosen)) else memory.evenly([pair for pair in pairs if _has_object(pair)], most)
+    )
 
 
 def _has_object(pair: Pair) -> bool:
@@ -247,9 +250,3 @@ def _patch(recipe: Recipe, data: DataSet, stride: int) -> tuple[int, ...]:
     wanted = (recipe.training.patch_depth, *(recipe.training.patch_size,) * 2)[-data.ndim :]
     largest = [max(sizes) for sizes in zip(*(sample.labels.shape for sample in data.samples), strict=True)]
     return tuple(-(-min(size, most) // stride) * stride for size, most in zip(wanted, largest, strict=True))
-
-
-def _evenly(pairs: Sequence[Pair], most: int) -> list[Pair]:
-    """Choose at most so many, spread evenly."""
-    number = min(len(pairs), most)
-    return [pairs[index * len(pairs) // number] for index in range(number)]

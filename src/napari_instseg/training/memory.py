@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from napari_instseg.core.method import Array
+from napari_instseg.core.events import Event, Progress
 from napari_instseg.data.axes import guess_axes, to_channels
 from napari_instseg.data.pairs import Pair
-from napari_instseg.data.samples import SAMPLES, load_sample
-from napari_instseg.training.material import UNKNOWN, Labels, Plane, read_written, write_planes
+from napari_instseg.data.samples import SAMPLES, Sample
+from napari_instseg.data.simulate import KINDS, simulate
+from napari_instseg.training.material import UNKNOWN, Plane, read_written, write_planes
 from napari_instseg.zoo import shipped
 
 FOLDER = "memory"
 """In a model folder."""
-MOST = 100
-"""Planes that are kept in a model folder; of more the newest."""
+MOST = 300
+"""Planes that are kept: the more there are, the less is forgotten of what is not among them."""
 LARGEST = 4 * 2**20
 """Larger planes are not kept, in pixels."""
+LONGEST = 512
+"""Of images to learn from, the middle is kept, with sides of so many pixels at most."""
+
+SUBJECTS: Mapping[str, tuple[str, ...]] = {
+    "nuclei": ("nuclei",),
+    "leaves": ("rosettes",),
+    "shapes": ("rosettes", "worms", "bacteria"),
+}
+"""Kinds of simulated images that a shipped model knows, by the last part of its name."""
+OWN_KIND = "images of its own kind"
+TEACH, JUDGE = 10, 4
+"""Simulated images of each look."""
 
 
-def read_memory(model: str | Path) -> tuple[Plane, ...]:
-    """Give the stored images of a model's own training kind.
+def read_memory(model: str | Path) -> Generator[Event, None, tuple[Plane, ...]]:
+    """Read the stored images of a model's own training kind, or make them.
 
     Parameters
     ----------
     model : str or Path
-        A model folder, which may hold some; or a shipped name, such as ``"coloring-nuclei"``, for which they are the
-        simulated samples of that kind.
+        A model folder, which may hold some; or a shipped name, such as ``"coloring-nuclei"``, for which images like the
+        samples of that kind are simulated.
+
+    Yields
+    ------
+    Progress
+        In images.
 
     Returns
     -------
@@ -38,20 +56,19 @@ def read_memory(model: str | Path) -> tuple[Plane, ...]:
     """
     if str(model) not in shipped():
         return read_written(Path(model) / FOLDER)
-    kind = str(model).rsplit("-", 1)[-1]
-    planes = []
-    for sample in SAMPLES.values():
-        if sample.recipe is not None and sample.recipe.kind == kind:
-            image, labels, _ = load_sample(sample.name)
-            assert labels is not None
-            channels, _ = to_channels(image, guess_axes(image.shape))
-            planes += _halves(f"sample {sample.name}", channels, labels)
+    kinds = SUBJECTS.get(str(model).rsplit("-", 1)[-1], ())
+    samples = [sample for sample in SAMPLES.values() if sample.recipe is not None and sample.recipe.kind in kinds]
+    planes: list[Plane] = []
+    for sample in samples:
+        for plane in _more_like(sample):
+            planes.append(plane)
+            yield Progress(len(planes), len(samples) * (TEACH + JUDGE), OWN_KIND)
     return tuple(planes)
 
 
 def remember(
-    learn: Sequence[Pair], judge: Sequence[Pair], ndim: int, most: int = 48, diameter: float | None = None
-) -> tuple[Plane, ...]:
+    learn: Sequence[Pair], judge: Sequence[Pair], ndim: int, most: int = MOST, diameter: float | None = None
+) -> Generator[Event, None, tuple[Plane, ...]]:
     """Take annotated images of a model's own training kind.
 
     Parameters
@@ -63,18 +80,43 @@ def remember(
         At most so many of each, evenly chosen.
     diameter : float, optional
         Typical object diameter in the images, in pixels, where they are to be rescaled to what the model knows.
+
+    Yields
+    ------
+    Progress
+        In images.
+
+    Returns
+    -------
+    tuple of Plane
     """
     planes = []
-    for pairs, judges in ((learn, False), (judge, True)):
-        for pair in pairs[:: -(-len(pairs) // most)] if pairs and most else ():
-            example = pair.read()
-            channels, stack = to_channels(example.image, example.axes, "ZYX"[-ndim:])
-            if not stack and example.labels.size <= LARGEST:
-                unknown = np.full_like(example.labels, UNKNOWN)
-                known = (unknown, example.labels) if judges else (example.labels, unknown)
-                classes = None if judges else example.classes
-                planes.append(Plane(pair.name, channels, *known, diameter, classes))
+    chosen = [(pair, judges) for pairs, judges in ((learn, False), (judge, True)) for pair in evenly(pairs, most)]
+    for number, (pair, judges) in enumerate(chosen):
+        yield Progress(number, len(chosen), OWN_KIND)
+        example = pair.read()
+        image, stack = to_channels(example.image, example.axes, "ZYX"[-ndim:])
+        labels, classes = example.labels, None if judges else example.classes
+        if not stack and not judges:
+            middle = _middle(labels.shape)
+            image, labels = image[(slice(None), *middle)], labels[middle]
+            classes = None if classes is None else classes[middle]
+        if not stack and labels.size <= LARGEST:
+            unknown = np.full_like(labels, UNKNOWN)
+            known = (unknown, labels) if judges else (labels, unknown)
+            planes.append(Plane(pair.name, image, *known, diameter, classes))
     return tuple(planes)
+
+
+def evenly(pairs: Sequence[Pair], most: int) -> list[Pair]:
+    """Choose at most so many, spread evenly."""
+    number = min(len(pairs), most)
+    return [pairs[index * len(pairs) // number] for index in range(number)]
+
+
+def _middle(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    firsts = (max(side - LONGEST, 0) // 2 for side in shape)
+    return tuple(slice(first, first + LONGEST) for first in firsts)
 
 
 def write_memory(folder: Path, memory: Sequence[Plane], learnt: Sequence[Plane]) -> None:
@@ -89,13 +131,13 @@ def write_memory(folder: Path, memory: Sequence[Plane], learnt: Sequence[Plane])
     write_planes(folder / FOLDER, [*memory, *new][-MOST:])
 
 
-def _halves(name: str, image: Array, labels: Labels) -> list[Plane]:
-    """Divide a sample: the left part teaches, the right part judges."""
-    middle = image.shape[-1] // 2
-    unknown = np.full_like(labels, UNKNOWN)
-    parts = ((slice(0, middle), True), (slice(middle, None), False))
-    planes = []
-    for part, teaches in parts:
-        own, none = labels[..., part], unknown[..., part]
-        planes.append(Plane(name, image[..., part], *((own, none) if teaches else (none, own))))
-    return planes
+def _more_like(sample: Sample) -> Iterator[Plane]:
+    """Simulate images that look like a sample."""
+    assert sample.recipe is not None
+    kind, values = sample.recipe.kind, sample.recipe.values
+    made = simulate(kind, n=TEACH + JUDGE, seed=1000 + sample.recipe.seed, params=KINDS[kind].params(**values))
+    for number, one in enumerate(made):
+        image, _ = to_channels(one.image, guess_axes(one.image.shape))
+        known, unknown = one.labels.astype(np.int32), np.full(one.labels.shape, UNKNOWN, np.int32)
+        learn, judge = (known, unknown) if number < TEACH else (unknown, known)
+        yield Plane(f"{sample.name} {number}", image, learn, judge, sample.diameter)

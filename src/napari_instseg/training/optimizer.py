@@ -20,6 +20,8 @@ MOMENTUM = 0.95
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the polynomial that takes singular values near 1 in `ROUNDS` rounds, from Jordan et al. 2024."""
 ROUNDS = 5
+BLOCK = 128
+"""Most rows of a kernel that are made orthogonal to each other: the work grows with their square, or cube."""
 
 
 class Muon(torch.optim.AdamW):
@@ -28,7 +30,7 @@ class Muon(torch.optim.AdamW):
     The momentum of a kernel, a matrix with a row for each output channel, is replaced by the nearest matrix whose
     singular values are all alike, so that directions which the loss hardly shows move as well (Jordan et al. 2024,
     Muon: An optimizer for hidden layers in neural networks). Its length is that of Liu et al. 2025, Muon is scalable
-    for LLM training.
+    for LLM training; large kernels are taken in blocks of `BLOCK` rows (Khaled et al. 2025, MuonBP).
 
     Parameters
     ----------
@@ -69,9 +71,10 @@ class Muon(torch.optim.AdamW):
         state["step"] += 1
         momentum = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
         ahead = torch.lerp(gradient, momentum, MOMENTUM).flatten(1)
-        length = rate * KERNEL_STEP * math.sqrt(max(ahead.shape))
         kernel.mul_(1 - rate * weight_decay)
-        kernel.sub_(orthogonalize(ahead).reshape(kernel.shape), alpha=length)
+        for block, of_kernel in zip(torch.split(ahead, BLOCK), torch.split(kernel, BLOCK), strict=True):
+            length = rate * KERNEL_STEP * math.sqrt(max(block.shape))
+            of_kernel.sub_(orthogonalize(block).reshape(of_kernel.shape), alpha=length)
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
@@ -84,10 +87,12 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     a, b, c = NEWTON_SCHULZ
     square = wide @ wide.T
     product = torch.eye(len(square), dtype=square.dtype, device=square.device)
-    for _ in range(ROUNDS):
+    for last in range(1 - ROUNDS, 1):
         factor = torch.addmm(b * square, square, square, alpha=c)
         factor.diagonal().add_(a)
-        product, square = factor @ product, factor @ square @ factor
+        product = factor @ product
+        if last:
+            square = factor @ square @ factor
     wide = product @ wide
     return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
 

@@ -1,0 +1,50 @@
+"""What a shipped model remembers: images of its own kind, some to learn from and some to judge by."""
+
+import numpy as np
+import pytest
+
+from napari_instseg.core.events import Progress
+from napari_instseg.data.pairs import Example, Pair
+from napari_instseg.inference.model import load_model
+from napari_instseg.training import memory
+from napari_instseg.training.judge import score
+from napari_instseg.training.memory import LONGEST, read_memory, remember
+
+from .conftest import drain
+
+
+@pytest.mark.parametrize(
+    ("name", "well"), [("discriminative-nuclei", 0.7), ("discriminative-leaves", 0.7), ("discriminative-shapes", 0.2)]
+)
+def test_a_shipped_model_remembers_images_of_what_it_knows(name, well, monkeypatch):
+    monkeypatch.setattr(memory, "TEACH", 1)
+    monkeypatch.setattr(memory, "JUDGE", 2)
+    events = []
+    planes = drain(read_memory(name), events)
+    assert events[-1] == Progress(len(planes), len(planes), "images of its own kind")
+    assert sum((plane.learn > 0).any() for plane in planes) == len(planes) // 3
+    assert all(((plane.learn >= 0).all()) != ((plane.judge >= 0).all()) for plane in planes)
+    found = drain(score(load_model(name), planes, "judge", "cpu"))
+    assert found["ap"]["0.5"] > well
+
+
+def test_what_a_shipped_model_remembers_is_the_same_each_time_and_no_sample(monkeypatch):
+    monkeypatch.setattr(memory, "TEACH", 1)
+    monkeypatch.setattr(memory, "JUDGE", 1)
+    first, again = (drain(read_memory("coloring-nuclei")) for _ in range(2))
+    assert all(np.array_equal(one.image, other.image) for one, other in zip(first, again, strict=True))
+    assert len({plane.image.tobytes() for plane in first}) == len(first)
+
+
+def test_of_a_large_image_the_middle_teaches_and_all_of_it_judges():
+    shape = (700, 300)
+    image = np.arange(700 * 300, dtype=np.float32).reshape(shape)
+    labels = np.zeros(shape, np.int32)
+    labels[350, 150] = 7
+    pair = Pair("large", lambda: Example(image, "YX", labels))
+    learn, judge = drain(remember([pair], [pair], 2))
+    first = (700 - LONGEST) // 2
+    assert np.array_equal(learn.image[0], image[first : first + LONGEST])
+    assert np.array_equal(learn.learn, labels[first : first + LONGEST])
+    assert np.array_equal(judge.image[0], image)
+    assert np.array_equal(judge.judge, labels)

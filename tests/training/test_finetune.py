@@ -14,10 +14,11 @@ from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.inference.model import Model, load_model
 from napari_instseg.io.models import ModelSpec, read_spec, read_weights
 from napari_instseg.methods import get_method, methods
-from napari_instseg.training import finetune as module
+from napari_instseg.training import finetune as beginning
+from napari_instseg.training import run as running
 from napari_instseg.training.checkpoints import load
 from napari_instseg.training.finetune import finetune
-from napari_instseg.training.finetune_params import FinetuneParams
+from napari_instseg.training.finetune_params import RUN, FinetuneParams
 from napari_instseg.training.judge import smaller_share
 from napari_instseg.training.loop import train
 from napari_instseg.training.material import read_planes
@@ -113,7 +114,8 @@ def test_a_new_kind_of_image_is_learnt_and_the_old_is_kept(start, tmp_path, dark
 )
 def test_of_equally_good_weights_the_longer_learnt_are_kept(start, tmp_path, dark_examples, monkeypatch, scores, kept):
     told = iter([{"mean_ap": value, "objects": 25.0} for value in (0.05, *scores)])
-    monkeypatch.setattr(module, "in_short", lambda new, old: {} if new is None else next(told, {}))
+    for module in (beginning, running):
+        monkeypatch.setattr(module, "in_short", lambda new, old: {} if new is None else next(told, {}))
     run(start, dark_examples, tmp_path / "new", steps=9)
     assert read_spec(tmp_path / "new").training["fine_tuning_steps"] == kept
 
@@ -138,7 +140,7 @@ def test_the_share_of_new_weights_goes_with_the_root_of_what_may_be_lost(share, 
 def test_what_forgets_goes_part_of_the_way_back(start, tmp_path, dark_examples, monkeypatch, disks):
     """Weights between the old and the new ones are judged and kept, as many new ones as forget nothing."""
     lost = iter([0.04, 0.0, 0.0])
-    monkeypatch.setattr(module, "forgotten", lambda before, after: next(lost))
+    monkeypatch.setattr(running, "forgotten", lambda before, after: next(lost))
     run(start, dark_examples, tmp_path / "new", steps=2, remembered=disks)
     assert read_spec(tmp_path / "new").training["share_of_new_weights"] == 0.65
     first, kept = read_weights(start), read_weights(tmp_path / "new")
@@ -350,7 +352,7 @@ def test_bad_input_in_words(start, tmp_path, dark_examples, disks):
     run(start, dark_examples, tmp_path / "b", steps=1)
     with pytest.raises(TrainingError, match="already holds"):
         run(start, dark_examples, tmp_path / "b", steps=1)
-    (tmp_path / "b" / "training" / module.RUN).write_text("{")
+    (tmp_path / "b" / "training" / RUN).write_text("{")
     with pytest.raises(TrainingError, match="damaged"):
         run("", [], tmp_path / "b", steps=2, resume=True)
 

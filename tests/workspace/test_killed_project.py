@@ -56,7 +56,8 @@ LEARNING = """
 import sys
 from pathlib import Path
 from napari_instseg.core.events import Checkpoint
-from napari_instseg.training import finetune as module
+from napari_instseg.training import run as module
+from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import FinetuneParams, is_begun
 from napari_instseg.training.material import open_examples
 from napari_instseg.training.tuner import Tuner
@@ -71,15 +72,15 @@ def telling(owner, name, word):
 module.SAVE_EVERY = 1
 telling(Tuner, "learn", "step")
 telling(Tuner, "save", "checkpoint")
-telling(Tuner, "refresh_model", "judging")
-telling(module._Run, "save_model", "model")
+telling(Tuner, "mix_into_model", "judging")
+telling(module.Run, "save_model", "model")
 project, model = Path(sys.argv[1]), sys.argv[2]
 out = project / "versions" / "model-v2"
 params = FinetuneParams(batch_size=1, patch_size=32, validate_every=3, augmentation="none")
 go_on = is_begun(out)
 print("ready", flush=True)
-run = module.finetune(model, [] if go_on else open_examples(project), out, steps=100000, params=params,
-                      device="cpu", remembered=((), ()), resume=go_on)
+run = finetune(model, [] if go_on else open_examples(project), out, steps=100000, params=params,
+               device="cpu", remembered=((), ()), resume=go_on)
 for event in run:
     if isinstance(event, Checkpoint):
         print(event.step, flush=True)

@@ -7,6 +7,7 @@ import pytest
 
 from napari_instseg import zoo
 from napari_instseg.data.samples import SAMPLES
+from napari_instseg.io.labels import read_labels, write_labels
 
 
 @pytest.fixture
@@ -35,6 +36,15 @@ def test_the_demo_segments_every_sample_that_a_model_was_made_for(instseg, shipp
     assert "Stained colon tissue" in shown.out
     assert "napari" in shown.err.splitlines()[-1]
     assert instseg("demo", "--out", out, "--device", "cpu") == 0
+    path = out / "labels" / "nuclei_discriminative-nuclei.tif"
+    corrected = read_labels(path)
+    corrected[0, 0] = 7
+    write_labels(path, corrected)
+    assert instseg("demo", "--out", out, "--device", "cpu") == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "changed by hand" in told
+    assert "--overwrite" not in told
+    assert read_labels(path)[0, 0] == 7
 
 
 def test_the_demo_without_models_is_an_error(instseg, tmp_path, monkeypatch, capsys):

@@ -135,7 +135,8 @@ def test_only_one_id_in_several_pieces_is_doubted():
     assert words.startswith("1 of 5 label images have only the id 1")
     assert "'mask'" in words
     assert "scipy.ndimage.label" in words
-    assert doubt_masks({"good": LABELS, "line": diagonal, "unknown": unknown}) == ""
+    half_known = np.where(mask > 0, 1, -1)
+    assert doubt_masks({"good": LABELS, "line": diagonal, "unknown": unknown, "half known": half_known}) == ""
 
 
 def test_another_shape_names_both():

@@ -49,6 +49,8 @@ def demo(
         raise ModelError("No model is shipped with this installation; install napari-instseg again.")
     models = {name: load_model(name) for name in dict.fromkeys(name for _, name in runs)}
     results = Results(out)
+    for sample, name in runs:
+        results.check_unchanged(f"{sample.name}_{name}")
     rows: list[dict[str, Any]] = []
     with Follower() as follower, keeping(lambda: f"{len(rows)} of {len(runs)} results are in '{out}'."):
         for sample, name in runs:

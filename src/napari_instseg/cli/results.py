@@ -13,6 +13,7 @@ from napari_instseg.core.errors import OutputError
 if TYPE_CHECKING:
     from napari_instseg.decoding.segmentation import Segmentation
     from napari_instseg.io.images import Image
+    from napari_instseg.io.stamps import Stamp
 
 RECORD = "segment.json"
 """In the results folder: model, parameters and, of each image, where it lies and what was found."""
@@ -64,24 +65,42 @@ class Results:
         OutputError
             If there are labels that somebody else wrote or corrected, or of another image: they are not thrown away.
         """
-        from napari_instseg.io.labels import read_stamp
         from napari_instseg.io.stamps import Stamp
 
-        path = self.files(stem).labels
-        if not path.exists():
-            return False
-        stamp = read_stamp(path)
+        path, stamp = self.files(stem).labels, self.check_unchanged(stem, ", or say --overwrite")
         if stamp is None:
-            raise OutputError(
-                f"'{path}' was changed by hand or is not from here, so it is kept. Choose another folder, move the "
-                "file away, or say --overwrite."
-            )
+            return False
         if stamp.image != Stamp.place(image):
             raise OutputError(
                 f"'{path}' has the labels of another image of that name{self._place(stem)}, not of "
                 f"'{image.resolve()}', so it is kept. Choose another folder, rename the image, or say --overwrite."
             )
         return True
+
+    def check_unchanged(self, stem: str, otherwise: str = "") -> Stamp | None:
+        """Give the stamp of the label file of that name; None where there is no such file.
+
+        Parameters
+        ----------
+        stem : str
+        otherwise : str
+            What else the user can do, for the message.
+
+        Raises
+        ------
+        OutputError
+            If somebody else wrote or corrected it.
+        """
+        from napari_instseg.io.labels import read_stamp
+
+        path = self.files(stem).labels
+        stamp = read_stamp(path) if path.exists() else None
+        if stamp is None and path.exists():
+            raise OutputError(
+                f"'{path}' was changed by hand or is not from here, so it is kept. Choose another folder, or move the "
+                f"file away{otherwise}."
+            )
+        return stamp
 
     def write(
         self, stem: str, image: Image, segmentation: Segmentation, about: Mapping[str, Any], ndim: int = 2

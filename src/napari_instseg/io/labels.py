@@ -144,14 +144,14 @@ def read_stamp(path: str | Path) -> Stamp | None:
 def doubt_masks(labels: Mapping[str, Array]) -> str:
     """Say which label images, by name, may be masks: only 0 and 1, in several pieces; or nothing.
 
-    They are not refused, since one object may lie in pieces.
+    They are not refused, since one object may lie in pieces. Labels with unknown pixels, below 0, are no masks.
     """
     from scipy import ndimage
 
     def pieces(one: Array) -> int:
         return int(ndimage.label(one > 0, np.ones((3,) * one.ndim))[1])
 
-    masks = [name for name, one in labels.items() if one.max(initial=0) == 1 and pieces(one) > 1]
+    masks = [name for name, one in labels.items() if one.max(initial=0) == 1 and one.min(initial=0) == 0 and pieces(one) > 1]
     if not masks:
         return ""
     return (

@@ -10,8 +10,8 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	sh scripts/system_libraries.sh
-	sh scripts/with_display.sh $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/widgets tests
-	sh scripts/with_display.sh $(BIN)/python -m pytest tests/widgets
+	sh scripts/with_display.sh $(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" tests
+	sh scripts/with_display.sh $(BIN)/python -m pytest -m alone tests
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -101,6 +101,13 @@ METHOD = Method(
 '''
 
 
+def pytest_collection_modifyitems(items):
+    """Tests that measure the event loop run alone."""
+    for item in items:
+        if "gaps" in item.fixturenames:
+            item.add_marker(pytest.mark.alone)
+
+
 @pytest.fixture
 def brightness(tmp_path, monkeypatch):
     """The folder of a model of a method that was added as one file, with no other edit."""

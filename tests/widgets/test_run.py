@@ -131,6 +131,7 @@ def test_run_says_why_it_cannot(window, disks):
     assert not run.isEnabled()
 
 
+@pytest.mark.alone
 def test_cancel_ends_within_a_tile(window, disks):
     image, _ = disks((2100, 4200), 60, 20)
     window.viewer.add_image(image.astype(np.uint8), name="large")
@@ -216,6 +217,7 @@ def test_no_objects_are_explained_and_the_next_step_offered(window, disks):
     assert window.workspace.parameters.min_size < 4000
 
 
+@pytest.mark.alone
 def test_the_dock_opens_quickly_without_the_heavy_imports(tmp_path):
     import subprocess
 

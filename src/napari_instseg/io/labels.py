@@ -151,7 +151,9 @@ def doubt_masks(labels: Mapping[str, Array]) -> str:
     def pieces(one: Array) -> int:
         return int(ndimage.label(one > 0, np.ones((3,) * one.ndim))[1])
 
-    masks = [name for name, one in labels.items() if one.max(initial=0) == 1 and one.min(initial=0) == 0 and pieces(one) > 1]
+    masks = [
+        name for name, one in labels.items() if one.max(initial=0) == 1 and one.min(initial=0) == 0 and pieces(one) > 1
+    ]
     if not masks:
         return ""
     return (

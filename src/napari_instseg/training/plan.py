@@ -24,7 +24,7 @@ LARGER = 1.4
 
 ALONE = 3.0
 """Weight of the old model's word where nothing else says what is background."""
-KEEP = 5.0
+KEEP = 15.0
 """Weight of the old model's word on images of the old kind."""
 
 AUGMENTATIONS = {

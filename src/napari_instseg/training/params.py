@@ -127,9 +127,9 @@ class TrainParams(Params):
         advanced=True,
     )
     remember: int = tunable(
-        12,
+        100,
         0,
-        50,
+        300,
         unit="images",
         title="Remember",
         help="So many images, and as many held-out ones, are stored with the model, so that fine-tuning it does not "

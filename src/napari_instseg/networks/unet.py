@@ -163,11 +163,9 @@ def shuffle_pixels(features: Tensor, factor: int) -> Tensor:
     """Rearrange (B, C * factor**n, *S) to (B, C, *(S * factor)): channels become sub-pixels (Shi et al. 2016).
 
     Where `torch.nn.PixelShuffle` does 2-d only, this does any number of dimensions, with the same order of channels.
-    In memory the channels come last, so that a loss has the numbers of a pixel side by side.
     """
     batch, channels, *shape = features.shape
     ndim = len(shape)
     features = features.reshape(batch, channels // factor**ndim, *(factor,) * ndim, *shape)
     interleaved = chain.from_iterable((2 + ndim + axis, 2 + axis) for axis in range(ndim))
-    full = features.permute(0, *interleaved, 1).reshape(batch, *(side * factor for side in shape), -1)
-    return full.movedim(-1, 1)
+    return features.permute(0, 1, *interleaved).reshape(batch, -1, *(side * factor for side in shape))

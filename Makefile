@@ -10,7 +10,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	sh scripts/system_libraries.sh
-	sh scripts/with_display.sh $(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" tests
+	OMP_NUM_THREADS=1 sh scripts/with_display.sh $(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" tests
 	sh scripts/with_display.sh $(BIN)/python -m pytest -m alone tests
 
 lint: $(VENV)/.dev

@@ -104,6 +104,11 @@ def wait_for(work, state):
     work.qtbot.waitUntil(lambda: work.dock.retrainer.idle or work.retraining.running, timeout=LONG_S * 1000)
 
 
+def in_sight(widget):
+    """Whether all of a widget can be seen."""
+    return widget.visibleRegion().boundingRect() == widget.rect()
+
+
 @pytest.mark.timeout(2000)
 def test_the_whole_loop(work, project, brightness):
     section = work.section
@@ -114,6 +119,7 @@ def test_the_whole_loop(work, project, brightness):
     correct_three(work)
     corrections = work.dock.corrector.correcting.corrections
     assert len(corrections.accepted) == 3
+    work.dock._retrain_section.open()
     section.set_length(Length(20, None))
     section._start.click()
     assert not section._start.isVisibleTo(section)
@@ -123,6 +129,8 @@ def test_the_whole_loop(work, project, brightness):
     names = [layer.name for layer in work.viewer.layers]
     assert {"cells before", "cells after", "cells changed"} <= set(names)
     assert len(np.unique(work.viewer.layers["cells before"].data)) - 1 == work.count - 2
+    buttons = (section._keep, section._both, section._back, section._compare)
+    work.qtbot.waitUntil(lambda: all(in_sight(one) for one in buttons), timeout=10_000)
     version = work.retraining.version
     assert section._verdict.text() == version.words
     assert version.words not in work.workspace.status.message, "the line at the foot is short"
@@ -162,11 +170,14 @@ def test_paused_rolled_back_and_the_window_stays_usable(work, project, gaps):
     section._pause.click()
     wait_for(work, "paused")
     assert section._resume.isVisibleTo(section)
-    assert "Paused after step" in section._told.text()
+    assert "Learning is paused" in section._told.text()
+    assert not section._finish.hasFocus(), "the next press of Space would end the learning"
     section._finish.click()
     wait_for(work, "to judge")
     section._back.click()
     assert work.retraining.state == "idle"
+    assert work.workspace.status.message == "The old model stays; the new one is deleted."
+    assert work.viewer.layers.selection.active is work.labels("cells")
     assert read_project(project).versions == ()
     assert not (project / "versions" / "bright-v2").exists()
 
@@ -174,6 +185,8 @@ def test_paused_rolled_back_and_the_window_stays_usable(work, project, gaps):
 @pytest.mark.timeout(2000)
 def test_reopened_with_one_click(work, project, make_napari_viewer_proxy, qtbot, tmp_path, brightness):
     work.section.project.made.emit(project)
+    work.dock.segment.diameter.chosen.emit(14.0)
+    work.run()
     correct_three(work)
     labels = work.labels("cells").data.copy()
     accepted = set(work.dock.corrector.correcting.corrections.accepted)
@@ -183,11 +196,13 @@ def test_reopened_with_one_click(work, project, make_napari_viewer_proxy, qtbot,
     second = SegmentDock(work.viewer, presets=tmp_path / "presets")
     second.retrain.project.opened.emit(project)
     assert "open in another window" in second.retrain._told.text()
+    assert second.retrain.project._choice.currentText() != project.name
     assert second.retrainer.project is None
     # closed and opened anew, as after a restart
     work.section.project.opened.emit(None)
     assert work.dock.retrainer.project is None
     work.viewer.layers.clear()
+    work.dock.segment.diameter.chosen.emit(None)
     work.qtbot.wait(50)
     recent = second.retrainer._recent.read()
     assert recent == [project.resolve()]
@@ -197,6 +212,9 @@ def test_reopened_with_one_click(work, project, make_napari_viewer_proxy, qtbot,
     work.wait(LONG_S)
     again = work.dock.corrector.correcting.corrections
     assert again.accepted == accepted
+    assert work.workspace.diameter == 14, "objects are found at the size that was said when they were corrected"
+    work.dock.segment.diameter.chosen.emit(15.0)
+    work.qtbot.waitUntil(lambda: read_project(project).examples[0].diameter == 15, timeout=10_000)
     np.testing.assert_array_equal(work.labels("cells").data, labels)
     second.deleteLater()
     qtbot.wait(100)

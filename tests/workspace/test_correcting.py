@@ -109,7 +109,7 @@ def test_the_wheel_stays_within_its_range(work):
         (lambda c: c.merge([(30, 30), (30, 40)]), "two objects or more"),
         (lambda c: c.merge([(300, 30), (300, 40)]), "outside the image"),
         (lambda c: c.draw([(1, 1), (2, 2)]), "three points"),
-        (lambda c: c.mark([(200, 200), (200, 220), (220, 220)]), "outside the image"),
+        (lambda c: c.mark([(200, 200), (200, 220), (220, 220)]), "encloses no pixel of the image"),
         (lambda c: c.undo(), "nothing to undo"),
         (lambda c: c.redo(), "nothing to redo"),
     ],

@@ -12,6 +12,19 @@ _within = 0
 
 
 @contextmanager
+def short_collection() -> Iterator[None]:
+    """Let a collection that others ask for go through new objects only.
+
+    napari collects all garbage whenever a layer is removed, which takes seconds where PyTorch is there.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+@contextmanager
 def no_collection() -> Iterator[None]:
     """Put off the collection of garbage while large packages are imported.
 

@@ -54,6 +54,8 @@ OFTEN, RARER = 5, 3
 OTHER_SIZE = 1.5
 """Objects that differ from the model's by more than this factor make the new model one of their size."""
 
+RETRAINED = ", retrained"
+"""In the title of a new model."""
 START, MATERIAL = "start", "material"
 """In ``<out>/training``: the model at the start, the examples as they were at the start."""
 
@@ -211,7 +213,7 @@ class Run:
         told = {
             **{key: value for key, value in spec.training.items() if key not in ("command", "step")},
             "fine_tuned_from": self.values["start"],
-            "learnt_from": f"{self.values['objects']} corrected objects in {images} images",
+            "learnt_from": f"{self.values['objects']} corrected objects in {images} image{'s' * (images != 1)}",
             "fine_tuning_steps": tuner.done,
             "fine_tuning": self.plan.words,
             "share_of_new_weights": share,
@@ -222,7 +224,8 @@ class Run:
             scores.append(to_score(new, f"{count} held-out correction{'s' * (count != 1)}"))
         if old is not None:
             scores.append(to_score(old, "stored images of the old kind"))
-        update = {"name": spec.name, "training": told, "scores": tuple(scores)}
+        title = spec.title if not tuner.done or spec.title.endswith(RETRAINED) else spec.title + RETRAINED
+        update = {"name": spec.name, "title": title, "training": told, "scores": tuple(scores)}
         try:
             # after 0 steps it is still the old model, with its sizes
             tuner.model.spec = (spec if tuner.done else self._own).model_copy(update=update)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
+from napari_instseg.core.garbage import short_collection
 from napari_instseg.widgets.layers import MARK
 from napari_instseg.widgets.place import Place
 from napari_instseg.workspace.compare import Comparison
@@ -42,6 +43,7 @@ class ComparisonLayers:
         self._timer = QTimer(interval=STEP_MS)
         self._timer.timeout.connect(self._step)
         self._hidden: list[Layer] = []
+        self._active: Layer | None = None
 
     def show(self, comparison: Comparison) -> None:
         """Show before and after as outlines, and fill what changed, in the place of the image.
@@ -82,6 +84,7 @@ class ComparisonLayers:
         self._hidden = [layer for layer in self._viewer.layers if _is_ours(layer) and layer.visible]
         for layer in self._hidden:
             layer.visible = False
+        self._active = self._viewer.layers.selection.active
 
     def _add(self, comparison: Comparison, name: str, labels: Any, look: dict[str, Any]) -> None:
         self._before_adding()
@@ -105,16 +108,17 @@ class ComparisonLayers:
     def clear(self) -> None:
         """Remove the layers, as far as they are still there, and show again what they hid."""
         self.stop()
-        there = [layer for layer in self._hidden if layer in self._viewer.layers]
-        for layer in there:
+        for layer in self._hidden:
             layer.visible = True
-        if there:
-            self._viewer.layers.selection.active = there[0]
         self._hidden = []
-        for layer in self._own:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        with short_collection():
+            for layer in self._own:
+                if layer in self._viewer.layers:
+                    self._viewer.layers.remove(layer)
         self._own = []
+        if self._active in self._viewer.layers:
+            self._viewer.layers.selection.active = self._active
+        self._active = None
 
 
 def _is_ours(layer: Layer) -> bool:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 WIDTH = 320
 LAID_OUT_MS = 50
 """Until what came up has its place."""
+GROWING_MS = 2000
+"""In which what has come up is kept in sight while the dock is laid out."""
 
 
 class SegmentDock(QWidget):
@@ -128,7 +130,11 @@ class SegmentDock(QWidget):
         scroll = QScrollArea()
         laid_out = QTimer(self, singleShot=True, interval=LAID_OUT_MS)
         laid_out.timeout.connect(lambda: scroll.ensureWidgetVisible(self.retrain.newest))
+        # what comes up takes its room only when it is laid out, on a busy machine after a while
+        growing = QTimer(self, singleShot=True, interval=GROWING_MS)
+        scroll.verticalScrollBar().rangeChanged.connect(lambda *_: laid_out.start() if growing.isActive() else None)
         self.retrain.came_up.connect(laid_out.start)
+        self.retrain.came_up.connect(growing.start)
         scroll.setWidget(inner)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)

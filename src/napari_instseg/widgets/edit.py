@@ -12,6 +12,7 @@ import numpy as np
 from napari.utils import DirectLabelColormap
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_instseg.core.garbage import short_collection
 from napari_instseg.editing.change import Mask, box_of
 from napari_instseg.editing.split import stroke
 from napari_instseg.widgets.correct import ACTIONS, Action
@@ -162,7 +163,8 @@ class EditTools(QObject):
         if not tool:
             return
         if shapes is not None and shapes in self._viewer.layers:
-            self._viewer.layers.remove(shapes)
+            with short_collection():
+                self._viewer.layers.remove(shapes)
         if layer is not None:
             layer.mouse_pan = layer.mouse_zoom = True
             layer.bind_key("Escape", None)

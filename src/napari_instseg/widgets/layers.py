@@ -14,6 +14,7 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
+from napari_instseg.core.garbage import short_collection
 from napari_instseg.core.method import Array, View
 from napari_instseg.widgets.painting import draw_next_turn, next_turn
 from napari_instseg.widgets.place import Place, place_of
@@ -331,7 +332,8 @@ class OwnLayers:
         own = self._alive((results.source.name, view.name))
         layer = own.layer() if own is not None else None
         if layer is not None:
-            self._viewer.layers.remove(layer)
+            with short_collection():
+                self._viewer.layers.remove(layer)
 
     def shows(self, results: Results, view: View | Mark) -> bool:
         """Tell whether a view's layer is there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QFrame, QProgressBar, QWidget
 
 from napari_instseg.core.device import DEVICES
@@ -102,6 +102,8 @@ class RetrainSection(QWidget):
             (self._compare, self.compare_asked),
         ):
             made.clicked.connect(signal)
+            # a button that goes away hands the focus to its neighbour, and the next press of Space with it
+            made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.curves.appeared.connect(self.came_up)
         self._unit.chosen.connect(self._choose_unit)
         self.form.changed.connect(self._change)
@@ -168,6 +170,8 @@ class RetrainSection(QWidget):
     def tell(self, text: str, tone: str = "plain") -> None:
         """Show a sentence on what goes on."""
         self._told.say(text, tone)
+        if self._state == "to judge":
+            self.came_up.emit()  # the buttons below it have moved
 
     def _choose_unit(self, unit: object) -> None:
         steps = unit == "steps"

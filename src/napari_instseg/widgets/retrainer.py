@@ -108,10 +108,12 @@ class Retrainer(QObject):
             return
         workspace = self._controller.workspace
         own = bool(project.name_of(corrections))
-        saved = project.find(results.source, results.reading, workspace.channel) is not None
+        example = project.find(results.source, results.reading, workspace.channel)
         if not own and not corrections.says_something and not self._restore():
             return
-        anew = saved and corrections.says_something and not own
+        anew = example is not None and corrections.says_something and not own
+        if example is not None and workspace.diameter is None:
+            self._controller.choose_diameter(example.diameter)
         kept = self._correcting.of(results)
         name = project.follow(
             results.source,
@@ -124,6 +126,11 @@ class Retrainer(QObject):
         self._followed = kept
         if anew:
             self._tell(f"The project has other corrections of this image; these are kept beside them as '{name}'.")
+
+    def _resize(self, diameter: float | None) -> None:
+        """Keep the object size that the user says, with the corrections of the open image."""
+        if self.project is not None and self._followed is not None and self._followed is self._correcting.corrections:
+            self.project.resize(self._followed, diameter)
 
     def _restore(self) -> bool:
         """Take up the corrections that the project has of the open image; tell whether it has any."""
@@ -166,6 +173,7 @@ class Retrainer(QObject):
         self._controller.found.connect(lambda results, plane: self._guarded(self._follow)())
         self._correcting.changed.connect(self._guarded(self._follow))
         self._controller.workspace.events.spec.connect(self._show_state)
+        self._controller.workspace.events.diameter.connect(self._resize)
 
     def open_project(self, folder: Path | None, *, create: bool = False) -> None:
         """Open a project, or close the one that is open if None."""
@@ -184,6 +192,7 @@ class Retrainer(QObject):
         try:
             project = Project(folder, self._post, create=create) if folder is not None else None
         except InstsegError as error:
+            self._show_project()
             self._fail(str(error))
             return
         if self.project is not None:
@@ -197,7 +206,7 @@ class Retrainer(QObject):
             if project.model:
                 self._guarded(self._controller.choose_model)(project.model)
         self._section.curves.clear()
-        self._section.tell("")
+        self._say(f"The project '{folder.name}' is open." if folder is not None else "No project is open.")
         self.retraining.take_project(project)
         self._show_project()
         self._followed = None
@@ -227,6 +236,8 @@ class Retrainer(QObject):
         image = read_example_image(project.folder, example)
         rgb = example.image.axes.endswith("C")
         self._viewer.add_image(image, name=name, rgb=rgb)
+        if example.diameter is not None:
+            self._controller.choose_diameter(example.diameter)
         if not self._controller.obstacle():
             self._controller.run()
 
@@ -247,12 +258,13 @@ class Retrainer(QObject):
         self._layers.clear()
         if self.project is not None and workspace.model:
             self.project.use(workspace.model)
+        self._controller.say("A model learns, under Retrain.")
         self.retraining.start(workspace.model, section.length, section.params, section.device, self._order())
 
     def _roll_back(self) -> None:
         self.retraining.roll_back()
         self._layers.clear()
-        self._section.tell("The old model stays; the new one is deleted.")
+        self._say("The old model stays; the new one is deleted.")
 
     def _use(self, folder: str) -> None:
         """Take the model that was kept, and find the objects of the open image with it."""
@@ -318,6 +330,11 @@ class Retrainer(QObject):
         self._section.tell(words, tone)
         if tone != "plain":
             self._controller.say(words, tone)
+
+    def _say(self, words: str) -> None:
+        """Tell it here and in the status line, in the place of what stands there."""
+        self._section.tell(words)
+        self._controller.say(words)
 
     def _fail(self, words: str) -> None:
         self._section.tell(words, "error")

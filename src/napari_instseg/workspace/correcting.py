@@ -221,7 +221,7 @@ class Correcting:
     def mark(self, outline: Sequence[Position], complete: bool = True) -> bool:
         """Say that in a region every object is right and all else is background, or take that back."""
         try:
-            corrections, index, _ = self._place(self._inside(outline))
+            corrections, index, _ = self._place(self._nearest(outline[0]))
             points = np.asarray([position[len(index) :] for position in outline], float)
             inside, depth = shape.enclosed(points, corrections.labels.shape[-corrections.ndim :])
         except InstsegError as error:
@@ -334,6 +334,14 @@ class Correcting:
             if all(0 <= round(float(at)) < size for at, size in zip(position, sizes, strict=False)):
                 return position
         return line[0]
+
+    def _nearest(self, position: Position) -> Position:
+        """Give the place in the image that is nearest to a position beside it, in the same slice."""
+        if self.corrections is None:
+            return position
+        sizes = self.corrections.labels.shape[-2:]
+        beside = (min(max(float(at), 0), size - 1) for at, size in zip(position[-2:], sizes, strict=True))
+        return (*position[:-2], *beside)
 
     def _clues_of(self, index: Index) -> Clues:
         results = self._results()

@@ -71,6 +71,7 @@ class Project:
             raise
         self._saver = Autosaver(self.saved.emit, post)
         self._followed: dict[str, tuple[Corrections, Callable[[], None]]] = {}
+        self._diameters: dict[str, float | None] = {}
 
     def leave(self) -> None:
         """Take no more edits; those that were made are saved behind the window."""
@@ -139,13 +140,21 @@ class Project:
             self._saver.save(name, lambda: write(snapshot()))
 
         def write(arrays: dict[str, Array]) -> None:
-            self._save(name, source, reading, channel, diameter, arrays)
+            self._save(name, source, reading, channel, self._diameters[name], arrays)
             corrections.saved_as = self._mark(name)
 
         corrections.changed.append(save)
         self._followed[name] = (corrections, save)
+        self._diameters[name] = diameter
         save()
         return name
+
+    def resize(self, corrections: Corrections, diameter: float | None) -> None:
+        """Take note of another typical object diameter in the image of these corrections, in pixels."""
+        for name, (followed, save) in self._followed.items():
+            if followed is corrections and self._diameters[name] != diameter:
+                self._diameters[name] = diameter
+                save()
 
     def _save(
         self,

@@ -22,6 +22,7 @@ from napari_instseg.workspace.status import Pace
 from napari_instseg.workspace.torch_import import import_torch, import_training
 
 TO_JUDGE = "A new model waits for your word, under Retrain."
+PAUSED = "Learning is paused. Go on continues from there, also after a restart, until the time chosen above is over."
 State = Literal["idle", "running", "paused", "to judge"]
 
 
@@ -80,8 +81,8 @@ class Retraining:
         self._version = project.unfinished() if project is not None else None
         self.step = 0
         self.changed.emit()
-        if self._version is not None and self._version.state == "to judge":
-            self.told.emit(TO_JUDGE, "plain")
+        if self._version is not None:
+            self.told.emit(TO_JUDGE if self.state == "to judge" else PAUSED, "plain")
 
     @property
     def running(self) -> bool:
@@ -145,9 +146,12 @@ class Retraining:
 
     def pause(self) -> None:
         """Stop after the step that is being learnt, so that it can go on from there."""
+        self._stop_job("Pausing after this step.")
+
+    def _stop_job(self, words: str) -> None:
         if self._job is not None:
             self._job.stop()
-            self.told.emit("Pausing after this step.", "plain")
+            self.told.emit(words, "plain")
 
     def resume(self, length: Length, device: str, order: CompareOrder | None) -> None:
         """Go on where it was paused, also in an earlier session."""
@@ -162,7 +166,7 @@ class Retraining:
 
         if self.running:
             self._then = judge
-            self.pause()
+            self._stop_job("Judging after this step.")
         else:
             judge()
 
@@ -265,7 +269,7 @@ class Retraining:
         elif end.stopped and then is not None and self.state == "paused":
             then()
         elif end.stopped and self.state == "paused":
-            self.told.emit(f"Paused after step {self.step}. It goes on from there, also after a restart.", "plain")
+            self.told.emit(PAUSED, "plain")
         self.changed.emit()
 
 

@@ -1,7 +1,8 @@
 """Put what `instseg benchmark finetune --json FILE` measured into docs/retrain.md: a table and a picture of its curves.
 
-Run as `python scripts/finetune_docs.py NAME FILE...`; the rows of all files are taken together. What stands between
-`<!-- NAME -->` and `<!-- end -->` is replaced. The rows that the page shows are kept in `docs/measured`.
+Run as `python scripts/finetune_docs.py NAME FILE...`; the rows of all files are taken together, of a later file in the place
+of the same ones of an earlier one. What stands between `<!-- NAME -->` and `<!-- end -->` is replaced. The rows that the page
+shows are kept in `docs/measured`, with the day of each, which names the rules by which it learnt.
 """
 
 from __future__ import annotations
@@ -39,17 +40,18 @@ def table(before: dict[str, dict[str, Any]], rows: Rows) -> str:
     """Write all as a table of Markdown."""
     times = sorted({minutes for of in rows.values() for minutes in of})
     lines = [
-        "| learnt from | objects | " + " | ".join(f"{m:g} min" for m in times) + " | old kind before | after |",
-        "|---|---|" + "---|" * (len(times) + 2),
+        "| learnt from | objects | " + " | ".join(f"{m:g} min" for m in times) + " | old kind before | lowest after | measured |",
+        "|---|---|" + "---|" * (len(times) + 3),
     ]
     for model, row in before.items():
-        lines.append(f"| `{model}`, as it is | 0 |{f' {_both(row)} |' * len(times)} {_score(row, 'old_before')} | |")
+        lines.append(f"| `{model}`, as it is | 0 |{f' {_both(row)} |' * len(times)} {_score(row, 'old_before')} | | |")
     for (model, start, objects), of in rows.items():
         last = of[max(of)]
         cells = [_both(of[m]) if m in of else "" for m in times]
         source = f"`{model}`" if start == "the model" else f"random weights of `{model}`"
-        kept = f"{_score(last, 'old_before')} | {_score(last, 'old_after')}"
-        lines.append(f"| {source} | {objects} | {' | '.join(cells)} | {kept} |")
+        lowest = min(of.values(), key=lambda row: row["old_after"] or 0.0)
+        kept = f"{_score(last, 'old_before')} | {_score(lowest, 'old_after')}"
+        lines.append(f"| {source} | {objects} | {' | '.join(cells)} | {kept} | {last.get('day', '')} |")
     return "\n".join(lines)
 
 

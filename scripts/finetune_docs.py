@@ -1,8 +1,8 @@
 """Put what `instseg benchmark finetune --json FILE` measured into docs/retrain.md: a table and a picture of its curves.
 
-Run as `python scripts/finetune_docs.py NAME FILE...`; the rows of all files are taken together, of a later file in the place
-of the same ones of an earlier one. What stands between `<!-- NAME -->` and `<!-- end -->` is replaced. The rows that the page
-shows are kept in `docs/measured`, with the day of each, which names the rules by which it learnt.
+Run as `python scripts/finetune_docs.py NAME FILE...`; the rows of all files are taken together, of a later file in the
+place of the same ones of an earlier one. What stands between `<!-- NAME -->` and `<!-- end -->` is replaced. The rows
+that the page shows are kept in `docs/measured`, with the day of each, which names the rules by which it learnt.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def table(before: dict[str, dict[str, Any]], rows: Rows) -> str:
     """Write all as a table of Markdown."""
     times = sorted({minutes for of in rows.values() for minutes in of})
     lines = [
-        "| learnt from | objects | " + " | ".join(f"{m:g} min" for m in times) + " | old kind before | lowest after | measured |",
+        "| learnt from | objects | "
+        + " | ".join(f"{m:g} min" for m in times)
+        + " | old kind before | lowest after | measured |",
         "|---|---|" + "---|" * (len(times) + 3),
     ]
     for model, row in before.items():

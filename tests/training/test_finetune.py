@@ -19,7 +19,7 @@ from napari_instseg.training import run as running
 from napari_instseg.training.checkpoints import load
 from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import RUN, FinetuneParams
-from napari_instseg.training.judge import smaller_share
+from napari_instseg.training.judge import give_verdict, smaller_share
 from napari_instseg.training.loop import train
 from napari_instseg.training.material import read_planes
 from napari_instseg.training.memory import read_memory
@@ -376,3 +376,19 @@ def test_one_id_in_places_far_apart_is_learnt_as_several_objects():
     assert len({found[5, 5], found[32, 52], found[5, 42], found[22, 22]}) == 4
     np.testing.assert_array_equal(found > 0, labels > 0)
     np.testing.assert_array_equal(found < 0, labels < 0)
+
+
+@pytest.mark.parametrize(
+    ("old", "simulated", "words"),
+    [
+        ({"old_mean_ap": 0.5}, True, "These are simulated"),
+        ({"old_mean_ap": 0.5}, False, "0.50 before, 0.50 after"),
+        ({}, True, "what it forgot is not known"),
+    ],
+)
+def test_the_verdict_says_how_much_is_known_of_what_was_forgotten(old, simulated, words):
+    before, after = ({"mean_ap": value, "objects": 20.0, **old} for value in (0.2, 0.4))
+    verdict = give_verdict(before, after, {}, steps=100, images=3, objects=80, simulated=simulated)
+    assert verdict.better
+    assert words in verdict.words
+    assert ("simulated" in verdict.words) == (simulated and bool(old))

@@ -137,6 +137,7 @@ def _begin(
         "start_score": known["ap"]["0.5"],
         "diameter": diameter,
         "before": in_short(new_before, old_before),
+        "simulated": remembered is None and memory.is_simulated(name),
     }
     model.save(place / START)
     material.write_planes(place / MATERIAL, planes)

@@ -163,7 +163,16 @@ def is_better(before: Mapping[str, float], after: Mapping[str, float]) -> bool:
     return gain > SMALLEST_GAIN and forgotten(before, after) <= MOST_LOSS
 
 
-def give_verdict(before: Scores, after: Scores, learnt: Scores, *, steps: int, images: int, objects: int) -> Verdict:
+def give_verdict(
+    before: Scores,
+    after: Scores,
+    learnt: Scores,
+    *,
+    steps: int,
+    images: int,
+    objects: int,
+    simulated: bool = False,
+) -> Verdict:
     """Compare, and say in words what came of it.
 
     Parameters
@@ -174,6 +183,8 @@ def give_verdict(before: Scores, after: Scores, learnt: Scores, *, steps: int, i
         Scores of the new model on the very examples that it learnt from.
     steps, images, objects : int
         How long it learnt, and from how much.
+    simulated : bool
+        Whether the images of the old kind are simulated.
     """
     if not steps:
         return Verdict(False, "Nothing was learnt: 0 steps. The model is the same.", before, after)
@@ -196,6 +207,8 @@ def give_verdict(before: Scores, after: Scores, learnt: Scores, *, steps: int, i
         )
         if forgotten(before, after) > MOST_LOSS:
             lines.append("It forgets what it knew: hold it more to the old model, or take more old examples.")
+        elif simulated:
+            lines.append("These are simulated; real ones may have lost more, so keep the old model for them.")
     else:
         lines.append("No images of its own training kind are stored with it, so what it forgot is not known.")
     if not better:

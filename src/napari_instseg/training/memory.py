@@ -54,7 +54,7 @@ def read_memory(model: str | Path) -> Generator[Event, None, tuple[Plane, ...]]:
     tuple of Plane
         Empty if nothing is stored. Part of the planes is for learning, part for judging.
     """
-    if str(model) not in shipped():
+    if not is_simulated(model):
         return read_written(Path(model) / FOLDER)
     kinds = SUBJECTS.get(str(model).rsplit("-", 1)[-1], ())
     samples = [sample for sample in SAMPLES.values() if sample.recipe is not None and sample.recipe.kind in kinds]
@@ -64,6 +64,11 @@ def read_memory(model: str | Path) -> Generator[Event, None, tuple[Plane, ...]]:
             planes.append(plane)
             yield Progress(len(planes), len(samples) * (TEACH + JUDGE), OWN_KIND)
     return tuple(planes)
+
+
+def is_simulated(model: str | Path) -> bool:
+    """Tell whether the images that `read_memory` gives of a model are simulated: shipped models hold none."""
+    return str(model) in shipped()
 
 
 def remember(

@@ -201,7 +201,8 @@ class Run:
             learnt = in_short((yield from score(tuner.model, self.planes, "learn", tuner.device)), None)
         images = len({plane.name for plane in self.planes})
         counts = {"steps": tuner.done, "images": images, "objects": self.values["objects"]}
-        verdict = give_verdict(before, after, learnt, **counts)
+        simulated = self.values.get("simulated", False)
+        verdict = give_verdict(before, after, learnt, **counts, simulated=simulated)
         memory.write_memory(self.out, self.old, self.planes)
         yield Message(verdict.words, warning=bool(tuner.done) and not verdict.better)
         yield Result(Outcome(self.out, verdict))

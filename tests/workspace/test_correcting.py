@@ -201,3 +201,10 @@ def test_listeners_hear_of_every_change_once(work):
     work.correcting.undo()
     work.correcting.delete((5, 5))
     assert len(heard) == 2
+
+
+def test_a_region_drawn_around_all_of_the_image_is_all_of_it(work):
+    work.decode(labels_of((30, 30), (30, 80)))
+    assert work.correcting.mark([(-4, -4), (-4, 170), (70, 170), (70, -4)])
+    assert work.correcting.corrections.complete.all()
+    assert "2 objects marked as complete" in work.said[-1][0]

@@ -20,7 +20,7 @@ MOST_PLANES = 24
 MOST_LOSS = 0.02
 """Of mean AP on the old kind of images: more than this is forgetting."""
 SPARE = 0.4
-"""Of what may be forgotten, since on other images of the old kind it was up to twice as much as on those that judge."""
+"""Of what may be forgotten, since other images of the old kind lost two to four times as much as those that judge."""
 LEAST_SHARE, SHARE_STEP = 0.2, 0.05
 """Of the new weights, the rest being those of the start."""
 FEW_OBJECTS = 10

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -42,6 +43,29 @@ def test_a_folder_of_pairs_teaches(instseg, start, dots, tmp_path, capsys):
     list(finetune(start, open_examples(dots), tmp_path / "own", steps=5, params=params, device="cpu"))
     mine, own = read_weights(out), read_weights(tmp_path / "own")
     assert all(torch.equal(mine[name], own[name]) for name in own)
+
+
+def test_the_images_that_a_project_names_are_remembered(instseg, start, dots, tmp_path, capsys):
+    from napari_instseg.io import projects
+
+    known = np.full((64, 64), -1, np.int32)
+    known[8:24, 8:24], known[12:20, 12:20], known[40:56, 40:56], known[44:52, 44:52] = 0, 1, 0, 2
+    image = np.where(known > 0, 200, 100).astype(np.uint8)
+    folder = tmp_path / "project"
+    projects.create_project(folder)
+    ref = projects.copy_image(folder, "cells", image, "YX")
+    projects.write_edits(folder, "cells", known, {})
+    spec = projects.read_project(folder).model_copy(
+        update={
+            "examples": (projects.ExampleSpec(name="cells", image=ref),),
+            "remembered": {str(start): projects.refer_to(folder, dots)},
+        }
+    )
+    projects.write_project(folder, spec)
+    assert instseg("finetune", start, folder, "--out", tmp_path / "new", "--steps", 1, *FAST) == 0
+    assert "old kind" in capsys.readouterr().out
+    assert instseg("finetune", start, folder, "--out", tmp_path / "b", "--remember", tmp_path, *FAST) == 1
+    assert "There is no folder" in " ".join(capsys.readouterr().err.split())
 
 
 def test_problems_in_words(instseg, start, dots, tmp_path, capsys):

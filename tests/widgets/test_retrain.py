@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_instseg.io.projects import read_project
 from napari_instseg.workspace.retrain import Length
@@ -218,6 +218,45 @@ def test_reopened_with_one_click(work, project, make_napari_viewer_proxy, qtbot,
     np.testing.assert_array_equal(work.labels("cells").data, labels)
     second.deleteLater()
     qtbot.wait(100)
+
+
+def test_images_to_remember_are_chosen_for_each_model(work, project, tmp_path, monkeypatch):
+    from skimage.io import imsave
+
+    section = work.section
+    choice = section._remember
+    texts = lambda: [choice.itemText(row) for row in range(choice.count())]  # noqa: E731
+    assert not choice.isEnabled(), "there is no project that would keep it"
+    section.project.made.emit(project)
+    assert texts() == ["nothing", "a folder…"]
+    real = tmp_path / "real ones"
+
+    def choose(row, folder):
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *how, **more: str(folder or ""))
+        choice.setCurrentIndex(row)
+        choice.activated.emit(row)
+
+    choose(1, tmp_path)
+    assert "There is no folder" in section._told.text()
+    assert choice.currentText() == "nothing"
+    for kind in ("images", "labels"):
+        (real / kind).mkdir(parents=True)
+        imsave(real / kind / "a.png", np.eye(32, dtype=np.uint8), check_contrast=False)
+    choose(1, real)
+    assert texts() == ["nothing", "real ones", "a folder…"]
+    assert choice.currentText() == "real ones"
+    choose(2, None)  # the dialog was closed
+    assert choice.currentText() == "real ones"
+    own = work.workspace.model
+    assert work.dock.retrainer.project.remembered(own) == real
+    # it is of that model only
+    work.controller.choose_model("discriminative-nuclei")
+    work.qtbot.waitUntil(lambda: texts() == ["simulated images", "a folder…"], timeout=10_000)
+    work.controller.choose_model(own)
+    work.qtbot.waitUntil(lambda: choice.currentText() == "real ones", timeout=10_000)
+    choose(0, None)
+    assert texts() == ["nothing", "a folder…"]
+    assert read_project(project).remembered == {}
 
 
 def test_a_newer_project_is_told_and_not_touched(work, project):

@@ -221,6 +221,49 @@ def test_versions_are_counted_kept_and_deleted(tmp_path, opened, loop):
     again.close()
 
 
+def pairs_in(folder, names=("a", "b")):
+    """A folder of annotated images of noise."""
+    for number, name in enumerate(names):
+        for kind, array in (("images", source(number).array), ("labels", corrected().labels.astype(np.uint16))):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(folder / kind / f"{name}.tif", array)
+    return folder
+
+
+def test_what_a_model_is_to_remember_is_named_by_model_and_moves_with_the_project(tmp_path, opened, loop):
+    from napari_instseg.training.memory import open_remembered
+
+    nuclei = pairs_in(tmp_path / "nuclei")
+    assert open_remembered(opened.folder, "coloring-nuclei") is None
+    opened.remember("coloring-nuclei", nuclei)
+    with pytest.raises(InputError, match="There is no folder"):
+        opened.remember("coloring-nuclei", tmp_path)
+    assert opened.remembered("coloring-nuclei") == nuclei
+    assert opened.remembered("coloring-cells") is None
+    learn, judge = open_remembered(opened.folder, "coloring-nuclei")
+    assert sorted(pair.name for pair in (*learn, *judge)) == ["a", "b"]
+    assert learn
+    assert judge
+    # a model of the project is known by its place in it, so that the project can be moved together with the images
+    own = opened.version_folder(opened.start_version("coloring-nuclei").name)
+    (own / "training").mkdir(parents=True)
+    opened.settle_version(own.name, state="kept")
+    opened.remember(str(own), nuclei)
+    opened.close()
+    (tmp_path / "elsewhere").mkdir()
+    for folder in (opened.folder, nuclei):
+        folder.rename(tmp_path / "elsewhere" / folder.name)
+    moved = Project(tmp_path / "elsewhere" / opened.folder.name, loop)
+    assert moved.remembered(str(moved.version_folder("coloring-nuclei-v2"))).samefile(tmp_path / "elsewhere/nuclei")
+    moved.remember("coloring-nuclei", None)
+    assert moved.remembered("coloring-nuclei") is None
+    # the images alone moved: that is told, with where they were
+    (tmp_path / "elsewhere" / "nuclei").rename(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"There is no folder.*nuclei"):
+        open_remembered(moved.folder, str(moved.version_folder("coloring-nuclei-v2")))
+    moved.close()
+
+
 def test_recent_projects_are_offered_while_they_exist(tmp_path, opened):
     recent = Recent(tmp_path / "config")
     assert recent.read() == []

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from skimage.io import imsave
 
 from napari_instseg.inference.model import Model
 from napari_instseg.io.models import ModelSpec, read_spec, read_weights
@@ -102,6 +103,40 @@ def test_the_same_as_in_python(loop, retraining, project, model, tmp_path):
     list(finetune(model, open_examples(project.folder), tmp_path / "own", steps=3, params=PARAMS, device="cpu"))
     mine, own = read_weights(retraining.folder), read_weights(tmp_path / "own")
     assert all(torch.equal(mine[name], own[name]) for name in own)
+
+
+def test_images_that_the_project_names_are_remembered(loop, retraining, project, model, tmp_path):
+    from napari_instseg.training.finetune import finetune
+    from napari_instseg.training.material import open_examples
+    from napari_instseg.training.memory import describe_memory, open_remembered
+
+    for number in range(3):
+        for kind, array in (("images", 90 * (squares() == 0) + np.eye(64)), ("labels", squares())):
+            (tmp_path / "old" / kind).mkdir(parents=True, exist_ok=True)
+            imsave(tmp_path / "old" / kind / f"old {number}.png", array.astype(np.uint8), check_contrast=False)
+    assert describe_memory(model) == "nothing"
+    project.remember(model, tmp_path / "old")
+    retraining.start(model, Length(3, None), PARAMS.changed(batch_size=4), "cpu", None)
+    until(loop, lambda: retraining.state == "to judge")
+    assert "old_mean_ap" in retraining.version.before
+    assert describe_memory(retraining.folder) == "4 images stored with it", "three of the old kind, and the new one"
+    examples, remembered = open_examples(project.folder), open_remembered(project.folder, model)
+    how = {"steps": 3, "params": PARAMS.changed(batch_size=4), "device": "cpu"}
+    list(finetune(model, examples, tmp_path / "own", remembered=remembered, **how))
+    list(finetune(model, examples, tmp_path / "forgets", **how))
+    mine, own, other = (read_weights(f) for f in (retraining.folder, tmp_path / "own", tmp_path / "forgets"))
+    assert all(torch.equal(mine[name], own[name]) for name in own)
+    assert any(not torch.equal(mine[name], other[name]) for name in own)
+    # gone since: told before anything is learnt
+    told = []
+    retraining.told.connect(lambda words, tone: told.append((tone, words)))
+    retraining.roll_back()
+    (tmp_path / "old").rename(tmp_path / "gone")
+    retraining.start(model, Length(3, None), PARAMS, "cpu", None)
+    until(loop, lambda: not retraining.running)
+    assert told[-1][0] == "error"
+    assert "There is no folder" in told[-1][1]
+    assert retraining.state == "idle"
 
 
 def test_paused_closed_and_gone_on_with_equals_not_stopped(loop, retraining, project, model, tmp_path):

@@ -48,7 +48,7 @@ def finetune(
             "--remember",
             metavar="DIR",
             help="Images and labels of the kind that the model was trained on, mixed in so that it does not forget "
-            "them; by default those that are stored with the model.",
+            "them; by default those that the project names for the model, else those that are stored with it.",
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in FOLDER, maybe for longer.")] = False,
@@ -67,12 +67,16 @@ def finetune(
     from napari_instseg.training.finetune import finetune as run
     from napari_instseg.training.finetune_params import FinetuneParams
     from napari_instseg.training.material import open_examples
+    from napari_instseg.training.memory import open_remembered
 
     if resume:
         say(
             f"With --resume, '{examples}' and flags other than those of time and device are not read: the run in "
             f"'{out}' keeps its own copies of the examples and of all choices, as they were when it was started."
         )
+    remembered = open_split(remember) if remember is not None else None
+    if remember is None and not resume:
+        remembered = open_remembered(examples, model)
     kept = f"What was learnt is kept in '{out}'; go on with the same command and --resume."
     with Follower() as follower, keeping(lambda: kept if out.exists() else "Nothing was learnt yet."):
         outcome = follower.run(
@@ -83,7 +87,7 @@ def finetune(
                 steps=steps,
                 minutes=minutes,
                 params=FinetuneParams(**values["finetune"]),
-                remembered=open_split(remember) if remember is not None else None,
+                remembered=remembered,
                 device=device.value,
                 resume=resume,
             )

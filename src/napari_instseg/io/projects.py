@@ -24,8 +24,8 @@ from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.io.atomic import make_folder, write_bytes
 from napari_instseg.io.images import read_image
 
-FORMAT = 1
-"""Version of the folder's layout; a newer one is refused in words."""
+FORMAT = 2
+"""Version of the folder's layout; a newer one is refused in words. 2: what models are to remember."""
 
 SPEC, IMAGES, EDITS, VERSIONS = "project.json", "images", "edits", "versions"
 TRAINING = "training"
@@ -39,13 +39,22 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
-class ImageRef(_Record):
-    """Where the image of an example lies, and how to know it again."""
+class Place(_Record):
+    """Where a file or a folder lies."""
 
     path: str
     """Relative to the project folder, with forward slashes, where that is possible."""
     absolute: str = ""
     """Where it was when it was added; empty for a copy inside the project."""
+
+    def candidates(self, folder: str | Path) -> list[Path]:
+        """Give where to look for it, the likeliest place first."""
+        return [(Path(folder) / self.path).resolve(), *([Path(self.absolute)] if self.absolute else [])]
+
+
+class ImageRef(Place):
+    """Where the image of an example lies, and how to know it again."""
+
     sha256: str
     """Of the file's bytes."""
     take: tuple[int | None, ...]
@@ -90,6 +99,8 @@ class ProjectSpec(_Record):
     """The model in use: a shipped name, a folder, or a version as ``versions/<name>``."""
     examples: tuple[ExampleSpec, ...] = ()
     versions: tuple[VersionSpec, ...] = ()
+    remembered: dict[str, Place] = Field(default_factory=dict)
+    """By model, named like `model`: the folder of annotated images of its own kind, mixed in when it is retrained."""
 
 
 def is_project(folder: str | Path) -> bool:
@@ -181,12 +192,18 @@ def refer_to_image(folder: str | Path, path: str | Path, take: tuple[int | None,
     take, axes
         See `ImageRef`.
     """
+    place = refer_to(folder, path)
+    return ImageRef(**place.model_dump(), sha256=hash_file(path), take=take, axes=axes)
+
+
+def refer_to(folder: str | Path, path: str | Path) -> Place:
+    """Refer to a file or a folder, which stays where it is."""
     path = Path(path).resolve()
     try:
         relative = Path(os.path.relpath(path, Path(folder).resolve())).as_posix()
     except ValueError:  # on another drive
         relative = path.as_posix()
-    return ImageRef(path=relative, absolute=str(path), sha256=hash_file(path), take=take, axes=axes)
+    return Place(path=relative, absolute=str(path))
 
 
 def read_example_image(folder: str | Path, example: ExampleSpec) -> Array:
@@ -198,7 +215,7 @@ def read_example_image(folder: str | Path, example: ExampleSpec) -> Array:
         If it has moved, or is another than when it was added.
     """
     ref = example.image
-    places = [Path(folder) / ref.path, *([Path(ref.absolute)] if ref.absolute else [])]
+    places = ref.candidates(folder)
     found = [place for place in places if place.is_file()]
     if not found:
         raise InputError(
@@ -289,6 +306,26 @@ def project_pairs(folder: str | Path) -> tuple[tuple[Pair, float | None], ...]:
         return Pair(example.name, read)
 
     return tuple((pair(example), example.diameter) for example in read_project(folder).examples)
+
+
+def name_model(folder: str | Path, model: str) -> str:
+    """Give the name by which a project knows a model: its own as ``versions/<name>``, others as they are."""
+    path, own = Path(model), Path(folder).resolve()
+    if path.is_dir() and path.resolve().is_relative_to(own):
+        return path.resolve().relative_to(own).as_posix()
+    return model
+
+
+def find_remembered(folder: str | Path, spec: ProjectSpec, model: str) -> Path | None:
+    """Give the folder of annotated images that a project names for a model to remember; None if it names none.
+
+    If it is at none of the places where it may be, that where it was.
+    """
+    place = spec.remembered.get(name_model(folder, model))
+    if place is None:
+        return None
+    candidates = place.candidates(folder)
+    return next((candidate for candidate in candidates if candidate.is_dir()), candidates[-1])
 
 
 def hash_file(path: str | Path) -> str:

@@ -208,9 +208,12 @@ def give_verdict(
         if forgotten(before, after) > MOST_LOSS:
             lines.append("It forgets what it knew: hold it more to the old model, or take more old examples.")
         elif simulated:
-            lines.append("These are simulated; real ones may have lost more, so keep the old model for them.")
+            lines.append(
+                "These are simulated; real ones may have lost more. Keep the old model for them, or give it annotated "
+                "images of its own kind to remember."
+            )
     else:
-        lines.append("No images of its own training kind are stored with it, so what it forgot is not known.")
+        lines.append("It had no images of its own training kind to remember, so what it forgot is not known.")
     if not better:
         lines += _reasons(after, learnt, steps=steps, images=images, objects=objects)
     return Verdict(better, " ".join(lines), before, after)

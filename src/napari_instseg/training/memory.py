@@ -12,6 +12,8 @@ from napari_instseg.data.axes import guess_axes, to_channels
 from napari_instseg.data.pairs import Pair
 from napari_instseg.data.samples import SAMPLES, Sample
 from napari_instseg.data.simulate import KINDS, simulate
+from napari_instseg.io.pairs import open_split
+from napari_instseg.io.projects import find_remembered, is_project, read_project
 from napari_instseg.training.material import UNKNOWN, Plane, read_written, write_planes
 from napari_instseg.zoo import shipped
 
@@ -56,7 +58,7 @@ def read_memory(model: str | Path) -> Generator[Event, None, tuple[Plane, ...]]:
     """
     if not is_simulated(model):
         return read_written(Path(model) / FOLDER)
-    kinds = SUBJECTS.get(str(model).rsplit("-", 1)[-1], ())
+    kinds = simulated_kinds(model)
     samples = [sample for sample in SAMPLES.values() if sample.recipe is not None and sample.recipe.kind in kinds]
     planes: list[Plane] = []
     for sample in samples:
@@ -66,9 +68,43 @@ def read_memory(model: str | Path) -> Generator[Event, None, tuple[Plane, ...]]:
     return tuple(planes)
 
 
+def open_remembered(project: str | Path, model: str) -> tuple[Sequence[Pair], Sequence[Pair]] | None:
+    """Open the annotated images that a project names for a model to remember: those to learn from, those to judge by.
+
+    Parameters
+    ----------
+    project : str or Path
+        A project folder; of others, and where the project names no images, the answer is None.
+    model : str
+        The model that learns: a shipped name or a folder.
+
+    Raises
+    ------
+    InputError
+        If the images are not there any more.
+    ProjectError
+        If the project cannot be read.
+    """
+    folder = find_remembered(project, read_project(project), model) if is_project(project) else None
+    return None if folder is None else open_split(folder)
+
+
 def is_simulated(model: str | Path) -> bool:
     """Tell whether the images that `read_memory` gives of a model are simulated: shipped models hold none."""
     return str(model) in shipped()
+
+
+def describe_memory(model: str | Path) -> str:
+    """Say in a few words what `read_memory` gives of a model."""
+    if is_simulated(model):
+        return "simulated images" if simulated_kinds(model) else "nothing"
+    stored = len(list((Path(model) / FOLDER).glob("[0-9]*.npz")))
+    return f"{stored} image{'s' * (stored != 1)} stored with it" if stored else "nothing"
+
+
+def simulated_kinds(model: str | Path) -> tuple[str, ...]:
+    """Give the kinds of images that are simulated for a shipped model; none for those of cells."""
+    return SUBJECTS.get(str(model).rsplit("-", 1)[-1], ())
 
 
 def remember(

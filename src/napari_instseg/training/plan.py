@@ -111,5 +111,5 @@ def make_plan(
     hold_new = params.hold * (ALONE if not known_background else min(start_score, 1.0))
     old_per_batch = min(round(params.old_share * params.batch_size), params.batch_size - 1) if old else 0
     words = f"Learning rate {rate:g}, frozen: {frozen}, augmentation: {strength}, crops of {patch[-1]} px"
-    words += f", {old_per_batch} of {params.batch_size} crops of old images." if old_per_batch else "."
+    words += f", {old_per_batch} of {params.batch_size} crops of {old} old images." if old_per_batch else "."
     return Plan(rate, frozen, AUGMENTATIONS[strength], patch, hold_new, KEEP * params.hold, old_per_batch, words)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QFrame, QProgressBar, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QFileDialog, QFrame, QProgressBar, QWidget
 
 from napari_instseg.core.device import DEVICES
 from napari_instseg.io.projects import VersionSpec
@@ -16,6 +18,11 @@ from napari_instseg.widgets.segment import DEVICE_TITLES
 from napari_instseg.workspace.retrain import Length, State, is_better
 
 START_HELP = "Let the model learn from all corrections of the project. The window stays usable."
+ASK = "ask"
+REMEMBER_HELP = (
+    "Images of the kind that the model was trained on, mixed in so that it does not forget them. Simulated ones guard "
+    "real ones badly: if you have annotated images of its kind, choose their folder, with images/ and labels/ in it."
+)
 WORDS = {"mean_ap": "Mean AP, held out", "ap_0.5": "AP at IoU 0.5", "old_mean_ap": "Mean AP, old kind"}
 
 
@@ -31,6 +38,8 @@ class RetrainSection(QWidget):
     kept_both = Signal()
     rolled_back = Signal()
     compare_asked = Signal()
+    remember_chosen = Signal(object)
+    """A folder of annotated images of the model's own kind, or None for those that it has itself."""
     came_up = Signal()
     """Curves or a verdict are shown, which may be out of sight; see `newest`."""
 
@@ -46,6 +55,7 @@ class RetrainSection(QWidget):
         self._unit.offer([("minutes", "minutes"), ("steps", "steps")], "minutes")
         self._device = Choice("Where it learns. Automatic takes a GPU where one can be used.")
         self._device.offer([(DEVICE_TITLES[name], name) for name in DEVICES], "auto")
+        self._remember = Choice(REMEMBER_HELP)
         self._start = button("Retrain", START_HELP)
         self._start.setMinimumHeight(30)
         self._pause = button("Pause", "Stop after this step; it goes on from there, also after a restart of napari.")
@@ -76,6 +86,7 @@ class RetrainSection(QWidget):
                 self.project,
                 labelled("Learn for", row(self._amount, self._unit, stretch=1)),
                 labelled("Device", self._device),
+                labelled("Remember", self._remember),
                 self._start,
                 row(self._pause, self._resume, self._finish, stretch=2),
                 self._bar,
@@ -86,9 +97,11 @@ class RetrainSection(QWidget):
             )
         )
         self._state: State = "idle"
+        self._remembered: Path | None = None
         self._connect()
         self._choose_unit("minutes")
         self.show_state("idle", "", None)
+        self.show_remembered("", None)
 
     def _connect(self) -> None:
         for made, signal in (
@@ -107,6 +120,7 @@ class RetrainSection(QWidget):
         self.curves.appeared.connect(self.came_up)
         self._unit.chosen.connect(self._choose_unit)
         self.form.changed.connect(self._change)
+        self._remember.chosen.connect(self._choose_remembered)
 
     @property
     def length(self) -> Length:
@@ -162,6 +176,16 @@ class RetrainSection(QWidget):
             self._keep.setStyleSheet("font-weight: bold;" if better else "")
             self._back.setStyleSheet("" if better else "font-weight: bold;")
 
+    def show_remembered(self, own: str, folder: Path | None) -> None:
+        """Show what the model is to remember: what it has itself, in words, or the images of a folder.
+
+        Without words nothing can be chosen.
+        """
+        self._remembered = folder
+        named = [] if folder is None else [(folder.name, folder)]
+        self._remember.offer([(own, None), *named, ("a folder…", ASK)] if own else [], folder)
+        self._remember.setEnabled(bool(own) and self._state == "idle")
+
     def show_progress(self, fraction: float | None) -> None:
         """Show how far it is."""
         self._bar.setRange(0, 0 if fraction is None else 1000)
@@ -178,6 +202,14 @@ class RetrainSection(QWidget):
         self._amount.setDecimals(0 if steps else 1)
         self._amount.setRange(0, 100_000 if steps else 10_000)
         self._amount.setValue(200 if steps else 5)
+
+    def _choose_remembered(self, value: object) -> None:
+        if value == ASK:
+            self._remember.show_value(self._remembered)
+            chosen = QFileDialog.getExistingDirectory(self, "A folder with images/ and labels/ of the model's own kind")
+            value = Path(chosen) if chosen else self._remembered
+        if value != self._remembered:
+            self.remember_chosen.emit(value)
 
     def _change(self, name: str, value: object) -> None:
         self.params = self.params.changed(**{name: value})

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_instseg.core.errors import InstsegError
 from napari_instseg.io.models import read_spec
 from napari_instseg.io.projects import VERSIONS, read_example_image
+from napari_instseg.training.memory import describe_memory
 from napari_instseg.widgets.closing import Closing, is_closing
 from napari_instseg.widgets.comparison import ComparisonLayers
 from napari_instseg.widgets.image_choice import ImageChoice
@@ -163,6 +164,7 @@ class Retrainer(QObject):
         section.kept_both.connect(self._guarded(lambda: retraining.keep(both=True)))
         section.rolled_back.connect(self._guarded(self._roll_back))
         section.compare_asked.connect(self._compare)
+        section.remember_chosen.connect(self._guarded(self._remember))
         retraining.changed.connect(self._show_state)
         retraining.learnt.connect(section.curves.add)
         retraining.told.connect(self._tell)
@@ -261,6 +263,14 @@ class Retrainer(QObject):
         self._controller.say("A model learns, under Retrain.")
         self.retraining.start(workspace.model, section.length, section.params, section.device, self._order())
 
+    def _remember(self, images: Path | None) -> None:
+        """Keep in the project which images the model is to remember."""
+        if self.project is not None:
+            try:
+                self.project.remember(self._controller.workspace.model, images)
+            finally:
+                self._show_state()
+
     def _roll_back(self) -> None:
         self.retraining.roll_back()
         self._layers.clear()
@@ -317,6 +327,9 @@ class Retrainer(QObject):
         retraining = self.retraining
         obstacle = retraining.obstacle(self._controller.workspace.model)
         self._section.show_state(retraining.state, obstacle, retraining.version)
+        project, model = self.project, self._controller.workspace.model
+        named = project.remembered(model) if project is not None else None
+        self._section.show_remembered(describe_memory(model) if project is not None and model else "", named)
 
     def _show_progress(self, fraction: float | None, detail: str) -> None:
         self._section.show_progress(fraction)

@@ -22,6 +22,7 @@ from napari_instseg.io.checks import check_image
 from napari_instseg.io.images import read_image
 from napari_instseg.io.labels import read_labels
 from napari_instseg.io.models import SPEC
+from napari_instseg.io.pairs import open_pairs
 from napari_instseg.io.projects import ExampleSpec, ImageRef, ProjectSpec, VersionSpec
 from napari_instseg.workspace.autosave import Autosaver
 from napari_instseg.workspace.corrections import Corrections
@@ -297,10 +298,7 @@ class Project:
 
     def use(self, model: str) -> None:
         """Remember the model in use."""
-        folder = self.folder.resolve()
-        path = Path(model)
-        inside = path.is_dir() and path.resolve().is_relative_to(folder)
-        name = path.resolve().relative_to(folder).as_posix() if inside else model
+        name = projects.name_model(self.folder, model)
         self._write(lambda spec: {"model": name})
 
     @property
@@ -308,6 +306,24 @@ class Project:
         """The model in use, as `find_model` takes it; empty if none was chosen."""
         inside = self.folder / self.spec.model
         return str(inside) if self.spec.model and (inside / SPEC).is_file() else self.spec.model
+
+    def remember(self, model: str, images: str | Path | None) -> None:
+        """Name the folder of annotated images that a model is to remember; None takes those that it has itself.
+
+        Raises
+        ------
+        InputError
+            If the folder holds no pairs of images and labels.
+        """
+        name = projects.name_model(self.folder, model)
+        if images is not None:
+            open_pairs(images)
+        named = {} if images is None else {name: projects.refer_to(self.folder, images)}
+        self._write(lambda spec: {"remembered": {k: v for k, v in spec.remembered.items() if k != name} | named})
+
+    def remembered(self, model: str) -> Path | None:
+        """Give the folder that `remember` was told for a model; None if there is none."""
+        return projects.find_remembered(self.folder, self.spec, model)
 
     @property
     def there(self) -> bool:

@@ -305,10 +305,19 @@ def _learn(
         import_training()
         from napari_instseg.training.finetune import finetune
         from napari_instseg.training.material import open_examples
+        from napari_instseg.training.memory import open_remembered
     examples = [] if resume else open_examples(project)
     outcome: Any = None
     for event in finetune(
-        model, examples, folder, steps=length.steps, minutes=length.minutes, params=params, device=device, resume=resume
+        model,
+        examples,
+        folder,
+        steps=length.steps,
+        minutes=length.minutes,
+        params=params,
+        remembered=None if resume else open_remembered(project, model),
+        device=device,
+        resume=resume,
     ):
         if isinstance(event, Result):
             outcome = event.value

@@ -50,6 +50,29 @@ def test_pairs_of_a_folder(folder):
         assert example.classes is None
 
 
+def test_a_folder_for_each_image_with_a_mask_for_each_object(tmp_path):
+    for name in ("b", "a"):
+        for kind in ("images", "masks"):
+            (tmp_path / name / kind).mkdir(parents=True)
+        opaque = np.dstack([picture()[..., :1]] * 3 + [np.full(LABELS.shape, 255, np.uint8)])
+        Pillow.fromarray(opaque).save(tmp_path / name / "images" / f"{name}.png")
+        for id_ in (3, 8):
+            mask = 255 * (id_ == LABELS).astype(np.uint8)
+            Pillow.fromarray(mask).save(tmp_path / name / "masks" / f"object {id_}.png")
+    (tmp_path / "notes.txt").write_bytes(b"x")
+    pairs = open_pairs(tmp_path)
+    assert [pair.name for pair in pairs] == ["a", "b"]
+    example = pairs[0].read()
+    assert example.axes == "YXC"
+    np.testing.assert_array_equal(example.labels, np.where(LABELS == 3, 1, np.where(LABELS == 8, 2, 0)))
+    Pillow.fromarray(mask[:5]).save(tmp_path / "a" / "masks" / "cropped.png")
+    with pytest.raises(InputError, match=r"cropped.png.*\(5, 15\).*\(12, 15\)"):
+        pairs[0].read()
+    (tmp_path / "b" / "images" / "b.png").rename(tmp_path / "b.png")
+    with pytest.raises(InputError, match="holds 0 images"):
+        pairs[1].read()
+
+
 def test_nothing_is_read_before_it_is_needed(folder):
     (folder / "images" / "b 2.png").write_bytes(b"")
     first, second, _ = open_pairs(folder)

@@ -17,6 +17,7 @@ from napari_instseg.data.pairs import Example, Pair, listed, split_pairs
 from napari_instseg.io.checks import check_image
 from napari_instseg.io.images import SUFFIXES, read_image
 from napari_instseg.io.labels import check_labels, read_labels
+from napari_instseg.io.mask_folders import is_mask_folder, open_mask_pairs
 
 IMAGES, LABELS, CLASSES, HELD_OUT = "images", "labels", "classes", "val.txt"
 
@@ -28,7 +29,8 @@ def open_pairs(folder: str | Path) -> tuple[Pair, ...]:
     ----------
     folder : str or Path
         Holds ``images/<name>`` and ``labels/<name>``, of any suffix that can be read, and maybe ``classes/<name>``:
-        a JSON object from id to class (from 1), or a second label image with the class of each pixel.
+        a JSON object from id to class (from 1), or a second label image with the class of each pixel. Or else a folder
+        for each image, see `open_mask_pairs`.
 
     Returns
     -------
@@ -41,6 +43,8 @@ def open_pairs(folder: str | Path) -> tuple[Pair, ...]:
         If a folder is missing or empty, a file has no partner, or two files have the same name but for the suffix.
     """
     folder = Path(folder)
+    if not (folder / IMAGES).is_dir() and is_mask_folder(folder):
+        return open_mask_pairs(folder)
     images = _files(folder / IMAGES, SUFFIXES)
     labels = _files(folder / LABELS, SUFFIXES)
     _check_partners(images, labels, folder / LABELS)

@@ -68,7 +68,7 @@ def read_memory(model: str | Path) -> Generator[Event, None, tuple[Plane, ...]]:
     return tuple(planes)
 
 
-def open_remembered(project: str | Path, model: str) -> tuple[Sequence[Pair], Sequence[Pair]] | None:
+def open_remembered(project: str | Path, model: str) -> tuple[tuple[Pair, ...], tuple[Pair, ...]] | None:
     """Open the annotated images that a project names for a model to remember: those to learn from, those to judge by.
 
     Parameters

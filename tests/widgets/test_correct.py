@@ -325,9 +325,25 @@ def test_buttons_make_clicks_do_the_same_and_drawing_an_outline_makes_an_object(
     assert abs(int((work.data() == label).sum()) - 25 * 40) < 150
     buttons["draw"].click()
     assert not buttons["draw"].isChecked()
+    assert work.dock.tune._facts.text() == f"{len(np.unique(work.data())) - 1} objects", "the count goes with edits"
     camera = tuple(work.hands.camera.center)
     hands.drag((60, 60), (80, 80))
     assert tuple(work.hands.camera.center) != camera, "without a tool, dragging pans again"
+
+
+def test_no_button_moves_when_a_tool_is_taken(work):
+    work.dock._correct_section.open()
+    work.qtbot.wait(200)
+    buttons = work.correct.buttons
+    places = lambda: [one.mapTo(work.correct, QPoint(0, 0)).y() for one in buttons.values()]  # noqa: E731
+    before, known = places(), set()
+    for name, one in buttons.items():
+        if one.isCheckable() and one.isEnabled():
+            one.click()
+            work.qtbot.wait(20)
+            known.add(work.correct._hint.text())
+            assert places() == before, name
+    assert len(known) > 8
 
 
 def test_napari_s_own_brush_fill_and_eraser_join_the_history_in_order(work):

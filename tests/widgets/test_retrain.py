@@ -148,6 +148,8 @@ def test_the_whole_loop(work, project, brightness):
     ).read_text(encoding="utf-8")
     assert work.labels("cells").data[75, 105] > 0, "corrected objects survive the new run"
     assert "cells before" not in [layer.name for layer in work.viewer.layers]
+    assert work.dock.controller.looking.suggested != work.workspace.model
+    assert "Suggested" not in work.dock.segment.image._look.text()
     assert [v.state for v in read_project(project).versions] == ["kept"]
 
 
@@ -169,6 +171,18 @@ def test_paused_rolled_back_and_the_window_stays_usable(work, project, gaps):
     assert np.percentile(np.diff(stamps), 90) < max(0.1, 4 * before)
     section._pause.click()
     wait_for(work, "paused")
+    # closed and opened again it shows how far it came, and for how long it was to learn
+    course = section.curves.losses["foreground"][:]
+    section.project.opened.emit(None)
+    section.set_length(Length(None, 5.0))
+    assert section.curves.isHidden()
+    section.project.opened.emit(project)
+    assert work.retraining.state == "paused"
+    # the step that was under way at the pause may not have been told
+    again = section.curves.losses["foreground"]
+    np.testing.assert_allclose(again[: len(course)], course, rtol=1e-6)
+    assert len(course) <= len(again) == work.retraining.step <= len(course) + 1
+    assert section.length == Length(100_000, None)
     assert section._resume.isVisibleTo(section)
     assert "Learning is paused" in section._told.text()
     assert not section._finish.hasFocus(), "the next press of Space would end the learning"
@@ -212,6 +226,8 @@ def test_reopened_with_one_click(work, project, make_napari_viewer_proxy, qtbot,
     work.wait(LONG_S)
     again = work.dock.corrector.correcting.corrections
     assert again.accepted == accepted
+    names = [layer.name for layer in work.viewer.layers]
+    assert names.index("cells accepted") > names.index("cells objects"), "or their outlines would be hidden"
     assert work.workspace.diameter == 14, "objects are found at the size that was said when they were corrected"
     work.dock.segment.diameter.chosen.emit(15.0)
     work.qtbot.waitUntil(lambda: read_project(project).examples[0].diameter == 15, timeout=10_000)

@@ -152,8 +152,15 @@ def test_paused_closed_and_gone_on_with_equals_not_stopped(loop, retraining, pro
     reached = max(steps)
     project.close()
     again = Project(project.folder, loop)  # as after a restart
-    later = Retraining(loop)
+    later, retold = Retraining(loop), []
+    later.learnt.connect(lambda step, values: retold.append((step, values)))
     later.take_project(again)
+    known = [step for step, values in retold if "loss" in values]
+    assert known == list(range(1, len(known) + 1))
+    assert reached <= len(known) <= reached + 1, "the step that was under way may not have been told"
+    judged = [step for step, values in retold if "mean_ap" in values]
+    assert judged in (list(range(2, known[-1] + 1, 2)), list(range(2, known[-1], 2))), "nor judged"
+    assert (again.unfinished().steps, again.unfinished().minutes) == (LONG.steps, LONG.minutes)
     assert later.state == "paused"
     later.resume(Length(reached + 3, None), "cpu", None)
     until(loop, lambda: later.state == "to judge")

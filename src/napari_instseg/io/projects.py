@@ -88,6 +88,9 @@ class VersionSpec(_Record):
     """Scores on held-out corrections, by name."""
     words: str = ""
     """The verdict."""
+    steps: int | None = None
+    minutes: float | None = None
+    """How long it was to learn, whichever the user said."""
 
 
 class ProjectSpec(_Record):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,11 +11,18 @@ import pandas as pd
 
 from napari_instseg.core.errors import TrainingError
 from napari_instseg.io.atomic import write_bytes
-from napari_instseg.training.validate import SCORES
+from napari_instseg.metrics import THRESHOLDS
 
+SCORES = ("mean_ap", *(f"ap_{threshold:g}" for threshold in THRESHOLDS), "pq", "f1", "sbd", "fbd", "abs_dic")
+"""Names of the pooled scores, as flat columns of a history."""
 SHOWN = ("mean_ap", "ap_0.5", "pq", "f1", "sbd")
 """The scores that the picture shows; all are in the CSV."""
 Row = Mapping[str, float]
+
+
+def is_loss(name: str) -> bool:
+    """Tell whether a column of a history is a term of the loss, or their sum."""
+    return name.removeprefix("old_") not in (*SCORES, "step", "learning_rate", "objects", "judged")
 
 
 class History:
@@ -56,7 +64,7 @@ class History:
             write_bytes(folder / "history.png", draw_curves(self.table()))
 
     @classmethod
-    def read(cls, folder: Path, step: int) -> History:
+    def read(cls, folder: Path, step: float = math.inf) -> History:
         """Read the rows up to a step: those that a checkpoint of that step knows.
 
         Raises
@@ -82,7 +90,7 @@ def draw_curves(table: pd.DataFrame) -> bytes:
     from matplotlib.figure import Figure
 
     scores = [name for name in SHOWN if name in table]
-    losses = [name for name in table if name not in (*SCORES, "step", "learning_rate")]
+    losses = [name for name in table if is_loss(str(name))]
     # a Figure of its own, not pyplot: nothing global, and safe in the window's worker thread
     figure = Figure(figsize=(8, 7))
     FigureCanvasAgg(figure)

@@ -13,10 +13,8 @@ from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import Model
 from napari_instseg.io.labels import doubt_masks
 from napari_instseg.io.models import Score
-from napari_instseg.metrics import THRESHOLDS, evaluate_labels
-
-SCORES = ("mean_ap", *(f"ap_{threshold:g}" for threshold in THRESHOLDS), "pq", "f1", "sbd", "fbd", "abs_dic")
-"""Names of the pooled scores, as flat columns of a history."""
+from napari_instseg.metrics import evaluate_labels
+from napari_instseg.training.curves import SCORES
 
 
 def evaluate(model: Model, pairs: Sequence[Pair], **options: Any) -> Iterator[Event]:

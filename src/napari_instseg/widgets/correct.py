@@ -8,7 +8,7 @@ from typing import Literal
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
 
-from napari_instseg.widgets.parts import SPACE, Note, allow, button, column, row
+from napari_instseg.widgets.parts import SPACE, Note, SteadyNote, allow, button, column, row
 
 Kind = Literal["tool", "object", "region", "step"]
 
@@ -109,6 +109,10 @@ KEYS = {action.key: action.help for action in ACTIONS if action.key}
 """What each key does while the layer of objects is selected."""
 
 
+def _hint_of(action: Action) -> str:
+    return f"{action.hint or action.help} Space: drag to pan. Esc: put it down."
+
+
 class CorrectSection(QWidget):
     """A button for each action; it holds no state of its own."""
 
@@ -118,7 +122,7 @@ class CorrectSection(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.buttons: dict[str, QPushButton] = {}
-        self._hint = Note()
+        self._hint = SteadyNote([_hint_of(action) for action in ACTIONS])
         self._facts = Note("Objects that you accept or change stay as they are when others are found anew.")
         tools = QWidget()
         grid = QGridLayout(tools)
@@ -160,8 +164,8 @@ class CorrectSection(QWidget):
         for action in ACTIONS:
             if action.name in self.buttons and action.kind != "step":
                 self.buttons[action.name].setChecked(action.name == name)
-        hints = {action.name: action.hint or action.help for action in ACTIONS}
-        self._hint.say(f"{hints[name]} Space: drag to pan. Esc: put it down." if name else "")
+        hints = {action.name: _hint_of(action) for action in ACTIONS}
+        self._hint.say(hints[name] if name else "Press a button or its key; each tells here what to do in the image.")
 
     def allow(self, obstacle: str, *, undo: str, redo: str) -> None:
         """Enable what can be done, or say why it cannot be.

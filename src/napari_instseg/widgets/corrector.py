@@ -75,7 +75,7 @@ class Corrector(QObject):
         self.tools.tool_changed.connect(section.show_tool)
         self.tools.refused.connect(lambda words: controller.say(words, "warning"))
         self.correcting.changed.connect(self._changed)
-        layers.made.connect(self._attach)
+        layers.made.connect(self._take_layer)
         controller.ready.connect(self._show_state)
         controller.workspace.events.index.connect(self._show_marks)
 
@@ -114,6 +114,10 @@ class Corrector(QObject):
         if layer is not None and layer is not self._listened:
             self._listen(layer)
             self.tools.attach(layer)
+
+    def _take_layer(self, results: Results) -> None:
+        self._attach(results)
+        self._show_marks()
 
     def _listen(self, layer: Labels) -> None:
         if self._listened is not None:
@@ -168,6 +172,8 @@ class Corrector(QObject):
         if len(index) != corrections.labels.ndim - corrections.ndim:
             return
         shown = self._layers.shows(results, MARKS)
+        if not shown and self._layers.labels_layer(results) is None:
+            return  # so that they come to lie over the objects
         if not shown and not corrections.says_something:
             return  # as at every move of a slider before anything was corrected
         marks = marks_of(corrections, index)

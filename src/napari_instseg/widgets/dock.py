@@ -74,6 +74,7 @@ class SegmentDock(QWidget):
         self._export_section = Section("Export", self.export, opened=False)
         self.corrector = Corrector(napari_viewer, self.correct, controller, self.layers, post)
         self.tuner.take_corrections(self.corrector.correcting)
+        self.corrector.correcting.changed.connect(self._show_corrected)
         self._lay_out()
         self._connect_choices()
         self._connect_workspace()
@@ -225,7 +226,9 @@ class SegmentDock(QWidget):
         has_objects = results is not None and bool(results.planes)
         self.segment.allow_run(controller.obstacle(), again=has_objects and not controller.missing())
         looking = controller.looking
-        other = looking.suggested if looking.suggested != workspace.model else ""
+        # who made a model for images like these needs no advice
+        own = workspace.spec is not None and "fine_tuned_from" in workspace.spec.training
+        other = "" if own or looking.suggested == workspace.model else looking.suggested
         self.segment.image.show_look(looking.look, other)
         name = workspace.source.name if workspace.source is not None else ""
         self.export.allow("" if has_objects else "Run the segmentation first.", name)
@@ -244,6 +247,12 @@ class SegmentDock(QWidget):
                 self._tune_section.open()
                 self._export_section.open()
             self._show_ready()
+
+    def _show_corrected(self) -> None:
+        """Say how many objects there are after an edit."""
+        results = self.controller.results
+        if results is not None and results.planes:
+            self.tune.show_outcome(results.n_objects, None)
 
     def _export(self, paths: dict[Any, Path]) -> None:
         results = self.controller.results

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -80,6 +81,30 @@ class Note(QLabel):
         restyle(self, f"font-size: 9pt; {color}")
         self.setText(text)
         self.setVisible(bool(text))
+
+
+class SteadyNote(Note):
+    """A sentence that keeps the room of the longest that it may be, so that what is below it stays where it is."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        super().__init__()
+        self._texts = tuple(texts)
+        self._measured = -1
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Find the room that the longest sentence needs at another width."""
+        super().resizeEvent(event)
+        if self.width() == self._measured:
+            return
+        self._measured, shown = self.width(), self.text()
+        self.setMinimumHeight(0)
+        heights = []
+        for text in self._texts:
+            self.setText(text)
+            heights.append(self.heightForWidth(self._measured))
+        self.setText(shown)
+        self.setMinimumHeight(max(heights))
 
 
 class Choice(QComboBox):

@@ -26,7 +26,7 @@ from napari_instseg.workspace.corrections import Corrections
 from napari_instseg.workspace.jobs import Post
 from napari_instseg.workspace.project import Project
 from napari_instseg.workspace.recent import Recent
-from napari_instseg.workspace.retrain import Retraining, version_models
+from napari_instseg.workspace.retrain import Length, Retraining, version_models
 from napari_instseg.workspace.source import readings
 from napari_instseg.workspace.status import Tone
 
@@ -210,6 +210,9 @@ class Retrainer(QObject):
         self._section.curves.clear()
         self._say(f"The project '{folder.name}' is open." if folder is not None else "No project is open.")
         self.retraining.take_project(project)
+        begun = self.retraining.version
+        if begun is not None and (begun.steps or begun.minutes):
+            self._section.set_length(Length(begun.steps, begun.minutes))
         self._show_project()
         self._followed = None
         self._guarded(self._follow)()

@@ -259,14 +259,14 @@ class Project:
 
     # versions
 
-    def start_version(self, start: str) -> VersionSpec:
-        """Take note that a version is being made from a model; its folder is `version_folder`."""
+    def start_version(self, start: str, **values: Any) -> VersionSpec:
+        """Take note that a version is being made from a model, with other `values`; its folder is `version_folder`."""
         base = re.sub(r"-v\d+$", "", Path(start).name)
         number = 2
         while any(v.name == f"{base}-v{number}" for v in self.spec.versions) or self._version(base, number).exists():
             number += 1
         made = f"{datetime.now():%Y-%m-%d %H:%M}"
-        new = VersionSpec(name=f"{base}-v{number}", start=start, state="running", made=made)
+        new = VersionSpec(name=f"{base}-v{number}", start=start, state="running", made=made, **values)
         self._write(lambda spec: {"versions": (*spec.versions, new)})
         return new
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,8 @@ from napari_instseg.core.events import Event, Message, Metric, Progress, Result
 from napari_instseg.core.garbage import no_collection
 from napari_instseg.io.models import SPEC
 from napari_instseg.io.projects import VersionSpec
-from napari_instseg.training.finetune_params import FinetuneParams, is_begun
+from napari_instseg.training.curves import History, is_loss
+from napari_instseg.training.finetune_params import PLACE, FinetuneParams, is_begun
 from napari_instseg.workspace.compare import CompareOrder, Comparison, compare
 from napari_instseg.workspace.jobs import Ended, Job, Post
 from napari_instseg.workspace.project import Project
@@ -81,8 +83,22 @@ class Retraining:
         self._version = project.unfinished() if project is not None else None
         self.step = 0
         self.changed.emit()
+        self._tell_course()
         if self._version is not None:
             self.told.emit(TO_JUDGE if self.state == "to judge" else PAUSED, "plain")
+
+    def _tell_course(self) -> None:
+        """Tell the steps that were learnt in an earlier session."""
+        folder = self.folder
+        if folder is None:
+            return
+        with suppress(InstsegError):  # what is damaged is told when it goes on
+            for row in History.read(folder / PLACE).rows:
+                self.step = int(row["step"])
+                losses = {name: value for name, value in row.items() if is_loss(name)}
+                scores = row.keys() - losses.keys() - {"step"}
+                self.learnt.emit(self.step, losses)
+                self.learnt.emit(self.step, {name: row[name] for name in scores})
 
     @property
     def running(self) -> bool:
@@ -140,7 +156,7 @@ class Retraining:
             self.told.emit(obstacle, "error")
             return
         project.flush()
-        self._version = project.start_version(model)
+        self._version = project.start_version(model, steps=length.steps, minutes=length.minutes)
         self.step = 0
         self._run(_learn(model, project.folder, self.folder, length, params, device, order, resume=False), order)
 
@@ -155,7 +171,10 @@ class Retraining:
 
     def resume(self, length: Length, device: str, order: CompareOrder | None) -> None:
         """Go on where it was paused, also in an earlier session."""
-        if self.state == "paused" and self._project is not None:
+        if self.state == "paused" and self._project is not None and self._version is not None:
+            if length.steps != 0:  # else it is only judged
+                told = {"steps": length.steps, "minutes": length.minutes}
+                self._version = self._project.settle_version(self._version.name, **told)
             self._run(_learn("", self._project.folder, self.folder, length, None, device, order, resume=True), order)
 
     def finish(self, device: str, order: CompareOrder | None) -> None:

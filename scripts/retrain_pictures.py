@@ -7,6 +7,7 @@ scikit-image's coins; what the user draws around is found by a watershed of its 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
+        os.environ["HOME"] = place  # as a user's project, ~/coins project
         Tutorial(options.out).run(Path(place) / "coins project", options.steps)
 
 

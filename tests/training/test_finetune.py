@@ -107,7 +107,7 @@ def test_a_new_kind_of_image_is_learnt_and_the_old_is_kept(start, tmp_path, dark
     ("scores", "kept"),
     [
         ((0.50, 0.49, 0.30), 6),  # of 25 objects: .49 is no worse than .50 can tell, .30 is
-        ((0.50, 0.46, 0.42), 6),  # many small steps down are not taken: the best so far is what counts
+        ((0.50, 0.45, 0.38), 6),  # many small steps down are not taken: the best so far is what counts
         ((0.10, 0.12, 0.11), 9),
         ((0.04, 0.03, 0.03), 3),  # nothing is better than the model at the start, so the best of them
     ],

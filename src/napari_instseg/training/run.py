@@ -47,8 +47,8 @@ MINUTES = 5.0
 FOREVER = 1_000_000
 """Steps of the recipe: the course of a fine-tuning does not depend on when it will end."""
 SAVE_EVERY = 20
-DOUBT = 0.5
-"""Of the standard error of a score: what is lower by less counts as equal."""
+DOUBT = 1.0
+"""Standard errors of a score: what is lower by less counts as equal, since few objects judge and more steps help."""
 OFTEN, RARER = 5, 3
 """So many times it is judged as often as the parameters say, then so many times more rarely."""
 OTHER_SIZE = 1.5

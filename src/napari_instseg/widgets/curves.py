@@ -97,7 +97,7 @@ class Curves(QWidget):
                 shown = f"{curve[-1][1]:.2f}" if limits else f"{math.exp(curve[-1][1]):.3g}"
                 words.append((f"{name} {shown}", QColor(COLORS[number % len(COLORS)])))
         frame = box.adjusted(0.5, _write(painter, box, words), -1.5, -0.5)
-        plot = frame.adjusted(3, 3, -3, -3)
+        plot = frame.adjusted(5, 5, -5, -5)
         painter.setPen(QPen(ink, 0.5))
         painter.drawRect(frame)
         for number, curve in enumerate(curves.values()):
@@ -113,8 +113,10 @@ class Curves(QWidget):
             ]
             painter.setPen(QPen(color, 1.5))
             painter.drawPolyline(QPolygonF(points))
+            painter.setBrush(color)
             for point in points if limits else ():
-                painter.drawEllipse(point, 1.5, 1.5)
+                painter.drawEllipse(point, 2, 2)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
 def _write(painter: QPainter, box: QRectF, words: list[tuple[str, QColor]]) -> int:

@@ -369,7 +369,15 @@ class Retrainer(QObject):
 
 
 def _words_on(project: Project) -> str:
-    number = len(project.spec.examples)
+    number, place = len(project.spec.examples), _in_short(project.folder)
     if not number:
-        return f"{project.folder}: nothing yet. Correct or accept objects of an image, and it is an example."
-    return f"{project.folder}: {number} example{'s' * (number != 1)}."
+        return f"{place}: nothing yet. Correct or accept objects of an image, and it is an example."
+    return f"{place}: {number} example{'s' * (number != 1)}."
+
+
+def _in_short(folder: Path) -> str:
+    """Write a path as people do, from their home on."""
+    try:
+        return str(Path("~") / folder.relative_to(Path.home()))
+    except (ValueError, RuntimeError):  # elsewhere; no home is known
+        return str(folder)

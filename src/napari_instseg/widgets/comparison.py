@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 
 from napari_instseg.core.garbage import short_collection
-from napari_instseg.widgets.layers import MARK
+from napari_instseg.widgets.images import MARK
 from napari_instseg.widgets.place import Place
 from napari_instseg.workspace.compare import Comparison
 from napari_instseg.workspace.source import labels_axes

@@ -9,7 +9,7 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QFocusEvent
 from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QWidget
 
-from napari_instseg.widgets.layers import MARK
+from napari_instseg.widgets.images import MARK
 from napari_instseg.widgets.parts import bare_box, button, column, labelled, row
 from napari_instseg.widgets.place import place_like
 

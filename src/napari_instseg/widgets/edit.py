@@ -16,7 +16,8 @@ from napari_instseg.core.garbage import short_collection
 from napari_instseg.editing.change import Mask, box_of
 from napari_instseg.editing.split import stroke
 from napari_instseg.widgets.correct import ACTIONS, Action
-from napari_instseg.widgets.layers import MARK, Mark, OwnLayers
+from napari_instseg.widgets.images import MARK
+from napari_instseg.widgets.layers import Mark, OwnLayers
 from napari_instseg.widgets.place import place_like
 from napari_instseg.widgets.pointer import STILL
 from napari_instseg.workspace.correcting import Correcting, Position

@@ -14,7 +14,8 @@ from napari_instseg.core.method import View
 from napari_instseg.methods import get_method
 from napari_instseg.widgets.camera import look_at
 from napari_instseg.widgets.image_choice import ImageChoice
-from napari_instseg.widgets.layers import Mark, OwnLayers, pixel_at
+from napari_instseg.widgets.images import pixel_at
+from napari_instseg.widgets.layers import Mark, OwnLayers
 from napari_instseg.widgets.lens import LENS_KEY, LensTool
 from napari_instseg.widgets.look import LookSection
 from napari_instseg.widgets.object_list import NEXT_KEY, PREVIOUS_KEY

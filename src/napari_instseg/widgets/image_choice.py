@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_instseg.widgets.layers import forget_source, images_in, known_source, source_of, view_of
+from napari_instseg.widgets.images import forget_source, images_in, known_source, source_of, view_of
 from napari_instseg.widgets.parts import Choice, Note, column, labelled
 from napari_instseg.widgets.place import MOVES
 from napari_instseg.workspace.guess import Look

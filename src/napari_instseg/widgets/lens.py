@@ -7,7 +7,8 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_instseg.widgets.image_choice import ImageChoice
-from napari_instseg.widgets.layers import Mark, OwnLayers, pixel_at
+from napari_instseg.widgets.images import pixel_at
+from napari_instseg.widgets.layers import Mark, OwnLayers
 from napari_instseg.widgets.parts import Note, allow, column
 from napari_instseg.workspace.answers import Answers
 from napari_instseg.workspace.controller import Controller

@@ -16,7 +16,7 @@ from napari_instseg.training.memory import describe_memory
 from napari_instseg.widgets.closing import Closing, is_closing
 from napari_instseg.widgets.comparison import ComparisonLayers
 from napari_instseg.widgets.image_choice import ImageChoice
-from napari_instseg.widgets.layers import images_in, source_of
+from napari_instseg.widgets.images import images_in, source_of
 from napari_instseg.widgets.painting import draw_next_turn, next_turn
 from napari_instseg.widgets.retrain import RetrainSection
 from napari_instseg.workspace.compare import CompareOrder, Comparison

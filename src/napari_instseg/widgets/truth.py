@@ -10,7 +10,7 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_instseg.core.method import Array
-from napari_instseg.widgets.layers import MARK
+from napari_instseg.widgets.images import MARK
 from napari_instseg.widgets.parts import Choice, column, labelled
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ scikit-image's coins; what the user draws around is found by a watershed of its 
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -145,7 +144,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
-        os.environ["HOME"] = place  # as a user's project, ~/coins project
+        Path.home = lambda: Path(place).resolve()  # type: ignore[method-assign]  # so that it is ~/coins project
         Tutorial(options.out).run(Path(place) / "coins project", options.steps)
 
 

@@ -14,6 +14,8 @@ COLORS = ("#4c9be8", "#e8894c", "#5fb56b", "#c76fc7", "#c9b33f", "#6fc7c2")
 SCORES = {"mean_ap": "held out", "old_mean_ap": "old kind"}
 POINTS = 300
 """Points of a curve that are drawn; of longer ones, means."""
+DECADES = 3
+"""Of losses that are drawn, from the largest down, so that a step in which a term is next to nothing hides no other."""
 HEIGHT = 180
 LINE = 14
 """Height of a line of the legend."""
@@ -90,7 +92,8 @@ class Curves(QWidget):
         font.setPointSizeF(8)
         painter.setFont(font)
         values = [value for curve in curves.values() for _, value in curve]
-        low, high = limits or (min(values, default=0.0), max(values, default=1.0))
+        high = max(values, default=1.0)
+        low, high = limits or (max(min(values, default=0.0), high - DECADES * math.log(10)), high)
         words = [(title, ink)]
         for number, (name, curve) in enumerate(curves.items()):
             if curve:
@@ -107,7 +110,7 @@ class Curves(QWidget):
             points = [
                 QPointF(
                     plot.left() + plot.width() * step / max(last, 1),
-                    plot.bottom() - plot.height() * (value - low) / max(high - low, 1e-9),
+                    plot.bottom() - plot.height() * (max(value, low) - low) / max(high - low, 1e-9),
                 )
                 for step, value in _thinned(curve)
             ]

@@ -91,6 +91,20 @@ def test_a_newer_project_is_refused_and_not_touched(folder):
     assert path.read_bytes() == before
 
 
+def test_a_project_of_an_older_layout_is_read_and_written_in_the_present_one(folder):
+    path = folder / "project.json"
+    values = json.loads(path.read_text())
+    del values["remembered"]
+    path.write_text(json.dumps({**values, "format": 1, "made_by": "napari-instseg 0.0.1"}))
+    old = projects.read_project(folder)
+    assert old.remembered == {}
+    projects.write_project(folder, old.model_copy(update={"model": "coloring-nuclei"}))
+    written = json.loads(path.read_text())
+    assert written["format"] == projects.FORMAT
+    assert "0.0.1" not in written["made_by"]
+    assert len(projects.read_project(folder).examples) == len(old.examples)
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 1, "examples": 3}', '{"format": 1, "strange": 0}'])
 def test_a_damaged_project_is_told(folder, content):
     (folder / "project.json").write_text(content)

@@ -32,7 +32,7 @@ def open_mask_pairs(folder: Path) -> tuple[Pair, ...]:
     Raises
     ------
     InputError
-        If one of the folders holds no image, or several.
+        When a pair is read: if its folder holds no image, or several, or a mask has another shape.
     """
     return tuple(Pair(inner.name, partial(_read, inner)) for inner in sorted(folder.iterdir()) if _is_one(inner))
 

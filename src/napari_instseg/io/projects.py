@@ -35,6 +35,11 @@ _LEFT_OVER = re.compile(r"\.[0-9a-f]{32}\.\w+")
 """What `io.atomic.replacing` leaves when the program is killed."""
 
 
+def _made_by() -> str:
+    """Give the name and version of this program."""
+    return f"napari-instseg {version('napari-instseg')}"
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -97,7 +102,7 @@ class ProjectSpec(_Record):
     """What `project.json` says."""
 
     format: int = FORMAT
-    made_by: str = Field(default_factory=lambda: f"napari-instseg {version('napari-instseg')}")
+    made_by: str = Field(default_factory=_made_by)
     model: str = ""
     """The model in use: a shipped name, a folder, or a version as ``versions/<name>``."""
     examples: tuple[ExampleSpec, ...] = ()
@@ -163,6 +168,7 @@ def write_project(folder: str | Path, spec: ProjectSpec) -> None:
     OutputError
         If it cannot be written, for example on a full disk; the older one stays.
     """
+    spec = spec.model_copy(update={"format": FORMAT, "made_by": _made_by()})  # also where an older one was read
     write_bytes(Path(folder) / SPEC, (spec.model_dump_json(indent=2) + "\n").encode("utf-8"))
 
 

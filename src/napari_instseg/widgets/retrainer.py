@@ -166,6 +166,7 @@ class Retrainer(QObject):
         section.compare_asked.connect(self._compare)
         section.remember_chosen.connect(self._guarded(self._remember))
         retraining.changed.connect(self._show_state)
+        retraining.changed.connect(self._show_remembered)
         retraining.learnt.connect(section.curves.add)
         retraining.told.connect(self._tell)
         retraining.advanced.connect(self._show_progress)
@@ -175,6 +176,7 @@ class Retrainer(QObject):
         self._controller.found.connect(lambda results, plane: self._guarded(self._follow)())
         self._correcting.changed.connect(self._guarded(self._follow))
         self._controller.workspace.events.spec.connect(self._show_state)
+        self._controller.workspace.events.spec.connect(self._show_remembered)
         self._controller.workspace.events.diameter.connect(self._resize)
 
     def open_project(self, folder: Path | None, *, create: bool = False) -> None:
@@ -272,7 +274,7 @@ class Retrainer(QObject):
             try:
                 self.project.remember(self._controller.workspace.model, images)
             finally:
-                self._show_state()
+                self._show_remembered()
 
     def _roll_back(self) -> None:
         self.retraining.roll_back()
@@ -318,6 +320,7 @@ class Retrainer(QObject):
         else:
             self._section.project.say(_words_on(project))
         self._show_state()
+        self._show_remembered()
 
     def _show_saved(self, waiting: int, problem: str) -> None:
         if problem:
@@ -330,6 +333,8 @@ class Retrainer(QObject):
         retraining = self.retraining
         obstacle = retraining.obstacle(self._controller.workspace.model)
         self._section.show_state(retraining.state, obstacle, retraining.version)
+
+    def _show_remembered(self) -> None:
         project, model = self.project, self._controller.workspace.model
         named = project.remembered(model) if project is not None else None
         self._section.show_remembered(describe_memory(model) if project is not None and model else "", named)

@@ -36,6 +36,26 @@ def test_what_a_shipped_model_remembers_is_the_same_each_time_and_no_sample(monk
     assert len({plane.image.tobytes() for plane in first}) == len(first)
 
 
+def test_of_a_stack_as_many_slices_are_remembered_as_there_is_room_for():
+    labels = np.arange(1, 11, dtype=np.int32)[:, None, None] * np.ones((10, 20, 20), np.int32)
+    stack = Pair("film", lambda: Example(labels.astype(np.float32), "TYX", labels))
+    single = Pair("one", lambda: Example(labels[0].astype(np.float32), "YX", labels[0]))
+    planes = drain(remember([stack, single], [stack], 2, most=4))
+    assert [plane.name for plane in planes] == ["film 0", "film 5", "one", "film 0", "film 2", "film 5", "film 7"]
+    assert [int(plane.learn[0, 0]) for plane in planes] == [1, 6, 1, -1, -1, -1, -1]
+    assert [int(plane.judge[0, 0]) for plane in planes] == [-1, -1, -1, 1, 3, 6, 8]
+    volume = drain(remember([Pair("v", lambda: Example(labels.astype(np.float32), "ZYX", labels))], [], 3))
+    assert volume[0].learn.shape == labels.shape
+
+
+def test_of_an_image_without_end_the_middle_judges(monkeypatch):
+    monkeypatch.setattr(memory, "LARGEST", 100)
+    labels = np.arange(30 * 8, dtype=np.int32).reshape(30, 8)
+    (plane,) = drain(remember([], [Pair("long", lambda: Example(labels.astype(np.float32), "YX", labels))], 2))
+    assert np.array_equal(plane.judge, labels[10:20])
+    assert np.array_equal(plane.image[0], labels[10:20])
+
+
 def test_of_a_large_image_the_middle_teaches_and_all_of_it_judges():
     shape = (700, 300)
     image = np.arange(700 * 300, dtype=np.float32).reshape(shape)

@@ -213,7 +213,7 @@ def give_verdict(
                 "images of its own kind to remember."
             )
     else:
-        lines.append("It had no images of its own training kind to remember, so what it forgot is not known.")
+        lines.append("There were no images of its own training kind to judge by, so what it forgot is not known.")
     if not better:
         lines += _reasons(after, learnt, steps=steps, images=images, objects=objects)
     return Verdict(better, " ".join(lines), before, after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,9 +23,10 @@ FOLDER = "memory"
 MOST = 300
 """Planes that are kept: the more there are, the less is forgotten of what is not among them."""
 LARGEST = 4 * 2**20
-"""Larger planes are not kept, in pixels."""
+"""Pixels of a plane at most: of larger ones to judge by, the middle is kept."""
 LONGEST = 512
 """Of images to learn from, the middle is kept, with sides of so many pixels at most."""
+Item = TypeVar("Item")
 
 SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "nuclei": ("nuclei",),
@@ -110,12 +112,12 @@ def simulated_kinds(model: str | Path) -> tuple[str, ...]:
 def remember(
     learn: Sequence[Pair], judge: Sequence[Pair], ndim: int, most: int = MOST, diameter: float | None = None
 ) -> Generator[Event, None, tuple[Plane, ...]]:
-    """Take annotated images of a model's own training kind.
+    """Take annotated images of a model's own training kind; of large ones the middle.
 
     Parameters
     ----------
     learn, judge : sequence of Pair
-        Those to learn from, and those to judge by.
+        Those to learn from, and those to judge by. A stack is many images, of which so many are taken as there is room.
     ndim : {2, 3}
     most : int
         At most so many of each, evenly chosen.
@@ -125,39 +127,52 @@ def remember(
     Yields
     ------
     Progress
-        In images.
+        In files.
 
     Returns
     -------
     tuple of Plane
     """
-    planes = []
-    chosen = [(pair, judges) for pairs, judges in ((learn, False), (judge, True)) for pair in evenly(pairs, most)]
-    for number, (pair, judges) in enumerate(chosen):
-        yield Progress(number, len(chosen), OWN_KIND)
-        example = pair.read()
-        image, stack = to_channels(example.image, example.axes, "ZYX"[-ndim:])
-        labels, classes = example.labels, None if judges else example.classes
-        if not stack and not judges:
-            middle = _middle(labels.shape)
-            image, labels = image[(slice(None), *middle)], labels[middle]
-            classes = None if classes is None else classes[middle]
-        if not stack and labels.size <= LARGEST:
-            unknown = np.full_like(labels, UNKNOWN)
-            known = (unknown, labels) if judges else (labels, unknown)
-            planes.append(Plane(pair.name, image, *known, diameter, classes))
+    planes: list[Plane] = []
+    files = [(pair, judges) for pairs, judges in ((learn, False), (judge, True)) for pair in evenly(pairs, most)]
+    for number, (pair, judges) in enumerate(files):
+        yield Progress(number, len(files), OWN_KIND)
+        of_each = most // min(len(judge if judges else learn), most)
+        planes += _middles(pair, ndim, of_each, judges=judges, diameter=diameter)
     return tuple(planes)
 
 
-def evenly(pairs: Sequence[Pair], most: int) -> list[Pair]:
+def _middles(pair: Pair, ndim: int, most: int, *, judges: bool, diameter: float | None) -> Iterator[Plane]:
+    """Take the middle of at most so many images of a pair, evenly chosen where it is a stack."""
+    example = pair.read()
+    channels, _ = to_channels(example.image, example.axes, "ZYX"[-ndim:])
+    grid = channels.shape[-ndim:]
+    images, labels = channels.reshape(-1, *channels.shape[-ndim - 1 :]), example.labels.reshape(-1, *grid)
+    classes = None if judges or example.classes is None else example.classes.reshape(-1, *grid)
+    fits = round(LARGEST ** (1 / ndim))
+    middle = _middle(grid, fits if judges else min(LONGEST, fits))
+    for number in evenly(range(len(images)), most):
+        known = labels[number][middle]
+        unknown = np.full_like(known, UNKNOWN)
+        yield Plane(
+            pair.name if len(images) == 1 else f"{pair.name} {number}",
+            images[number][(slice(None), *middle)],
+            unknown if judges else known,
+            known if judges else unknown,
+            diameter,
+            None if classes is None else classes[number][middle],
+        )
+
+
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
     """Choose at most so many, spread evenly."""
-    number = min(len(pairs), most)
-    return [pairs[index * len(pairs) // number] for index in range(number)]
+    number = min(len(items), most)
+    return [items[index * len(items) // number] for index in range(number)]
 
 
-def _middle(shape: tuple[int, ...]) -> tuple[slice, ...]:
-    firsts = (max(side - LONGEST, 0) // 2 for side in shape)
-    return tuple(slice(first, first + LONGEST) for first in firsts)
+def _middle(shape: tuple[int, ...], longest: int) -> tuple[slice, ...]:
+    firsts = (max(side - longest, 0) // 2 for side in shape)
+    return tuple(slice(first, first + longest) for first in firsts)
 
 
 def write_memory(folder: Path, memory: Sequence[Plane], learnt: Sequence[Plane]) -> None:

@@ -48,6 +48,8 @@ class Row:
         On held-out images of the new kind.
     old_before, old_after : float, optional
         Mean AP on images of the old kind that were neither learnt from nor judged by.
+    seed : int
+        Of the choice among objects that are equally bad, and of learning.
     """
 
     model: str
@@ -59,6 +61,7 @@ class Row:
     ap_50: float
     old_before: float | None = None
     old_after: float | None = None
+    seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as JSON-ready values."""
@@ -123,7 +126,7 @@ def benchmark_finetune(
             model = load_model(name)
             before = yield from _score(model, held_out, diameter, device)
             old_before = (yield from _score(model, old_held_out, None, device))["mean_ap"] if old_held_out else None
-            rows.append(Row(name, THE_MODEL, 0, 0.0, 0, before["mean_ap"], before["ap"]["0.5"], old_before))
+            rows.append(Row(name, THE_MODEL, 0, 0.0, 0, before["mean_ap"], before["ap"]["0.5"], old_before, seed=seed))
             truth = [pair.read() for pair in learn]
             order = yield from rank_objects(model, truth, diameter, seed, device)
             blank = _blank(model, Path(place) / f"blank {number}", seed)
@@ -144,7 +147,7 @@ def benchmark_finetune(
                         learnt = load_model(out)
                         found = yield from _score(learnt, held_out, diameter, device)
                         steps = int(learnt.spec.training["fine_tuning_steps"])
-                        row = Row(name, start, count, spent, steps, found["mean_ap"], found["ap"]["0.5"])
+                        row = Row(name, start, count, spent, steps, found["mean_ap"], found["ap"]["0.5"], seed=seed)
                         if keeps and old_held_out:
                             after = yield from _score(learnt, old_held_out, None, device)
                             row = replace(row, old_before=old_before, old_after=after["mean_ap"])

@@ -11,6 +11,7 @@ import pytest
 
 from napari_instseg.core.errors import InputError, OutputError, ProjectError
 from napari_instseg.io import projects
+from napari_instseg.io.project_lock import opened_alone
 from napari_instseg.io.projects import ExampleSpec
 
 IMAGE = np.arange(24, dtype=np.uint16).reshape(4, 6)
@@ -143,7 +144,7 @@ def test_a_full_disk_leaves_what_was_written_before(folder, monkeypatch):
 
 HOLD = """
 import sys, time
-from napari_instseg.io.projects import opened_alone
+from napari_instseg.io.project_lock import opened_alone
 with opened_alone(sys.argv[1]):
     print("open", flush=True)
     time.sleep(600)
@@ -152,17 +153,17 @@ with opened_alone(sys.argv[1]):
 
 def test_a_second_window_is_told_who_has_it_and_a_killed_one_leaves_no_lock(folder):
     (folder / "edits" / f".{'0f' * 16}.npz").write_bytes(b"left over")
-    with projects.opened_alone(folder):
+    with opened_alone(folder):
         assert not list((folder / "edits").glob(".*"))
         words = f"open in another window .process {os.getpid()} on .*, since 20"
-        with pytest.raises(ProjectError, match=words), projects.opened_alone(folder):
+        with pytest.raises(ProjectError, match=words), opened_alone(folder):
             raise AssertionError
     other = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline().strip() == "open"
-    with pytest.raises(ProjectError, match=f"process {other.pid}"), projects.opened_alone(folder):
+    with pytest.raises(ProjectError, match=f"process {other.pid}"), opened_alone(folder):
         raise AssertionError
     other.kill()
     other.communicate()
-    with projects.opened_alone(folder):
+    with opened_alone(folder):
         pass
     assert not (folder / ".opened-by.json").exists()

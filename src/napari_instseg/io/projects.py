@@ -6,12 +6,10 @@ import hashlib
 import io
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -21,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from napari_instseg.core.errors import InputError, ProjectError
 from napari_instseg.core.method import Array
 from napari_instseg.data.pairs import Example, Pair
-from napari_instseg.io.atomic import make_folder, write_bytes
+from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.images import read_image
 
 FORMAT = 2
@@ -30,9 +28,6 @@ FORMAT = 2
 SPEC, IMAGES, EDITS, VERSIONS = "project.json", "images", "edits", "versions"
 TRAINING = "training"
 """In a file of edits: int32 labels of the image, -1 where nothing is known."""
-
-_LEFT_OVER = re.compile(r"\.[0-9a-f]{32}\.\w+")
-"""What `io.atomic.replacing` leaves when the program is killed."""
 
 
 def _made_by() -> str:
@@ -344,59 +339,3 @@ def hash_file(path: str | Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"'{path}' cannot be read ({error.strerror or error}). Check the file.") from None
-
-
-@contextmanager
-def opened_alone(folder: str | Path) -> Iterator[None]:
-    """Keep others from opening the project meanwhile.
-
-    The system takes the lock away from a program that ended in whatever way, so none is ever left behind.
-
-    Raises
-    ------
-    ProjectError
-        If another window or program has it open; the message says which.
-    """
-    from filelock import FileLock, Timeout
-
-    folder = make_folder(folder)
-    lock, holder = FileLock(folder / ".lock"), folder / ".opened-by.json"
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise ProjectError(
-            f"The project '{folder}' is open in another window{_who(holder)}. Close it there first, so that neither "
-            "overwrites the other's edits."
-        ) from None
-    except (OSError, NotImplementedError) as error:
-        raise ProjectError(f"'{folder}' cannot be locked ({error}); choose a folder on a local disk.") from None
-    try:
-        import platform
-        from datetime import datetime
-
-        me = {"process": os.getpid(), "computer": platform.node(), "since": f"{datetime.now():%Y-%m-%d %H:%M}"}
-        with suppress(OSError):  # it only serves the other's message
-            write_bytes(holder, json.dumps(me).encode("utf-8"))
-        _sweep(folder)
-        yield
-    finally:
-        with suppress(OSError):
-            holder.unlink(missing_ok=True)
-        lock.release()
-
-
-def _who(holder: Path) -> str:
-    try:
-        values: dict[str, Any] = json.loads(holder.read_text(encoding="utf-8"))
-        return f" (process {values['process']} on {values['computer']}, since {values['since']})"
-    except (OSError, ValueError, KeyError):
-        return ""
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed writes left."""
-    for place in (folder, folder / EDITS, folder / IMAGES):
-        for path in place.iterdir() if place.is_dir() else ():
-            if _LEFT_OVER.fullmatch(path.name):
-                with suppress(OSError):
-                    path.unlink()

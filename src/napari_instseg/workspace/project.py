@@ -23,6 +23,7 @@ from napari_instseg.io.images import read_image
 from napari_instseg.io.labels import read_labels
 from napari_instseg.io.models import SPEC
 from napari_instseg.io.pairs import open_pairs
+from napari_instseg.io.project_lock import opened_alone
 from napari_instseg.io.projects import ExampleSpec, ImageRef, ProjectSpec, VersionSpec
 from napari_instseg.workspace.autosave import Autosaver
 from napari_instseg.workspace.corrections import Corrections
@@ -62,7 +63,7 @@ class Project:
         if create:
             projects.create_project(self.folder)
         projects.read_project(self.folder)
-        self._held.enter_context(projects.opened_alone(self.folder))
+        self._held.enter_context(opened_alone(self.folder))
         try:
             # read again: another window may have written it until now
             self.spec: ProjectSpec = projects.read_project(self.folder)

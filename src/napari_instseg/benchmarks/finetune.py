@@ -5,12 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_instseg.core.errors import ParameterError
 from napari_instseg.core.events import Event, Message, Progress, Result
 from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.inference.model import Model, load_model
@@ -23,6 +25,9 @@ from napari_instseg.workspace.corrections import Corrections
 
 SQUARE = 2.5
 """Side of the square around a corrected object in which the simulated user sets all right, in its diameters."""
+
+GO = 2.0
+"""Minutes of learning between two goes at correcting."""
 
 THE_MODEL, NOTHING = "the model", "nothing"
 
@@ -50,6 +55,8 @@ class Row:
         Mean AP on images of the old kind that were neither learnt from nor judged by.
     seed : int
         Of the choice among objects that are equally bad, and of learning.
+    goes : int
+        In so many goes the objects were corrected, the worst of what the model of the go before had learnt.
     """
 
     model: str
@@ -62,6 +69,7 @@ class Row:
     old_before: float | None = None
     old_after: float | None = None
     seed: int = 0
+    goes: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as JSON-ready values."""
@@ -80,6 +88,7 @@ def benchmark_finetune(
     old_held_out: Sequence[Pair] = (),
     starts: Sequence[str] = (THE_MODEL, NOTHING),
     seconds_per_step: float | None = None,
+    goes: int = 1,
     rows: list[Row] | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -108,6 +117,9 @@ def benchmark_finetune(
     seconds_per_step : float, optional
         Count so much time for each step instead of asking the clock, so that what a machine of known speed learns can
         be measured on one that is busy.
+    goes : int
+        In so many goes the user corrects, as many objects in each; between two of them the model learns for `GO`
+        minutes, which count, and its worst objects are the next. All times are to be longer than that.
     rows : list of Row, optional
         Filled as the rows are measured, so that they are there if the benchmark is stopped.
     seed : int
@@ -118,7 +130,17 @@ def benchmark_finetune(
     Message, Progress
     Result
         A list of `Row`.
+
+    Raises
+    ------
+    ParameterError
+        If a time is too short for so many goes.
     """
+    if goes < 1 or min(minutes) <= GO * (goes - 1):
+        raise ParameterError(
+            f"{goes} goes take {GO * (goes - 1):g} minutes of learning before the last one, and {min(minutes):g} are "
+            "asked for; ask for fewer goes or longer times."
+        )
     rows = [] if rows is None else rows
     total = len(models) * len(objects) * len(starts)
     with tempfile.TemporaryDirectory() as place:
@@ -129,30 +151,37 @@ def benchmark_finetune(
             rows.append(Row(name, THE_MODEL, 0, 0.0, 0, before["mean_ap"], before["ap"]["0.5"], old_before, seed=seed))
             truth = [pair.read() for pair in learn]
             order = yield from rank_objects(model, truth, diameter, seed, device)
-            blank = _blank(model, Path(place) / f"blank {number}", seed)
-            for count in objects:
-                examples = correct(truth, order, count)
-                pairs = [_pair(f"image {i}", example, diameter) for i, example in enumerate(examples)]
-                for start in starts:
-                    yield Progress(len({(r.model, r.start, r.objects) for r in rows if r.objects}), total, "runs")
-                    out = Path(place) / f"{number} {start} {count}"
-                    keeps = start == THE_MODEL
-                    choices = {} if keeps else {"frozen": "nothing", "hold": 0.0, "learning_rate": 1e-3}
-                    params = FinetuneParams(seed=seed, **choices)
-                    source = name if keeps else str(blank)
-                    for spent in sorted(minutes):
-                        # a longer time goes on from a shorter one
-                        length = _length(spent, seconds_per_step)
-                        yield from _learn(source, pairs, out, length, params, remembered if keeps else ((), ()), device)
-                        learnt = load_model(out)
-                        found = yield from _score(learnt, held_out, diameter, device)
-                        steps = int(learnt.spec.training["fine_tuning_steps"])
-                        row = Row(name, start, count, spent, steps, found["mean_ap"], found["ap"]["0.5"], seed=seed)
-                        if keeps and old_held_out:
-                            after = yield from _score(learnt, old_held_out, None, device)
-                            row = replace(row, old_before=old_before, old_after=after["mean_ap"])
-                        rows.append(row)
-                        yield Message(f"{name}, {count} objects, from {start}, {spent:g} min: {found['mean_ap']:.3f}")
+            blank = str(_blank(model, Path(place) / f"blank {number}", seed))
+            for count, start in product(objects, starts):
+                yield Progress(len({(r.model, r.start, r.objects) for r in rows if r.objects}), total, "runs")
+                keeps = start == THE_MODEL
+                choices = {} if keeps else {"frozen": "nothing", "hold": 0.0, "learning_rate": 1e-3}
+                params = FinetuneParams(seed=seed, **choices)
+                old = remembered if keeps else ((), ())
+                out = Path(place) / f"{number} {start} {count}"
+                source, user, worst = name if keeps else blank, User(truth), order
+                for go in range(1, goes):
+                    user.correct(worst, round(count * go / goes))
+                    first = out.with_name(f"{out.name}, go {go}")
+                    length = _length(GO, seconds_per_step)
+                    yield from _learn(source, user.examples, diameter, first, length, params, old, device)
+                    source = str(first)
+                    worst = yield from rank_objects(load_model(first), truth, diameter, seed, device)
+                user.correct(worst, count)
+                for spent in sorted(minutes):
+                    # a longer time goes on from a shorter one
+                    length = _length(spent - GO * (goes - 1), seconds_per_step)
+                    yield from _learn(source, user.examples, diameter, out, length, params, old, device)
+                    learnt = load_model(out)
+                    found = yield from _score(learnt, held_out, diameter, device)
+                    steps = int(learnt.spec.training["fine_tuning_steps"])
+                    scores = found["mean_ap"], found["ap"]["0.5"]
+                    row = Row(name, start, count, spent, steps, *scores, seed=seed, goes=goes)
+                    if keeps and old_held_out:
+                        after = yield from _score(learnt, old_held_out, None, device)
+                        row = replace(row, old_before=old_before, old_after=after["mean_ap"])
+                    rows.append(row)
+                    yield Message(f"{name}, {count} objects, from {start}, {spent:g} min: {found['mean_ap']:.3f}")
     yield Result(rows)
 
 
@@ -181,44 +210,54 @@ def rank_objects(
     return [(number, id_) for _, number, id_ in sorted(mixed, key=lambda one: one[0])]
 
 
-def correct(examples: Sequence[Example], order: Sequence[tuple[int, int]], count: int) -> list[Example]:
-    """Give the examples as a user leaves them who corrects the worst objects first.
+class User:
+    """One who sets objects right: the worst first.
 
     Around each object a square is set right and marked as complete; every object that it touches is corrected and
     counts. All else stays unknown, but for the ring around what was corrected, see `Corrections.training_labels`.
 
-    Returns
-    -------
-    list of Example
-        Those in which anything is known, with -1 elsewhere.
+    Parameters
+    ----------
+    truth : sequence of Example
+        Fully annotated images.
     """
-    users = [Corrections(example.labels.copy(), example.labels.ndim) for example in examples]
-    done: set[tuple[int, int]] = set()
-    centres = [dict(find_centres(example.labels)) for example in examples]
-    for number, id_ in order:
-        if len(done) >= count:
-            break
-        if (number, id_) in done:
-            continue
-        labels = examples[number].labels
-        half = SQUARE / 2 * max(np.sqrt((labels == id_).sum() * 4 / np.pi), 8)
-        at = centres[number][id_]
-        square = tuple(slice(max(round(c - half), 0), round(c + half)) for c in at)
-        inside = np.unique(labels[square])
-        touched = inside[inside > 0]
-        done |= {(number, int(one)) for one in touched}
-        users[number].accept(*touched.tolist())
-        users[number].mark(square, np.ones(labels[square].shape, bool))
-    return [
-        Example(example.image, example.axes, user.training_labels())
-        for example, user in zip(examples, users, strict=True)
-        if user.says_something
-    ]
+
+    def __init__(self, truth: Sequence[Example]) -> None:
+        self._truth = truth
+        self._corrections = [Corrections(example.labels.copy(), example.labels.ndim) for example in truth]
+        self._centres = [dict(find_centres(example.labels)) for example in truth]
+        self._done: set[tuple[int, int]] = set()
+
+    def correct(self, order: Sequence[tuple[int, int]], count: int) -> None:
+        """Go on with the first objects, image and id, that are not right yet, until so many are, all together."""
+        for number, id_ in order:
+            if len(self._done) >= count:
+                break
+            if (number, id_) in self._done:
+                continue
+            labels = self._truth[number].labels
+            half = SQUARE / 2 * max(np.sqrt((labels == id_).sum() * 4 / np.pi), 8)
+            square = tuple(slice(max(round(c - half), 0), round(c + half)) for c in self._centres[number][id_])
+            inside = np.unique(labels[square])
+            touched = inside[inside > 0]
+            self._done |= {(number, int(one)) for one in touched}
+            self._corrections[number].accept(*touched.tolist())
+            self._corrections[number].mark(square, np.ones(labels[square].shape, bool))
+
+    @property
+    def examples(self) -> list[Example]:
+        """The images in which anything is known, with -1 elsewhere."""
+        return [
+            Example(example.image, example.axes, corrected.training_labels())
+            for example, corrected in zip(self._truth, self._corrections, strict=True)
+            if corrected.says_something
+        ]
 
 
 def _learn(
     source: str,
-    pairs: Sequence[tuple[Pair, float | None]],
+    examples: Sequence[Example],
+    diameter: float | None,
     out: Path,
     length: dict[str, Any],
     params: FinetuneParams,
@@ -226,6 +265,7 @@ def _learn(
     device: str,
 ) -> Generator[Event, None, None]:
     resume = out.exists()
+    pairs = [_pair(f"image {number}", example, diameter) for number, example in enumerate(examples)]
     for event in finetune(source, pairs, out, params=params, remembered=old, device=device, resume=resume, **length):
         if isinstance(event, Progress) and event.what in ("seconds", "steps"):
             yield event

@@ -213,6 +213,15 @@ def finetune(
             show_default=False,
         ),
     ] = None,
+    goes: Annotated[
+        int,
+        typer.Option(
+            "--goes",
+            min=1,
+            help="In so many goes objects are corrected; before each but the first the model learns for 2 minutes, "
+            "which count, and its worst objects are the next.",
+        ),
+    ] = 1,
     quick: Annotated[bool, typer.Option("--quick", help="About ten minutes: one model, 10 and 100 objects.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed corrects and draws the same.")] = 0,
     json: JsonOption = None,
@@ -241,6 +250,7 @@ def finetune(
         old_held_out=old_held_out[1::2],
         starts=[THE_MODEL if one is Start.model else NOTHING for one in start or Start],
         seconds_per_step=seconds_per_step,
+        goes=goes,
         rows=rows,
         seed=seed,
     )

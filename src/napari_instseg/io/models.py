@@ -41,6 +41,10 @@ class Score(BaseModel):
     abs_dic: float
 
 
+FINE_TUNED_FROM = "fine_tuned_from"
+"""In what a card tells of training: the name of the model that it was made from by corrections."""
+
+
 class ModelSpec(BaseModel):
     """All of a model but its weights: what `model.json` says."""
 
@@ -73,6 +77,11 @@ class ModelSpec(BaseModel):
     def presumed_diameter(self) -> float:
         """Typical object diameter that an image is taken to have where nobody says another, in pixels."""
         return self.usual_diameter or self.diameter
+
+    @property
+    def is_fine_tuned(self) -> bool:
+        """Whether it was made from another model by corrections."""
+        return FINE_TUNED_FROM in self.training
 
 
 def read_spec(folder: str | Path) -> ModelSpec:

@@ -58,9 +58,12 @@ def knows(start_score: float) -> bool:
     return start_score >= KNOWN_KIND
 
 
-def choose_enlargement(params: FinetuneParams, start_score: float) -> float:
-    """Give the factor by which objects are seen larger than those of the model's own kind."""
-    return params.enlarge or (1.0 if knows(start_score) else LARGER)
+def choose_enlargement(params: FinetuneParams, start_score: float, *, again: bool = False) -> float:
+    """Give the factor by which objects are seen larger than those of the model's own kind.
+
+    A model that learns from corrections `again` sees them so already.
+    """
+    return params.enlarge or (1.0 if again or knows(start_score) else LARGER)
 
 
 def make_plan(

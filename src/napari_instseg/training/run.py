@@ -14,6 +14,7 @@ from napari_instseg.core.errors import TrainingError
 from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Progress, Result
 from napari_instseg.inference.model import Model, load_model
 from napari_instseg.io.atomic import write_bytes
+from napari_instseg.io.models import FINE_TUNED_FROM
 from napari_instseg.methods import get_method
 from napari_instseg.metrics import Evaluation
 from napari_instseg.training import material, memory
@@ -92,7 +93,8 @@ class Run:
     def _size(self) -> dict[str, Any]:
         """Give the diameter at which the new model knows objects, and the sizes that it decodes with, if others."""
         if any(plane.diameter for plane in self.planes):
-            larger = choose_enlargement(self.params, self.values["start_score"])
+            score, again = self.values["start_score"], self._own.is_fine_tuned
+            larger = choose_enlargement(self.params, score, again=again)
             return {"diameter": round(larger * self._own.diameter, 1)}
         # nobody said a size, so the network sees the images at the scale that it always does
         own, across = self._own, self.values["diameter"]
@@ -213,7 +215,7 @@ class Run:
         images = len({plane.name for plane in self.planes})
         told = {
             **{key: value for key, value in spec.training.items() if key not in ("command", "step")},
-            "fine_tuned_from": self.values["start"],
+            FINE_TUNED_FROM: self.values["start"],
             "learnt_from": f"{self.values['objects']} corrected objects in {images} image{'s' * (images != 1)}",
             "fine_tuning_steps": tuner.done,
             "fine_tuning": self.plan.words,

@@ -227,7 +227,7 @@ class SegmentDock(QWidget):
         self.segment.allow_run(controller.obstacle(), again=has_objects and not controller.missing())
         looking = controller.looking
         # who made a model for images like these needs no advice
-        own = workspace.spec is not None and "fine_tuned_from" in workspace.spec.training
+        own = workspace.spec is not None and workspace.spec.is_fine_tuned
         other = "" if own or looking.suggested == workspace.model else looking.suggested
         self.segment.image.show_look(looking.look, other)
         name = workspace.source.name if workspace.source is not None else ""

@@ -19,11 +19,12 @@ from napari_instseg.training import run as running
 from napari_instseg.training.checkpoints import load
 from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import RUN, FinetuneParams
-from napari_instseg.training.judge import give_verdict, smaller_share
+from napari_instseg.training.judge import forgotten, give_verdict, smaller_share
 from napari_instseg.training.loop import train
 from napari_instseg.training.material import read_planes
 from napari_instseg.training.memory import read_memory
 from napari_instseg.training.plan import choose_enlargement
+from napari_instseg.training.run import read_run, write_run
 
 from .conftest import drain
 
@@ -150,6 +151,26 @@ def test_what_forgets_goes_part_of_the_way_back(start, tmp_path, dark_examples, 
         mixed = 0.6 * first[name].double() + 0.4 * new.double() if weights.is_floating_point() else new
         torch.testing.assert_close(weights.double(), mixed.double(), atol=2e-3, rtol=2e-3)  # kept in half precision
     assert any((first[name] != weights).any() for name, weights in kept.items())
+
+
+def test_what_versions_before_forgot_counts(start, tmp_path, dark_examples, disks):
+    """Else ten versions, each a little below the one before, would be far below the first."""
+    first, second, third = (tmp_path / name for name in ("1", "2", "3"))
+    run(start, dark_examples, first, steps=1, remembered=disks)
+    values = read_run(first)
+    values["after"] = {**values["before"], "old_mean_ap": values["before"]["old_mean_ap"] - 0.006}
+    write_run(first, values)
+    run(first, dark_examples, second, steps=1, remembered=disks)
+    before = read_run(second)["before"]
+    assert forgotten(before, {"old_mean_ap": before["old_mean_ap"] - 0.001}) == pytest.approx(0.007)
+    values = read_run(second)
+    values["after"] = {**before, "old_mean_ap": before["old_mean_ap"] - 0.001}
+    write_run(second, values)
+    run(second, dark_examples, third, steps=0, remembered=disks)
+    before = read_run(third)["before"]
+    assert forgotten(before, before) == pytest.approx(0.007)
+    run(second, dark_examples, tmp_path / "4", steps=0)  # nothing to remember: nothing can be said
+    assert forgotten(read_run(tmp_path / "4")["before"], {}) == 0
 
 
 def test_an_unknown_kind_is_seen_larger_where_its_size_is_said(start, tmp_path, dark_examples):

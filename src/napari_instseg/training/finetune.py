@@ -15,8 +15,8 @@ from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import load_model
 from napari_instseg.io.models import SPEC, read_weights
 from napari_instseg.training import material, memory
-from napari_instseg.training.finetune_params import FinetuneParams
-from napari_instseg.training.judge import in_short, score
+from napari_instseg.training.finetune_params import FinetuneParams, is_begun
+from napari_instseg.training.judge import LOST, Scores, forgotten, in_short, score
 from napari_instseg.training.run import MATERIAL, START, Run, read_run, write_run
 from napari_instseg.training.samples import typical_diameter
 from napari_instseg.training.trainer import CHECKPOINT, FOLDER
@@ -136,7 +136,7 @@ def _begin(
         "objects": int(known["true_objects"]),
         "start_score": known["ap"]["0.5"],
         "diameter": diameter,
-        "before": in_short(new_before, old_before),
+        "before": {**in_short(new_before, old_before), **_lost_before(Path(name))},
         "simulated": remembered is None and memory.is_simulated(name),
     }
     model.save(place / START)
@@ -146,6 +146,15 @@ def _begin(
     started = Run(out, device)
     started.tuner.save()
     started.save_model(new_before, old_before)
+
+
+def _lost_before(version: Path) -> Scores:
+    """Give what a version and those before it lost on the old kind: all together may lose no more than one."""
+    if not is_begun(version):
+        return {}
+    earlier = read_run(version)
+    lost = forgotten(earlier["before"], earlier.get("after", earlier["before"]))
+    return {LOST: max(lost, 0.0)}
 
 
 def _check_start(out: Path, model: str) -> None:

@@ -27,6 +27,8 @@ FEW_OBJECTS = 10
 FEW_OLD = 300
 """Objects of the old kind that judge. Two images of 20 to remember saw no loss where others lost .046 mean AP."""
 SMALLEST_GAIN = 0.005
+LOST = "old_lost"
+"""Among the scores before: mean AP on the old kind that the versions lost which the model was made of."""
 
 Scores = dict[str, float]
 
@@ -132,8 +134,10 @@ def standard_error(found: Scores) -> float:
 
 
 def forgotten(before: Mapping[str, float], after: Mapping[str, float]) -> float:
-    """Give the mean AP that was lost on the old kind; 0 where nothing old is known."""
-    return before.get("old_mean_ap", 0.0) - after.get("old_mean_ap", 0.0)
+    """Give the mean AP that was lost on the old kind, by the versions before too; 0 where nothing old is known."""
+    if "old_mean_ap" not in before:
+        return 0.0
+    return before["old_mean_ap"] - after.get("old_mean_ap", 0.0) + before.get(LOST, 0.0)
 
 
 def smaller_share(share: float, lost: float) -> float:
@@ -204,8 +208,10 @@ def give_verdict(
     else:
         lines.append("There is only one corrected object, so none was held out and nothing can be said for sure.")
     if "old_mean_ap" in before:
+        lost = f" (the versions before it lost {before[LOST]:.2f})" if before.get(LOST, 0.0) >= SMALLEST_GAIN else ""
         lines.append(
-            f"On images of its own training kind: {before['old_mean_ap']:.2f} before, {after['old_mean_ap']:.2f} after."
+            f"On images of its own training kind: {before['old_mean_ap']:.2f} before{lost}, "
+            f"{after['old_mean_ap']:.2f} after."
         )
         if forgotten(before, after) > MOST_LOSS:
             lines.append("It forgets what it knew: hold it more to the old model, or take more old examples.")

@@ -19,8 +19,8 @@ from PIL import Image
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
-Rows = dict[tuple[str, str, int, int], dict[float, dict[str, Any]]]
-"""By model, what it learnt from, number of objects and seed: the rows by minutes."""
+Rows = dict[tuple[str, str, int, int, int], dict[float, dict[str, Any]]]
+"""By model, what it learnt from, number of objects, goes and seed: the rows by minutes."""
 
 
 def read(files: list[str]) -> tuple[dict[str, dict[str, Any]], Rows]:
@@ -30,7 +30,8 @@ def read(files: list[str]) -> tuple[dict[str, dict[str, Any]], Rows]:
     for path in files:
         for row in json.loads(Path(path).read_text(encoding="utf-8")):
             if row["objects"]:
-                rows[row["model"], row["start"], row["objects"], row.get("seed", 0)][row["minutes"]] = row
+                kind = (row["model"], row["start"], row["objects"], row.get("goes", 1), row.get("seed", 0))
+                rows[kind][row["minutes"]] = row
             else:
                 before[row["model"]] = row
     return before, dict(sorted(rows.items()))
@@ -47,15 +48,19 @@ def table(before: dict[str, dict[str, Any]], rows: Rows) -> str:
     ]
     for model, row in before.items():
         lines.append(f"| `{model}`, as it is | 0 |{f' {_both(row)} |' * len(times)} {_score(row, 'old_before')} | | |")
-    for (model, start, objects, seed), of in rows.items():
+    for (model, start, objects, goes, seed), of in rows.items():
         last = of[max(of)]
         cells = [_both(of[m]) if m in of else "" for m in times]
         source = f"`{model}`" if start == "the model" else f"random weights of `{model}`"
         lowest = min(of.values(), key=lambda row: row["old_after"] or 0.0)
         kept = f"{_score(last, 'old_before')} | {_score(lowest, 'old_after')}"
-        count = f"{objects}, seed {seed}" if seed else f"{objects}"
+        count = _how(objects, goes, seed)
         lines.append(f"| {source} | {count} | {' | '.join(cells)} | {kept} | {last.get('day', '')} |")
     return "\n".join(lines)
+
+
+def _how(objects: int, goes: int, seed: int) -> str:
+    return f"{objects}" + (f" in {goes} goes" if goes > 1 else "") + (f", seed {seed}" if seed else "")
 
 
 def _both(row: dict[str, Any]) -> str:
@@ -73,18 +78,17 @@ def draw(before: dict[str, dict[str, Any]], rows: Rows, path: Path) -> None:
     figure = Figure(figsize=(7.5 if known else 4.0, 3.2 + lines), layout="constrained")
     FigureCanvasAgg(figure)
     left, *others = figure.subplots(1, 2 if known else 1, squeeze=False)[0]
-    for (model, start, objects, seed), of in rows.items():
+    for (model, start, objects, goes, seed), of in rows.items():
         times = sorted(of)
         look = {"marker": "o", "markersize": 3, "linestyle": "-" if start == "the model" else "--"}
         begin = before[model] if start == "the model" else {"mean_ap": 0.0, "old_before": None}
-        name = f"{objects} objects" if start == "the model" else f"{objects}, from nothing"
-        name += f", seed {seed}" if seed else ""
+        name = _how(objects, goes, seed) + ("" if start == "the model" else ", from nothing")
         name += f", {model.split('-')[0]}" if len(before) > 1 else ""
         (line,) = left.plot([0, *times], [begin["mean_ap"], *(of[m]["mean_ap"] for m in times)], label=name, **look)
         if of[times[-1]]["old_after"] is not None:
             lost = [0, *(of[m]["old_after"] - begin["old_before"] for m in times)]
             others[0].plot([0, *times], lost, color=line.get_color(), **look)
-    left.set(xlabel="minutes", ylabel="mean AP", title="new kind, held out")
+    left.set(xlabel="minutes", ylabel="mean AP", title="new kind, held out, by corrected objects")
     left.set_ylim(bottom=0)
     if lines:
         figure.legend(loc="outside lower center", ncols=2, fontsize=7)

@@ -52,7 +52,7 @@ def test_the_worst_objects_are_first():
 def correct(examples, order, count):
     user = User(examples)
     user.correct(order, count)
-    return user.examples
+    return list(user.examples.values())
 
 
 def test_corrected_is_what_a_square_touches_and_nothing_else_is_known():
@@ -72,7 +72,7 @@ def test_a_second_go_leaves_what_is_right():
     user = User([example])
     user.correct([(0, 1), (0, 4)], 1)
     user.correct([(0, 9), (0, 2), (0, 3)], 3)  # 9 was touched by 1
-    (found,) = user.examples
+    (found,) = user.examples.values()
     (other,) = correct([example], [(0, 1), (0, 2)], 3)
     np.testing.assert_array_equal(found.labels, other.labels)
 

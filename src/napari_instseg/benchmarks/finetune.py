@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -245,18 +245,18 @@ class User:
             self._corrections[number].mark(square, np.ones(labels[square].shape, bool))
 
     @property
-    def examples(self) -> list[Example]:
-        """The images in which anything is known, with -1 elsewhere."""
-        return [
-            Example(example.image, example.axes, corrected.training_labels())
-            for example, corrected in zip(self._truth, self._corrections, strict=True)
+    def examples(self) -> dict[int, Example]:
+        """The images in which anything is known, by their number, with -1 elsewhere."""
+        return {
+            number: Example(example.image, example.axes, corrected.training_labels())
+            for number, (example, corrected) in enumerate(zip(self._truth, self._corrections, strict=True))
             if corrected.says_something
-        ]
+        }
 
 
 def _learn(
     source: str,
-    examples: Sequence[Example],
+    examples: Mapping[int, Example],
     diameter: float | None,
     out: Path,
     length: dict[str, Any],
@@ -265,7 +265,7 @@ def _learn(
     device: str,
 ) -> Generator[Event, None, None]:
     resume = out.exists()
-    pairs = [_pair(f"image {number}", example, diameter) for number, example in enumerate(examples)]
+    pairs = [_pair(f"image {number}", example, diameter) for number, example in examples.items()]
     for event in finetune(source, pairs, out, params=params, remembered=old, device=device, resume=resume, **length):
         if isinstance(event, Progress) and event.what in ("seconds", "steps"):
             yield event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -146,7 +147,9 @@ def hold_out(planes: Sequence[Plane], share: float, diameter: float, seed: int) 
     """Set a share of what is known aside for judging, by regions, or by objects where they lie in one place.
 
     Space is divided into cells; an object belongs to the cell of its centre, known background to the cell that it is
-    in. What is set aside is unknown to learning, and the other way round.
+    in. What is set aside is unknown to learning, and the other way round. Cells are drawn by their image's name and
+    place, and their side is a power of two, so that what one version was judged by hardly teaches the next one, which
+    has more examples.
 
     Parameters
     ----------
@@ -161,21 +164,26 @@ def hold_out(planes: Sequence[Plane], share: float, diameter: float, seed: int) 
     tuple of Plane
         In the same order; nothing is held out if there is only one object.
     """
-    cell = max(round(CELL_DIAMETERS * diameter), SMALLEST_CELL)
+    cell = 2 ** round(np.log2(max(CELL_DIAMETERS * diameter, SMALLEST_CELL)))
     centres = [(number, id_, at) for number, plane in enumerate(planes) for id_, at in find_centres(plane.learn)]
     cells = [(number, *(int(side // cell) for side in at)) for number, _, at in centres]
     by_cell = len(set(cells)) > 1
     units: list[tuple[int, ...]] = cells if by_cell else [(number, id_) for number, id_, _ in centres]
-    every = sorted(set(units))
+    every = sorted(set(units), key=lambda unit: _draw(seed, planes[unit[0]].name, unit[1:]))
     if share <= 0 or len(every) < 2:
         return tuple(planes)
     count = min(max(round(share * len(every)), 1), len(every) - 1)
-    chosen = {every[i] for i in np.random.default_rng((seed, 2)).permutation(len(every))[:count]}
+    chosen = set(every[:count])
     held = [(number, id_) for (number, id_, _), unit in zip(centres, units, strict=True) if unit in chosen]
     return tuple(
         _divided(plane, [id_ for at, id_ in held if at == number], _background(plane, number, cell, chosen, by_cell))
         for number, plane in enumerate(planes)
     )
+
+
+def _draw(seed: int, name: str, place: tuple[int, ...]) -> bytes:
+    """Give a number that depends on nothing else, to draw lots with."""
+    return hashlib.sha256(f"{seed} {name} {place}".encode()).digest()
 
 
 def find_centres(labels: Labels) -> list[tuple[int, tuple[float, ...]]]:

@@ -130,7 +130,7 @@ def test_the_whole_loop(work, project, brightness):
     assert {"cells before", "cells after", "cells changed"} <= set(names)
     assert len(np.unique(work.viewer.layers["cells before"].data)) - 1 == work.count - 2
     buttons = (section._keep, section._both, section._back, section._compare)
-    work.qtbot.waitUntil(lambda: all(in_sight(one) for one in buttons), timeout=10_000)
+    work.qtbot.waitUntil(lambda: all(in_sight(one) for one in buttons), timeout=60_000)
     version = work.retraining.version
     assert section._verdict.text() == version.words
     assert version.words not in work.workspace.status.message, "the line at the foot is short"

@@ -213,6 +213,11 @@ class Batch:
             ),
         )
 
+    def __getitem__(self, which: torch.Tensor) -> Batch:
+        """Give some of the images, by a mask (B,)."""
+        classes = self.target.classes
+        return Batch(self.images[which], Target(self.target.labels[which], None if classes is None else classes[which]))
+
     def pin_memory(self) -> Batch:
         """Move into memory that a GPU can fetch from without waiting; `DataLoader` calls it."""
         classes = self.target.classes

@@ -138,19 +138,20 @@ class Trainer:
         """Give the named loss terms of a batch, with their gradients."""
         method, loss = self.recipe.method, self.recipe.loss
         progress = step / self.recipe.training.steps
-        raw = self._run(self.network, batch.images, self._draw_coordinates(batch.images), batch.target)
+        raw = self._run(self.network, batch, self._draw_coordinates(batch), batch.target)
         return method.compute_loss(raw, batch.target, method.schedule(loss, progress))
 
-    def _draw_coordinates(self, images: torch.Tensor) -> torch.Tensor | None:
+    def _draw_coordinates(self, batch: Batch) -> torch.Tensor | None:
         """Give the coordinates that the network sees beside each image, if it sees any."""
         if self.network.coordinates == "none":
             return None
+        images = batch.images
         return random_coordinate_maps(self.network.coordinates, len(images), images.shape[2:]).to(self.device)
 
     def _run(
-        self, network: Any, images: torch.Tensor, coordinates: torch.Tensor | None, target: Target | None = None
+        self, network: Any, batch: Batch, coordinates: torch.Tensor | None, target: Target | None = None
     ) -> dict[str, torch.Tensor]:
-        images = images.contiguous(memory_format=self._layout)
+        images = batch.images.contiguous(memory_format=self._layout)
         with torch.autocast(self.device, dtype=self._half or torch.bfloat16, enabled=self._half is not None):
             truth = [target] if getattr(network, "needs_target", False) else []
             raw = network(images, coordinates, *truth)

@@ -15,7 +15,6 @@ from napari_instseg.training import checkpoints
 from napari_instseg.training.plan import Plan
 from napari_instseg.training.recipe import Recipe
 from napari_instseg.training.samples import Batch
-from napari_instseg.training.sheets import cut_up, lay_out
 from napari_instseg.training.trainer import Trainer
 
 ENCODER = {"stem", "down", "place", "encoder", "backbone", "body"}
@@ -81,46 +80,20 @@ class Tuner(Trainer):
         return {**super()._progress(), "spent": self.spent}
 
     def _terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        method = self.recipe.method
-        see = self._see_one_by_one if getattr(self.network, "needs_target", False) else self._see_side_by_side
-        raw, hold = see(batch, self._weights(batch.target.labels))
+        coordinates = self._draw_coordinates(batch)
+        raw = self._run(self.network, batch, coordinates, batch.target)
+        method, labels = self.recipe.method, batch.target.labels
         terms = method.compute_loss(raw, batch.target, method.schedule(self.recipe.loss, 1.0))
-        return terms if hold is None else {**terms, "hold": hold}
-
-    def _see_side_by_side(self, batch: Batch, weights: Tensor) -> tuple[dict[str, Tensor], Tensor | None]:
-        """Give the heads of all crops, and the pull; old crops lie on one sheet, new ones on another.
-
-        Crops are hardly larger than what the network looks at. Shown one by one, it learns to tell objects apart by the
-        zeros around them, which whole images do not have.
-        """
-        raws, pulls = [], []
-        for part in (slice(0, self.plan.old_per_batch), slice(self.plan.old_per_batch, None)):
-            crops, held = batch.images[part], weights[part]
-            if not len(crops):
-                continue
-            sheet = lay_out(crops)
-            coordinates = self._draw_coordinates(sheet)
-            raws.append(_cut_up(self._run(self.network, sheet, coordinates), len(crops)))
-            if held.any():
-                with torch.no_grad():
-                    said = _cut_up(self._run(self.teacher, sheet, coordinates), len(crops))
-                pulls.append(hold_loss(raws[-1], said, held) * len(crops) / len(weights))
-        raw = {name: torch.cat([heads[name] for heads in raws]) for name in raws[0]}
-        return raw, torch.stack(pulls).sum() if pulls else None
-
-    def _see_one_by_one(self, batch: Batch, weights: Tensor) -> tuple[dict[str, Tensor], Tensor | None]:
-        """Do the same for a network that looks for the objects of each crop."""
-        coordinates = self._draw_coordinates(batch.images)
-        raw = self._run(self.network, batch.images, coordinates, batch.target)
+        weights = self._weights(labels)
         held = weights.flatten(1).any(1)
-        if not held.any():
-            return raw, None
-        with torch.no_grad():
-            said = self._run(self.teacher, batch.images[held], None if coordinates is None else coordinates[held])
-        # what only one of them says, such as the losses that a Mask R-CNN gives itself, is not held to anything
-        shapes = {name: (len(held), *head.shape[1:]) for name, head in said.items()}
-        told = {name: head[held] for name, head in raw.items() if head.shape == shapes.get(name)}
-        return raw, hold_loss(told, said, weights[held]) * held.float().mean()
+        if held.any():
+            with torch.no_grad():
+                said = self._run(self.teacher, batch[held], None if coordinates is None else coordinates[held])
+            # what only one of them says, such as the losses that a Mask R-CNN gives itself, is not held to anything
+            shapes = {name: (len(held), *head.shape[1:]) for name, head in said.items()}
+            told = {name: head[held] for name, head in raw.items() if head.shape == shapes.get(name)}
+            terms = {**terms, "hold": hold_loss(told, said, weights[held]) * held.float().mean()}
+        return terms
 
     def _weights(self, labels: Tensor) -> Tensor:
         weights = self.plan.hold_new * (labels < 0).float()
@@ -148,16 +121,11 @@ def hold_loss(raw: dict[str, Tensor], said: dict[str, Tensor], weights: Tensor) 
         new, old = raw[name], said[name]
         if new.shape != old.shape or new.ndim != weights.ndim + 1 or new.shape[2:] != weights.shape[1:]:
             continue
-        # that of each crop: positions are counted from the corner of the sheet
-        within = old.var(tuple(range(2, new.ndim)), keepdim=True, unbiased=False).mean(0, keepdim=True)
-        spread = within.clamp(min=LEAST_VARIANCE).sqrt()
+        axes = (0, *range(2, new.ndim))
+        spread = old.var(axes, keepdim=True, unbiased=False).clamp(min=LEAST_VARIANCE).sqrt()
         pixels = functional.smooth_l1_loss(new / spread, old / spread, reduction="none").mean(1)
         total = total + (pixels * weights).sum() / weights.numel()
     return total
-
-
-def _cut_up(heads: dict[str, Tensor], count: int) -> dict[str, Tensor]:
-    return {name: cut_up(head, count) for name, head in heads.items()}
 
 
 def _freeze(network: nn.Module, frozen: str) -> None:

@@ -289,7 +289,6 @@ class Retrainer(QObject):
         if self.project is not None:
             self.project.use(folder)
             self._offer_models(self.project)
-        # several short goes teach more than a long one, since its worst objects are other ones now
         self._tell(
             f"'{Path(folder).name}' is in the list of models, under Segment. To make it better still, correct what it "
             "gets wrong now (Next leads there), and retrain it again.",

@@ -333,16 +333,16 @@ def test_where_only_objects_are_known_the_old_word_keeps_the_rest_from_becoming_
 
 
 def test_a_model_that_got_worse_is_not_better_and_says_why(start, tmp_path, disks):
-    """Labels that are wrong on purpose: background is taught as object."""
-    example = disks[0][0].read()
-    wrong = np.zeros_like(example.labels)
+    """Labels that are wrong on purpose: background is taught as object, and what is right judges."""
+    wrong = np.zeros_like(disks[0][0].read().labels)
     wrong[:20, :20], wrong[28:, 28:] = 1, 2
-    good = [pair(p.name, p.read()) for p in disks[0][1:3]]
-    params = FinetuneParams(
-        **{**QUICK, "learning_rate": 0.05, "hold": 0.0, "validate_every": 100, "held_out": 0.4, "seed": 1}
-    )
-    events = run(start, [pair("wrong", dataclasses.replace(example, labels=wrong)), *good], tmp_path / "new",
-                 steps=30, params=params)  # fmt: skip
+    bad = [pair(p.name, dataclasses.replace(p.read(), labels=wrong)) for p in disks[0][:2]]
+    good = pair("good", disks[0][2].read())
+    choices = {"learning_rate": 0.05, "hold": 0.0, "validate_every": 100, "held_out": 0.4, "seed": 1}
+    events = run(start, [*bad, good], tmp_path / "new", steps=30, params=FinetuneParams(**{**QUICK, **choices}))
+    assert (
+        json.loads((tmp_path / "new" / "training" / RUN).read_text())["before"]["mean_ap"] > 0.5
+    )  # the good one judges
     verdict = events[-1].value.verdict
     assert verdict.after["mean_ap"] < verdict.before["mean_ap"]
     assert not verdict.better

@@ -333,10 +333,12 @@ def test_buttons_make_clicks_do_the_same_and_drawing_an_outline_makes_an_object(
 
 def test_no_button_moves_when_a_tool_is_taken(work):
     work.dock._correct_section.open()
-    work.qtbot.wait(200)
     buttons = work.correct.buttons
     places = lambda: [one.mapTo(work.correct, QPoint(0, 0)).y() for one in buttons.values()]  # noqa: E731
-    before, known = places(), set()
+    before, known = [], set()
+    while before != places():  # until it is laid out
+        before = places()
+        work.qtbot.wait(500)
     for name, one in buttons.items():
         if one.isCheckable() and one.isEnabled():
             one.click()

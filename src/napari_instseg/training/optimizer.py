@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from napari_instseg.core.triton import without_triton
 from napari_instseg.training.params import TrainParams
 
 ROOT_FROM = 600
@@ -106,11 +107,13 @@ def make_optimizer(network: nn.Module, params: TrainParams) -> torch.optim.Optim
         {"params": [weight for weight in others if weight.ndim > 1], "weight_decay": params.weight_decay},
         {"params": [weight for weight in others if weight.ndim <= 1], "weight_decay": 0.0},
     ]
-    if params.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=params.learning_rate, momentum=params.momentum, nesterov=params.momentum > 0)
-    if kernels:
-        return Muon(kernels, groups, params.learning_rate, params.weight_decay)
-    return torch.optim.AdamW(groups, lr=params.learning_rate)
+    with without_triton():  # the first optimiser of a program imports torch's compiler
+        if params.optimizer == "sgd":
+            momentum = params.momentum
+            return torch.optim.SGD(groups, lr=params.learning_rate, momentum=momentum, nesterov=momentum > 0)
+        if kernels:
+            return Muon(kernels, groups, params.learning_rate, params.weight_decay)
+        return torch.optim.AdamW(groups, lr=params.learning_rate)
 
 
 def _is_kernel(weight: Tensor) -> bool:

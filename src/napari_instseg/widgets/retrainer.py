@@ -289,11 +289,7 @@ class Retrainer(QObject):
         if self.project is not None:
             self.project.use(folder)
             self._offer_models(self.project)
-        self._tell(
-            f"'{Path(folder).name}' is in the list of models, under Segment. To make it better still, correct what it "
-            "gets wrong now (Next leads there), and retrain it again.",
-            "good",
-        )
+        self._tell(f"'{Path(folder).name}' is in the list of models, under Segment.", "good")
         if not controller.obstacle():
             controller.run()
 

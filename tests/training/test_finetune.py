@@ -169,6 +169,10 @@ def test_what_versions_before_forgot_counts(start, tmp_path, dark_examples, disk
     run(second, dark_examples, third, steps=0, remembered=disks)
     before = read_run(third)["before"]
     assert forgotten(before, before) == pytest.approx(0.007)
+    values["after"] = {**values["before"], "old_mean_ap": values["before"]["old_mean_ap"] - 0.03}
+    write_run(second, values)
+    run(second, dark_examples, tmp_path / "accepted", steps=0, remembered=disks)
+    assert "old_lost" not in read_run(tmp_path / "accepted")["before"]  # the user was told, and kept it
     run(second, dark_examples, tmp_path / "4", steps=0)  # nothing to remember: nothing can be said
     assert forgotten(read_run(tmp_path / "4")["before"], {}) == 0
 

@@ -16,7 +16,7 @@ from napari_instseg.inference.model import load_model
 from napari_instseg.io.models import SPEC, read_weights
 from napari_instseg.training import material, memory
 from napari_instseg.training.finetune_params import FinetuneParams, is_begun
-from napari_instseg.training.judge import LOST, Scores, forgotten, in_short, score
+from napari_instseg.training.judge import LOST, MOST_LOSS, Scores, forgotten, in_short, score
 from napari_instseg.training.run import MATERIAL, START, Run, read_run, write_run
 from napari_instseg.training.samples import typical_diameter
 from napari_instseg.training.trainer import CHECKPOINT, FOLDER
@@ -149,12 +149,15 @@ def _begin(
 
 
 def _lost_before(version: Path) -> Scores:
-    """Give what a version and those before it lost on the old kind: all together may lose no more than one."""
+    """Give what a version and those before it lost on the old kind: all together may lose no more than one.
+
+    Where they lost more, the user was told so and kept the version: then nothing.
+    """
     if not is_begun(version):
         return {}
     earlier = read_run(version)
     lost = forgotten(earlier["before"], earlier.get("after", earlier["before"]))
-    return {LOST: max(lost, 0.0)}
+    return {LOST: max(lost, 0.0)} if lost <= MOST_LOSS else {}
 
 
 def _check_start(out: Path, model: str) -> None:

@@ -20,6 +20,7 @@ from napari_instseg.metrics import Evaluation
 from napari_instseg.training import material, memory
 from napari_instseg.training.finetune_params import RUN, FinetuneParams
 from napari_instseg.training.judge import (
+    LOST,
     MOST_LOSS,
     Scores,
     Verdict,
@@ -170,7 +171,8 @@ class Run:
         while True:
             model = tuner.mix_into_model(share)
             old = yield from score(model, self.old, "judge", tuner.device)
-            less = smaller_share(share, forgotten(before, in_short(None, old)))
+            # going back cannot undo what earlier versions lost
+            less = smaller_share(share, forgotten(before, in_short(None, old)) - before.get(LOST, 0.0))
             if less == share:
                 break
             share = less

@@ -226,7 +226,7 @@ def finetune(
             "which count, and its worst objects are the next.",
         ),
     ] = 1,
-    quick: Annotated[bool, typer.Option("--quick", help="About ten minutes: one model, 10 and 100 objects.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="About five minutes: one model, 10 and 100 objects.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed corrects and draws the same.")] = 0,
     json: JsonOption = None,
 ) -> None:

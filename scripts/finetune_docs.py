@@ -88,10 +88,12 @@ def draw(before: dict[str, dict[str, Any]], rows: Rows, path: Path) -> None:
         if of[times[-1]]["old_after"] is not None:
             lost = [0, *(of[m]["old_after"] - begin["old_before"] for m in times)]
             others[0].plot([0, *times], lost, color=line.get_color(), **look)
-    left.set(xlabel="minutes", ylabel="mean AP", title="new kind, held out, by corrected objects")
+    left.set(xlabel="minutes", ylabel="mean AP", title="new kind, held out")
     left.set_ylim(bottom=0)
     if lines:
-        figure.legend(loc="outside lower center", ncols=2, fontsize=7)
+        figure.legend(
+            loc="outside lower center", ncols=2, fontsize=7, title="corrected objects, method", title_fontsize=7
+        )
     for right in others:
         right.axhline(-0.02, color="grey", linewidth=0.8, linestyle=":")
         right.set(xlabel="minutes", title="old kind, held out: change of mean AP")

@@ -344,9 +344,7 @@ def test_a_model_that_got_worse_is_not_better_and_says_why(start, tmp_path, disk
     good = pair("good", disks[0][2].read())
     choices = {"learning_rate": 0.05, "hold": 0.0, "validate_every": 100, "held_out": 0.4, "seed": 1}
     events = run(start, [*bad, good], tmp_path / "new", steps=30, params=FinetuneParams(**{**QUICK, **choices}))
-    assert (
-        json.loads((tmp_path / "new" / "training" / RUN).read_text())["before"]["mean_ap"] > 0.5
-    )  # the good one judges
+    assert read_run(tmp_path / "new")["before"]["mean_ap"] > 0.5  # the good one judges
     verdict = events[-1].value.verdict
     assert verdict.after["mean_ap"] < verdict.before["mean_ap"]
     assert not verdict.better
@@ -423,3 +421,15 @@ def test_the_verdict_says_how_much_is_known_of_what_was_forgotten(old, simulated
     assert words in verdict.words
     assert ("simulated" in verdict.words) == (simulated and bool(old))
     assert ("few" in verdict.words) == (old.get("old_objects") == 90)
+
+
+def test_the_verdict_counts_what_versions_before_forgot():
+    before = {"mean_ap": 0.3, "objects": 20.0, "old_mean_ap": 0.585, "old_objects": 400.0, "old_lost": 0.015}
+    after = {**before, "mean_ap": 0.4, "old_mean_ap": 0.575}
+    verdict = give_verdict(before, after, {}, steps=100, images=3, objects=80)
+    assert not verdict.better
+    assert "(the versions before it lost 0.0" in verdict.words
+    assert "It forgets what it knew" in verdict.words
+    alone = give_verdict({**before, "old_lost": 0.0}, after, {}, steps=100, images=3, objects=80)
+    assert alone.better
+    assert "the versions before it" not in alone.words

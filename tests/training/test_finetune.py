@@ -25,6 +25,7 @@ from napari_instseg.training.material import read_planes
 from napari_instseg.training.memory import read_memory
 from napari_instseg.training.plan import choose_enlargement
 from napari_instseg.training.run import read_run, write_run
+from napari_instseg.training.trainer import read_recipe
 
 from .conftest import drain
 
@@ -351,6 +352,13 @@ def test_a_model_that_got_worse_is_not_better_and_says_why(start, tmp_path, disk
     assert "worse" in verdict.words
     assert "Possible reasons" in verdict.words
     assert events[-2] == Message(verdict.words, warning=True)
+
+
+def test_gaps_between_objects_count_more_where_the_method_has_such_a_weight(start, tmp_path, dark_examples):
+    run(start, dark_examples, tmp_path / "new", steps=0)
+    loss = read_recipe(tmp_path / "new").loss
+    assert (loss.gap_weight, loss.gap) == (FinetuneParams().gap_weight, 1)  # objects of 12 px
+    assert load_model(tmp_path / "new").spec.loss == load_model(start).spec.loss
 
 
 def test_frozen_parts_do_not_change(start, tmp_path, dark_examples):

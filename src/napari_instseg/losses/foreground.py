@@ -29,12 +29,12 @@ def foreground_loss(logits: Tensor, labels: Tensor, params: ForegroundLoss) -> d
     logit = logits[:, 0] if logits.dtype == torch.float64 else logits[:, 0].float()
     truth = (labels > 0).to(logit.dtype)
     entropy = functional.binary_cross_entropy_with_logits(logit, truth, reduction="none")
-    entropy = (entropy * known).sum() / known.sum().clamp(min=1)
+    entropy = (entropy * known * gap_weights(labels, params)).sum() / known.sum().clamp(min=1)
     dice = soft_dice((logit.sigmoid() * known).unsqueeze(1), (truth * known).unsqueeze(1))
     return {"foreground": params.foreground_weight * torch.lerp(entropy, dice, params.dice)}
 
 
-def semantic_loss(logits: Tensor, classes: Tensor, params: ForegroundLoss) -> dict[str, Tensor]:
+def semantic_loss(logits: Tensor, classes: Tensor, labels: Tensor, params: ForegroundLoss) -> dict[str, Tensor]:
     """Score the probability of each class.
 
     Parameters
@@ -43,6 +43,8 @@ def semantic_loss(logits: Tensor, classes: Tensor, params: ForegroundLoss) -> di
         Channel 0 is background.
     classes : Tensor (B, *S), int64
         0 background, 1 to K, -1 unknown.
+    labels : Tensor (B, *S), int64
+        The objects, as in `foreground_loss`: they tell where gaps are.
     params : ForegroundLoss
 
     Returns
@@ -53,11 +55,43 @@ def semantic_loss(logits: Tensor, classes: Tensor, params: ForegroundLoss) -> di
     known = classes >= 0
     logits = logits if logits.dtype == torch.float64 else logits.float()
     entropy = functional.cross_entropy(logits, classes, ignore_index=IGNORE, reduction="none")
-    entropy = (entropy * known).sum() / known.sum().clamp(min=1)
+    entropy = (entropy * known * gap_weights(labels, params)).sum() / known.sum().clamp(min=1)
     truth = functional.one_hot(classes.clamp(min=0), logits.shape[1]).movedim(-1, 1).to(logits.dtype)
     mask = known.unsqueeze(1)
     dice = soft_dice((logits.softmax(1) * mask)[:, 1:], (truth * mask)[:, 1:])
     return {"semantic": params.foreground_weight * torch.lerp(entropy, dice, params.dice)}
+
+
+def gap_weights(labels: Tensor, params: ForegroundLoss) -> Tensor:
+    """Say how often each pixel counts in the cross-entropy: background in a gap between objects more than once.
+
+    There are few such pixels and neighbours merge over them, so that weights as in Ronneberger et al. 2015 (U-Net,
+    equation 2) make a network learn them; here a gap is what has two objects in the square of side ``2 * gap + 1``
+    around it, which two poolings find.
+
+    Parameters
+    ----------
+    labels : Tensor (B, *S), int64
+        0 background, positive object ids, -1 unknown.
+    params : ForegroundLoss
+
+    Returns
+    -------
+    Tensor (B, *S), float32
+        `gap_weight` in gaps, else 1.
+    """
+    weights = torch.ones(labels.shape, device=labels.device)
+    if params.gap_weight == 1:
+        return weights
+    pool = functional.max_pool2d if labels.ndim == 3 else functional.max_pool3d
+    objects = (labels > 0).unsqueeze(1)
+    ids = labels.unsqueeze(1).float()
+    highest, lowest = (
+        pool(torch.where(objects, value, -torch.inf), 2 * params.gap + 1, 1, params.gap) for value in (ids, -ids)
+    )
+    # of a single object the highest id is the lowest one; without any both are minus infinity
+    gap = (highest != -lowest) & torch.isfinite(highest) & (labels == 0).unsqueeze(1)
+    return weights.masked_fill_(gap.squeeze(1), params.gap_weight)
 
 
 def soft_dice(probability: Tensor, truth: Tensor) -> Tensor:

@@ -119,7 +119,7 @@ def compute_loss(raw: Tensors, target: Target, params: Loss) -> dict[str, torch.
     if "mask" in raw:
         terms |= mask_loss(raw["mask"], raw["mask_truth"], params)
     if "semantic" in raw and target.classes is not None:
-        return {**terms, **semantic_loss(raw["semantic"], target.classes, params)}
+        return {**terms, **semantic_loss(raw["semantic"], target.classes, target.labels, params)}
     return {**terms, **foreground_loss(raw["foreground"], target.labels, params)}
 
 

@@ -88,7 +88,9 @@ def compute_loss(raw: Tensors, target: Target, params: Loss) -> dict[str, torch.
         terms = coloring_loss(_join_foreground(raw), target.labels, params)
         return {**terms, **foreground_loss(raw["foreground"], target.labels, params)}
     terms = coloring_loss(raw["colors"], target.labels, params)
-    return {**terms, **semantic_loss(raw["semantic"], target.class_map, params)} if "semantic" in raw else terms
+    if "semantic" in raw:
+        return {**terms, **semantic_loss(raw["semantic"], target.class_map, target.labels, params)}
+    return terms
 
 
 def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:

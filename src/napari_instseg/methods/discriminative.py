@@ -51,7 +51,7 @@ def compute_loss(raw: Tensors, target: Target, params: Loss) -> dict[str, torch.
 
     terms = discriminative_loss(raw["embedding"], target.labels, params, target.classes)
     if "semantic" in raw:
-        return {**terms, **semantic_loss(raw["semantic"], target.class_map, params)}
+        return {**terms, **semantic_loss(raw["semantic"], target.class_map, target.labels, params)}
     return {**terms, **foreground_loss(raw["foreground"], target.labels, params)}
 
 

@@ -79,7 +79,7 @@ def compute_loss(raw: Tensors, target: Target, params: Loss) -> dict[str, torch.
 
     terms = semiconv_loss(raw["embedding"], raw["sigma"], target.labels, params, target.classes)
     if "semantic" in raw and target.classes is not None:
-        return {**terms, **semantic_loss(raw["semantic"], target.classes, params)}
+        return {**terms, **semantic_loss(raw["semantic"], target.classes, target.labels, params)}
     return {**terms, **foreground_loss(raw["foreground"], target.labels, params)}
 
 

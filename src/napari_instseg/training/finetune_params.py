@@ -51,6 +51,14 @@ class FinetuneParams(Params):
         title="Hold to the old model",
         help="Pull to what the model said before, where the corrections say nothing; 0 lets it forget.",
     )
+    gap_weight: float = tunable(
+        6.0,
+        1.0,
+        100.0,
+        title="Weight of gaps",
+        help="How often background counts that lies between two near objects. Higher: fewer neighbours merge, outlines "
+        "are thinner where they are close. 1: like all other background.",
+    )
     old_share: float = tunable(
         0.25,
         0.0,

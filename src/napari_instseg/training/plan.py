@@ -15,12 +15,15 @@ KNOWN_KIND = 0.4
 CAREFUL, BOLD = 3e-4, 1e-3
 """Learning rates for a kind of image that the model knows, and for another."""
 
-PATCH, SMALLEST_PATCH, LARGEST_PATCH = 5, 96, 192
+PATCH, SMALLEST_PATCH, LARGEST_PATCH = 4.5, 96, 192
 """Side of a crop in diameters, and its limits in pixels: around corrected objects little else is known, so that of a
 larger crop most would teach nothing."""
 
-LARGER = 1.4
+LARGER = 1.8
 """Objects of an unknown kind are seen so many times larger: their outlines have still to be learnt."""
+
+GAP = 8
+"""Reach of a gap between objects: so many of it are a diameter."""
 
 ALONE = 3.0
 """Weight of the old model's word where nothing else says what is background."""
@@ -41,6 +44,8 @@ class Plan:
     """What a fine-tuning does, all choices made."""
 
     learning_rate: float
+    loss: dict[str, float]
+    """Parameters of the method's loss, of those that it has, in place of the model's own."""
     frozen: str
     augmentation: Augmentation
     patch: tuple[int, ...]
@@ -115,4 +120,5 @@ def make_plan(
     old_per_batch = min(round(params.old_share * params.batch_size), params.batch_size - 1) if old else 0
     words = f"Learning rate {rate:g}, frozen: {frozen}, augmentation: {strength}, crops of {patch[-1]} px"
     words += f", {old_per_batch} of {params.batch_size} crops of {old} old images." if old_per_batch else "."
-    return Plan(rate, frozen, AUGMENTATIONS[strength], patch, hold_new, KEEP * params.hold, old_per_batch, words)
+    loss = {"gap_weight": params.gap_weight, "gap": max(round(diameter / GAP), 1)}
+    return Plan(rate, loss, frozen, AUGMENTATIONS[strength], patch, hold_new, KEEP * params.hold, old_per_batch, words)

@@ -250,9 +250,10 @@ def _recipe(model: Model, params: FinetuneParams, plan: Plan) -> Recipe:
         "ema_decay": 0.995,
         "seed": params.seed,
     }
+    has = get_method(model.spec.method).loss.model_fields
     values = {
         "network": model.spec.network,
-        "loss": model.spec.loss,
+        "loss": {**model.spec.loss, **{name: value for name, value in plan.loss.items() if name in has}},
         "decode": model.spec.decode,
         "normalization": model.spec.normalization,
         "training": training,

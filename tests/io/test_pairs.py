@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image as Pillow
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.io.labels import write_labels
-from napari_instseg.io.pairs import open_pairs, open_split, pairs_from_arrays
+from napari_instseg.io.pairs import match_labels, open_pairs, open_split, pairs_from_arrays
 
 RNG = np.random.default_rng(0)
 LABELS = np.zeros((12, 15), np.int32)
@@ -199,3 +200,21 @@ def test_arrays():
 def test_bad_arrays(images, labels, words):
     with pytest.raises(InputError, match=words):
         pairs_from_arrays(images, labels)
+
+
+def test_label_files_are_matched_by_name():
+    def matched(images, labels):
+        pairs = match_labels([Path("in") / name for name in images], [Path("out") / name for name in labels])
+        return [(image.name, of.name) for image, of in pairs]
+
+    assert matched(["x.tif"], ["other.png"]) == [("x.tif", "other.png")]
+    labels = ["a_2_masks.png", "a-1.png", "a.npy", "b.ome_labels.tif"]
+    expected = [("a.tif", "a.npy"), ("a_2.tif", "a_2_masks.png"), ("b.tif", "b.ome_labels.tif"), ("a-1.tif", "a-1.png")]
+    assert matched(["a.tif", "a_2.tif", "b.tif", "a-1.tif"], labels) == expected
+    for images, labels, words in (
+        (["a.tif", "b.tif"], ["a.png"], r"'b.tif' of the 2 images chosen has no label file, or several, among the 1"),
+        (["a.tif", "b.tif"], ["a.png", "a_masks.png", "b.png"], "'a.tif' of the 2 images"),
+        (["a.tif"], ["a.png", "ab.png"], "'ab.png' of the 2 label files chosen: no such image"),
+    ):
+        with pytest.raises(InputError, match=words):
+            matched(images, labels)

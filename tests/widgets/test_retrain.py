@@ -9,6 +9,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_instseg.io.projects import read_project
+from napari_instseg.widgets.closing import is_closing
 from napari_instseg.workspace.retrain import Length
 
 LONG_S = 800
@@ -282,3 +283,61 @@ def test_a_newer_project_is_told_and_not_touched(work, project):
     assert "layout 50" in work.section._told.text()
     assert work.dock.retrainer.project is None
     assert json.loads((project / "project.json").read_text()) == {"format": 50, "new": 1}
+
+
+def test_label_files_are_added_behind_the_window(work, project, tmp_path, monkeypatch):
+    from tifffile import imwrite
+
+    rng = np.random.default_rng(0)
+    labels = np.zeros((2000, 2000), np.uint16)
+    labels[100:400, 100:400], labels[1000:1900, 700:900] = 1, 2
+    for name in "abc":
+        imwrite(tmp_path / f"{name}.tif", rng.integers(0, 255, labels.shape, np.uint8))
+        imwrite(tmp_path / f"{name}_masks.tif", labels)
+    imwrite(tmp_path / "d_masks.tif", labels[:100])
+    imwrite(tmp_path / "d.tif", labels)
+    choice, retrainer = work.section.project, work.dock.retrainer
+
+    def add(images, masks):
+        asked = iter([images, masks])
+        answer = lambda *how, **more: ([str(tmp_path / f"{name}.tif") for name in next(asked)], "")  # noqa: E731
+        monkeypatch.setattr(QFileDialog, "getOpenFileNames", answer)
+        work.qtbot.mouseClick(choice._import, Qt.MouseButton.LeftButton)
+
+    def wait():
+        work.qtbot.waitUntil(lambda: retrainer.idle, timeout=60_000)
+
+    def rows():
+        return [choice._list.item(row).text() for row in range(choice._list.count())]
+
+    choice.made.emit(project)
+    add("ab", ("b_masks", "a_masks"))
+    assert retrainer.importing.running
+    assert not choice._importing.isHidden(), "it can be stopped"
+    wait()
+    assert choice._importing.isHidden()
+    assert rows() == ["a", "b"]
+    assert "2 of 2 images with labels added" in work.section._told.text()
+    known = retrainer.project.corrections("b")
+    np.testing.assert_array_equal(known.labels, labels)
+    assert known.complete.all()
+
+    add("c", ())  # the second dialog was closed
+    add("cd", ("c_masks",))
+    assert "'d.tif' of the 2 images chosen has no label file" in work.section._told.text()
+    add("dc", ("c_masks", "d_masks"))
+    wait()
+    assert "(100, 2000)" in work.section._told.text()
+    assert "0 of 2 images with labels added" in work.section._told.text()
+    assert rows() == ["a", "b"]
+
+    add("ca", ("c_masks", "a_masks"))
+    work.qtbot.mouseClick(choice._stop, Qt.MouseButton.LeftButton)
+    retrainer.open_project(None)
+    assert "stop the adding of labels first" in work.section._told.text()
+    wait()
+    assert rows() in (["a", "b"], ["a", "b", "c"]), "after the file that was being read"
+    add("b", ("b_masks",))
+    retrainer.leave()
+    work.qtbot.waitUntil(lambda: not is_closing(project), timeout=60_000)
+    assert len(read_project(project).examples) == len(list((project / "edits").glob("*.npz")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import partial
@@ -83,6 +84,48 @@ def open_split(folder: str | Path, held_out: float = 0.1, seed: int = 0) -> tupl
         return split_pairs(pairs, [_composed(line) for line in lines if line])
     except InputError as error:
         raise InputError(f"'{path}': {error}") from None
+
+
+def match_labels(images: Sequence[Path], labels: Sequence[Path]) -> tuple[tuple[Path, Path], ...]:
+    """Find the label file of each image file, by name.
+
+    Parameters
+    ----------
+    images, labels : sequence of Path
+        A label file has the name of its image, with or without more behind it, such as ``a_masks.png`` of ``a.tif``.
+        Of one image and one label file the names do not matter.
+
+    Returns
+    -------
+    tuple of (Path, Path)
+        In the order of the images.
+
+    Raises
+    ------
+    InputError
+        If an image has no label file or several, or a label file has no image.
+    """
+    if len(images) == len(labels) == 1:
+        return ((images[0], labels[0]),)
+    # the longest name counts, so that of 'a' and 'a_2' the latter has 'a_2_masks'
+    owners = {of: max((i for i in images if _begins(of, i)), key=lambda i: len(i.stem), default=None) for of in labels}
+    found = {image: [of for of in labels if owners[of] == image] for image in images}
+    wrong = [image.name for image, of in found.items() if len(of) != 1]
+    if wrong:
+        have = "has" if len(wrong) == 1 else "have"
+        raise InputError(
+            f"{listed(wrong)} of the {len(images)} images chosen {have} no label file, or several, among the "
+            f"{len(labels)} chosen; expected one each, of the same name or with '_' and more behind it, such as "
+            "'a_masks.png' of 'a.tif'."
+        )
+    alone = [of.name for of, image in owners.items() if image is None]
+    if alone:
+        raise InputError(f"{listed(alone)} of the {len(labels)} label files chosen: no such image is chosen.")
+    return tuple((image, of[0]) for image, of in found.items())
+
+
+def _begins(labels: Path, image: Path) -> bool:
+    return re.match(rf"{re.escape(image.stem)}(?![^\W_])", labels.stem) is not None
 
 
 def pairs_from_arrays(

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from qtpy.QtCore import QCoreApplication, QTimer
 
 from napari_instseg.workspace.project import Project
-from napari_instseg.workspace.retrain import Retraining
 
 LOOK_MS = 50
 """Between two looks whether all has ended."""
 
 _CLOSING: dict[Path, Closing] = {}
+
+
+class Work(Protocol):
+    """What a thread does in a project."""
+
+    def leave(self) -> None:
+        """Tell nothing more, and end as soon as nothing is lost by it."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread has ended."""
+
+    def close(self) -> None:
+        """`leave`, and wait for the end of the thread."""
 
 
 class Closing:
@@ -23,15 +37,16 @@ class Closing:
     Parameters
     ----------
     project : Project
-    retraining : Retraining
-        What learns in it.
+    works : Work
+        What goes on in it.
     """
 
-    def __init__(self, project: Project, retraining: Retraining) -> None:
-        self._project, self._retraining = project, retraining
-        retraining.stop()
+    def __init__(self, project: Project, *works: Work) -> None:
+        self._project, self._works = project, works
+        for work in works:
+            work.leave()
         project.leave()
-        if retraining.ended and project.idle:
+        if self._is_over():
             project.close()
             return
         _CLOSING[project.folder] = self
@@ -41,15 +56,19 @@ class Closing:
         self._timer.start()
         app.aboutToQuit.connect(self._end)
 
+    def _is_over(self) -> bool:
+        return all(work.ended for work in self._works) and self._project.idle
+
     def _look(self) -> None:
-        if self._retraining.ended and self._project.idle:
+        if self._is_over():
             QCoreApplication.instance().aboutToQuit.disconnect(self._end)
             self._end()
 
     def _end(self) -> None:
         self._timer.stop()
         self._timer.deleteLater()
-        self._retraining.close()
+        for work in self._works:
+            work.close()
         self._project.close()
         del _CLOSING[self._project.folder]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QListWidget, QWidget
+from qtpy.QtWidgets import QFileDialog, QListWidget, QProgressBar, QWidget
 
 from napari_instseg.io.projects import ExampleSpec
 from napari_instseg.widgets.parts import Choice, Note, button, column, labelled, row
@@ -25,7 +25,8 @@ class ProjectChoice(QWidget):
     example_opened = Signal(str)
     example_removed = Signal(str)
     labels_imported = Signal(object, object)
-    """An image file and its label file."""
+    """Image files and their label files."""
+    import_stopped = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,10 +38,16 @@ class ProjectChoice(QWidget):
         self._list = QListWidget()
         self._list.setToolTip("Images that teach. Double-click one to open it with its corrections.")
         self._list.setFixedHeight(ROWS * 18 + 6)
-        self._import = button("Add labels…", "Take an image file with a label file in which every object is right.")
+        self._import = button("Add labels…", "Take image files with label files in which every object is right.")
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(8)
+        self._stop = button("Stop adding", "Add no more label files after this one.")
         self._remove = button("Remove", "Take the chosen example out. Its edits stay on disk.")
         self._inner = QWidget()
-        self._inner.setLayout(column(self._list, row(QWidget(), self._import, self._remove, stretch=0)))
+        self._at_rest = row(QWidget(), self._import, self._remove, stretch=0)
+        self._importing = row(self._bar, self._stop, stretch=0)
+        self._inner.setLayout(column(self._list, self._at_rest, self._importing))
         self.setLayout(
             column(
                 labelled("Project", self._choice),
@@ -53,10 +60,12 @@ class ProjectChoice(QWidget):
         self._open.clicked.connect(self._ask_open)
         self._choice.chosen.connect(self.opened)
         self._import.clicked.connect(self._ask_import)
+        self._stop.clicked.connect(self.import_stopped)
         self._list.itemDoubleClicked.connect(lambda item: self.example_opened.emit(item.text()))
         self._list.itemSelectionChanged.connect(self._allow)
         self._remove.clicked.connect(self._ask_remove)
         self.show_project(None, (), ())
+        self.show_importing(running=False)
 
     def show_project(self, folder: Path | None, recent: Sequence[Path], examples: Sequence[ExampleSpec]) -> None:
         """Show the project that is open, and offer those that were."""
@@ -78,6 +87,17 @@ class ProjectChoice(QWidget):
         """Show how many examples there are, and whether they are saved."""
         self._facts.say(text, tone)
 
+    def show_importing(self, *, running: bool) -> None:
+        """Offer to add label files, or to stop that."""
+        self._at_rest.setVisible(not running)
+        self._importing.setVisible(running)
+
+    def show_progress(self, fraction: float | None, detail: str) -> None:
+        """Show how many label files were added."""
+        self._bar.setRange(0, 0 if fraction is None else 1000)
+        self._bar.setValue(round(1000 * (fraction or 0)))
+        self._facts.say(detail)
+
     def _allow(self) -> None:
         self._remove.setEnabled(bool(self._list.selectedItems()))
 
@@ -92,10 +112,11 @@ class ProjectChoice(QWidget):
             self.opened.emit(Path(folder))
 
     def _ask_import(self) -> None:
-        image = QFileDialog.getOpenFileName(self, "Image")[0]
-        labels = QFileDialog.getOpenFileName(self, f"Labels of {Path(image).name}")[0] if image else ""
+        images = QFileDialog.getOpenFileNames(self, "Images, one or several")[0]
+        of = f"Labels of {Path(images[0]).name}" if len(images) == 1 else f"Label files of the {len(images)} images"
+        labels = QFileDialog.getOpenFileNames(self, of, str(Path(images[0]).parent))[0] if images else []
         if labels:
-            self.labels_imported.emit(Path(image), Path(labels))
+            self.labels_imported.emit([Path(image) for image in images], [Path(of) for of in labels])
 
     def _ask_remove(self) -> None:
         for item in self._list.selectedItems():

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_instseg.core.errors import InstsegError
 from napari_instseg.io.models import read_spec
+from napari_instseg.io.pairs import match_labels
 from napari_instseg.io.projects import VERSIONS, read_example_image
 from napari_instseg.training.memory import describe_memory
 from napari_instseg.widgets.closing import Closing, is_closing
@@ -23,6 +24,7 @@ from napari_instseg.workspace.compare import CompareOrder, Comparison
 from napari_instseg.workspace.controller import Controller
 from napari_instseg.workspace.correcting import Correcting
 from napari_instseg.workspace.corrections import Corrections
+from napari_instseg.workspace.importing import Importing
 from napari_instseg.workspace.jobs import Post
 from napari_instseg.workspace.project import Project
 from napari_instseg.workspace.recent import Recent
@@ -75,7 +77,7 @@ class Retrainer(QObject):
         self._layers = ComparisonLayers(viewer, partial(draw_next_turn, section))
         self._followed: Corrections | None = None
         self.project: Project | None = None
-        self.retraining = Retraining(post)
+        self.retraining, self.importing = Retraining(post), Importing(post)
         self._connect()
         self._show_project()
 
@@ -83,13 +85,13 @@ class Retrainer(QObject):
     def idle(self) -> bool:
         """Whether nothing learns and all is saved."""
         saved = self.project is None or self.project.idle
-        return saved and not self.retraining.running and self._layers.idle
+        return saved and not self.retraining.running and not self.importing.running and self._layers.idle
 
     def leave(self) -> None:
         """Stop learning, so that it can go on later, and close the project as soon as all is saved."""
         self._layers.clear()
         if self.project is not None:
-            Closing(self.project, self.retraining)
+            Closing(self.project, self.retraining, self.importing)
             self.project = None
 
     def release(self) -> None:
@@ -97,6 +99,7 @@ class Retrainer(QObject):
         self._layers.stop()
         if self.project is not None:
             self.retraining.close()
+            self.importing.close()
             self.project.close()
             self.project = None
 
@@ -156,6 +159,7 @@ class Retrainer(QObject):
         choice.example_opened.connect(self._guarded(self._open_example))
         choice.example_removed.connect(self._guarded(self._remove))
         choice.labels_imported.connect(self._guarded(self._import))
+        choice.import_stopped.connect(self.importing.stop)
         section.started.connect(self._guarded(self._start))
         section.paused.connect(retraining.pause)
         section.resumed.connect(lambda: retraining.resume(section.length, section.device, self._order()))
@@ -165,6 +169,9 @@ class Retrainer(QObject):
         section.rolled_back.connect(self._guarded(self._roll_back))
         section.compare_asked.connect(self._compare)
         section.remember_chosen.connect(self._guarded(self._remember))
+        self.importing.changed.connect(self._show_importing)
+        self.importing.advanced.connect(choice.show_progress)
+        self.importing.told.connect(self._tell)
         retraining.changed.connect(self._show_state)
         retraining.changed.connect(self._show_remembered)
         retraining.learnt.connect(section.curves.add)
@@ -181,8 +188,9 @@ class Retrainer(QObject):
 
     def open_project(self, folder: Path | None, *, create: bool = False) -> None:
         """Open a project, or close the one that is open if None."""
-        if self.retraining.running:
-            self._tell("Pause or stop the retraining first.", "warning")
+        if self.retraining.running or self.importing.running:
+            what = "retraining" if self.retraining.running else "adding of labels"
+            self._tell(f"Pause or stop the {what} first.", "warning")
             return
         if self.project is not None and not self.project.there:
             self.project.close()
@@ -253,11 +261,11 @@ class Retrainer(QObject):
             self.project.remove(name)
             self._followed = None  # if it is edited again, it is an example again
 
-    def _import(self, image: Path, labels: Path) -> None:
-        if self.project is not None:
-            self.project.flush()
-            example = self.project.import_labels(image, labels, self._controller.workspace.diameter)
-            self._tell(f"'{example.name}' is an example now.", "good")
+    def _import(self, images: list[Path], labels: list[Path]) -> None:
+        if self.retraining.running:
+            self._tell("Pause or stop the retraining first.", "warning")
+        elif self.project is not None:
+            self.importing.start(self.project, match_labels(images, labels), self._controller.workspace.diameter)
 
     def _start(self) -> None:
         section, workspace = self._section, self._controller.workspace
@@ -333,6 +341,10 @@ class Retrainer(QObject):
         retraining = self.retraining
         obstacle = retraining.obstacle(self._controller.workspace.model)
         self._section.show_state(retraining.state, obstacle, retraining.version)
+
+    def _show_importing(self) -> None:
+        self._section.project.show_importing(running=self.importing.running)
+        self._show_project()
 
     def _show_remembered(self) -> None:
         project, model = self.project, self._controller.workspace.model

@@ -58,7 +58,8 @@ class Project:
 
     def __init__(self, folder: str | Path, post: Post, *, create: bool = False) -> None:
         self.folder, self._post = Path(folder).resolve(), post
-        self._writing = Lock()
+        self._writing, self._naming = Lock(), Lock()
+        self._names: set[str] = set()
         self._held = ExitStack()
         if create:
             projects.create_project(self.folder)
@@ -219,7 +220,7 @@ class Project:
         return projects.read_example_image(self.folder, self._example(name))
 
     def import_labels(self, image: str | Path, labels: str | Path, diameter: float | None = None) -> ExampleSpec:
-        """Take an image file with a label file as an example in which all is known.
+        """Take an image file with a label file as an example in which all is known; in any thread.
 
         Raises
         ------
@@ -360,11 +361,13 @@ class Project:
 
     def _free_name(self, wanted: str) -> str:
         base = re.sub(r"[^\w.-]+", "_", wanted).strip("._") or "image"
-        taken = {e.name for e in self.spec.examples} | set(self._followed)
         edits = self.folder / projects.EDITS
-        name, number = base, 2
-        while name in taken or (edits / f"{name}.npz").exists():
-            name, number = f"{base}-{number}", number + 1
+        with self._naming:  # two threads may take names
+            taken = {e.name for e in self.spec.examples} | self._names
+            name, number = base, 2
+            while name in taken or (edits / f"{name}.npz").exists():
+                name, number = f"{base}-{number}", number + 1
+            self._names.add(name)
         return name
 
     def _keep_image(self, name: str, source: Source, reading: Reading, channel: Channel | None) -> ImageRef:

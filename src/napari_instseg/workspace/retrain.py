@@ -217,7 +217,7 @@ class Retraining:
         if self.state == "to judge" and folder is not None:
             self._run(_compare(order, str(folder / "training" / "start"), str(folder)), order)
 
-    def stop(self) -> None:
+    def leave(self) -> None:
         """Tell nothing more, and end the thread after its step; what was learnt is kept, and can go on."""
         self._closed = True
         if self._job is not None:
@@ -229,8 +229,8 @@ class Retraining:
         return self._job is None or not self._job.running
 
     def close(self) -> None:
-        """`stop`, and wait for the end of the thread."""
-        self.stop()
+        """`leave`, and wait for the end of the thread."""
+        self.leave()
         if self._job is not None:
             self._job.wait(60.0)
 

@@ -15,11 +15,11 @@ KNOWN_KIND = 0.4
 CAREFUL, BOLD = 3e-4, 1e-3
 """Learning rates for a kind of image that the model knows, and for another."""
 
-PATCH, SMALLEST_PATCH, LARGEST_PATCH = 4.5, 96, 192
+PATCH, SMALLEST_PATCH, LARGEST_PATCH = 5, 96, 192
 """Side of a crop in diameters, and its limits in pixels: around corrected objects little else is known, so that of a
 larger crop most would teach nothing."""
 
-LARGER = 1.8
+LARGER = 1.4
 """Objects of an unknown kind are seen so many times larger: their outlines have still to be learnt."""
 
 GAP = 8

@@ -50,7 +50,7 @@ def test_average_moves_by_one_minus_the_decay_and_faster_at_the_start():
     assert average.running_mean.item() == pytest.approx(0.1 * 2)
     assert average.num_batches_tracked.item() == 7
     update_average(average, network, decay=0.9, step=1)
-    assert average.weight.item() == pytest.approx(1.2 + (1 - 2 / 6) * (3 - 1.2))
+    assert average.weight.item() == pytest.approx(1.2 + (1 - 2 / 11) * (3 - 1.2))
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd", "muon"])

@@ -157,11 +157,9 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
     """Move the average towards the network's weights and running statistics.
 
-    Until the decay is reached it is ``(1 + step) / (5 + step)``, so that the weights are a fifth of the steps old on
-    average and the start is soon forgotten (Karras et al. 2024, Analyzing and improving the training dynamics of
-    diffusion models, section 3.1, with gamma = 3).
+    In the first steps the decay is lower, ``(1 + step) / (10 + step)``, so that the start is soon forgotten.
     """
-    decay = min(decay, (1 + step) / (5 + step))
+    decay = min(decay, (1 + step) / (10 + step))
     target = network.state_dict()
     for name, value in average.state_dict().items():
         if value.is_floating_point():

@@ -247,7 +247,7 @@ def _recipe(model: Model, params: FinetuneParams, plan: Plan) -> Recipe:
         "optimizer": "muon",
         "schedule": "root",
         "warmup": 100,
-        "ema_decay": 0.999,
+        "ema_decay": 0.995,
         "seed": params.seed,
     }
     has = get_method(model.spec.method).loss.model_fields

@@ -1,4 +1,4 @@
-"""Put what `instseg benchmark finetune --json FILE` measured into docs/notebook/retraining.md: a table and a picture of its curves.
+"""Put what `instseg benchmark finetune --json FILE` measured into docs/notebook/retraining.md: a table and its curves.
 
 Run as `python scripts/finetune_docs.py NAME FILE...`; the rows of all files are taken together, of a later file in the
 place of the same ones of an earlier one. What stands between `<!-- NAME -->` and `<!-- end -->` is replaced. The rows

@@ -27,7 +27,7 @@ def write(folder: Path) -> None:
 def commands() -> Iterator[str]:
     """Describe every command as its ``--help`` does."""
     yield "# Commands\n"
-    yield "Every command answers `--help`. Flags of a method's parameters are listed under [Parameters](parameters.md).\n"
+    yield "Every command answers `--help`. Flags of a method's parameters: [Parameters](parameters.md).\n"
     root: Any = typer.main.get_command(build_app([]))
     yield from _command(root, "instseg", level=2)
 
@@ -62,8 +62,8 @@ def parameters() -> Iterator[str]:
     """Describe every parameter of every method, as it is declared."""
     yield "# Parameters\n"
     yield (
-        "Each method has three groups. The decoder's are live in the window and flags of `instseg segment`; those of the network and "
-        "of the loss are flags of `instseg train`. The flag is the name with dashes, such as `--min-size`.\n"
+        "Each method has three groups. The decoder's are live in the window and flags of `instseg segment`; those of "
+        "the network and of the loss are flags of `instseg train`. The flag is the name with dashes: `--min-size`.\n"
     )
     for name, method in sorted(methods().items()):
         yield f"## {name}\n\n{method.title}: {method.reference}.\n"

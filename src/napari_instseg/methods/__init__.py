@@ -56,7 +56,7 @@ def get_method(name: str) -> Method:
 
 
 class _Room(ModuleType):
-    """This module; called, it lists the methods: the package offers it and the function under one name."""
+    """The room of the methods; called, it lists them, since the package offers room and function under one name."""
 
     def __call__(self) -> dict[str, Method]:
         return methods()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import pkgutil
+import sys
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 
 from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.method import Method
@@ -83,3 +85,13 @@ def _checked(source: str, method: object, found: dict[str, Method]) -> Method:
 def _named(point: EntryPoint) -> str:
     package = f" of the package '{point.dist.name}'" if point.dist is not None else ""
     return f"'{point.name}' ({point.value}){package}"
+
+
+class _Room(ModuleType):
+    """The room of the methods; called, it lists them, since the package offers room and function under one name."""
+
+    def __call__(self) -> dict[str, Method]:
+        return methods()
+
+
+sys.modules[__name__].__class__ = _Room

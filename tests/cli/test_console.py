@@ -93,6 +93,17 @@ def test_json_has_no_numbers_that_json_does_not_know(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_names_that_are_not_utf_8_are_said_and_written(tmp_path, capsys):
+    name = "cells_10\udcb5m"
+    say(f"Error in {name}")
+    show_table(("image", "objects"), [(name, 3)])
+    shown = capsys.readouterr()
+    assert "cells_10\\udcb5m" in shown.err
+    assert "cells_10\\udcb5m" in shown.out
+    write_json(tmp_path / "a.json", {name: 1})
+    assert json.loads((tmp_path / "a.json").read_text()) == {name: 1}
+
+
 def test_a_table_into_a_pipe_is_not_cut(capsys):
     show_table(("name", "number"), [("a" * 120, 0.12345), ("b", 1234.5)])
     shown = capsys.readouterr().out

@@ -229,7 +229,8 @@ def _look_into(folder: Path, suffixes: Sequence[str]) -> tuple[list[Path], list[
     files = [path for path in sorted(folder.iterdir()) if not path.is_dir() and not path.name.startswith(".")]
     readable = [path for path in files if path.suffix.lower() in suffixes]
     stems = {path.stem for path in files}
-    images, results = [], []
+    images: list[Path] = []
+    results: list[Path] = []
     for path in readable:
         (results if why_no_image(path, stems) else images).append(path)
     told = []
@@ -350,12 +351,13 @@ def choose_channels(image: Image, channels: Sequence[int]) -> Image:
         stack = next((letter for letter in "ZT" if letter in image.axes), "")
         if stack:
             named = image.axes.replace(stack, "C")
-            advice = f"If its {image.array.shape[image.axes.index(stack)]} images along {stack} are channels, say --axes {named}"
+            count = image.array.shape[image.axes.index(stack)]
+            advice = f"If its {count} images along {stack} are channels, say --axes {named}"
         else:
             advice = "It is a single grey image"
         raise InputError(
-            f"The image has the axes {image.axes}, so no channel can be chosen. {advice}; to segment it as it is, say no "
-            "--channel."
+            f"The image has the axes {image.axes}, so no channel can be chosen. {advice}; to segment it as it is, say "
+            "no --channel."
         )
     axis = image.axes.index("C")
     size = image.array.shape[axis]

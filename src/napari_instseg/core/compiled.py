@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
-
-Function = TypeVar("Function", bound=Callable[..., Any])
+from typing import Any
 
 
-def njit(**options: Any) -> Callable[[Function], Function]:
-    """Return `numba.njit` with these options, which compiles anew in each process where nothing can be cached.
+def njit(**options: Any) -> Any:
+    """Return the decorator `numba.njit` with these options; it compiles in each process where nothing can be cached.
 
     With ``cache=True`` Numba itself raises RuntimeError where neither the installation nor the home can be written to,
     as on a cluster or in a container.
     """
     import numba
 
-    def compiled(function: Function) -> Function:
+    def compiled(function: Callable[..., Any]) -> Any:
         try:
-            made: Function = numba.njit(**options)(function)
+            return numba.njit(**options)(function)
         except RuntimeError:
-            made = numba.njit(**{**options, "cache": False})(function)
-        return made
+            return numba.njit(**{**options, "cache": False})(function)
 
     return compiled

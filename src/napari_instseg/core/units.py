@@ -53,7 +53,7 @@ def micrometres(unit: str) -> float | None:
     Parameters
     ----------
     unit : str
-        A name or sign in any spelling: ``"µm"``, ``"Microns"``, ``"micrometre"``, ``"\\u00B5m"`` as ImageJ writes it.
+        A name or sign in any spelling: ``"µm"``, ``"Microns"``, ``"micrometre"``, and µ in ASCII as ImageJ has it.
     """
     return _find(unit, MICROMETRES)
 

@@ -1,11 +1,11 @@
-"""TIFF of every flavour, with the axes and the pixel size that OME, ImageJ, Micro-Manager and scanners write into it."""
+"""TIFF of every flavour, with the axes and the pixel size that microscopes and their programs write into it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -88,9 +88,9 @@ def read_tiff(path: Path, palette: str = "colors") -> TiffImage:
         if lost:
             raise InputError(f"'{path}' is damaged or cut off: {lost}. Copy or export it again.")
         _check_size(layout, chain, path)
-        array, inner = _pixels(file, layout, chain, path)
-        page = file.pages[layout.pages[0]]
+        page = cast("tifffile.TiffPage", file.pages[layout.pages[0]])
         meaning = meaning_of(page, layout.is_intensity)
+        array, inner = _pixels(file, page, layout, chain, path)
     try:
         array, samples, notes = to_values(array, meaning, palette)
     except InputError as error:
@@ -119,9 +119,10 @@ def _read_vendor(file: tifffile.TiffFile, chain: Chain, path: Path, palette: str
     return TiffImage(*_channels_first(array, inner + samples), vendor_scale(file), (), (*notes, *more))
 
 
-def _pixels(file: tifffile.TiffFile, layout: Layout, chain: Chain, path: Path) -> tuple[Array, str]:
+def _pixels(
+    file: tifffile.TiffFile, page: tifffile.TiffPage, layout: Layout, chain: Chain, path: Path
+) -> tuple[Array, str]:
     """Read pages, (n, ..., Y, X) or (n, ..., Y, X, S), with the letters of the axes within a page but for S."""
-    page = file.pages[layout.pages[0]]
     count = len(layout.pages)
     if layout.virtual:
         count = int(np.prod([n for _, n in layout.lead], dtype=int))

@@ -15,17 +15,17 @@ from napari_instseg.inference.model import Model, load_model
 from napari_instseg.io.models import ModelSpec, read_spec, read_weights
 from napari_instseg.methods import get_method, methods
 from napari_instseg.training import finetune as beginning
-from napari_instseg.training import run as running
+from napari_instseg.training import finetune_run as running
+from napari_instseg.training.annotations import read_corrections
 from napari_instseg.training.checkpoints import load
 from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import RUN, FinetuneParams
-from napari_instseg.training.judge import forgotten, give_verdict, smaller_share
-from napari_instseg.training.loop import train
-from napari_instseg.training.material import read_planes
-from napari_instseg.training.memory import read_memory
-from napari_instseg.training.plan import choose_enlargement
-from napari_instseg.training.run import read_run, write_run
+from napari_instseg.training.finetune_run import read_run, write_run
+from napari_instseg.training.options import choose_enlargement
+from napari_instseg.training.replay import read_replay
+from napari_instseg.training.train import train
 from napari_instseg.training.trainer import read_recipe
+from napari_instseg.training.verdict import forgotten, give_verdict, smaller_share
 
 from .conftest import drain
 
@@ -102,7 +102,7 @@ def test_a_new_kind_of_image_is_learnt_and_the_old_is_kept(start, tmp_path, dark
     told = [score.data for score in spec.scores]
     assert told == [f"{held} held-out corrections", "stored images of the old kind"]
     # what was learnt now is remembered by those who learn from this model next
-    assert len(drain(read_memory(tmp_path / "new"))) == sum(map(len, disks)) + len(dark_examples)
+    assert len(drain(read_replay(tmp_path / "new"))) == sum(map(len, disks)) + len(dark_examples)
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_one_id_in_places_far_apart_is_learnt_as_several_objects():
     labels[2:8, 2:8] = labels[30:36, 50:56] = labels[2:8, 40:46] = 1
     labels[20:24, 20:24] = 2
     image = np.random.default_rng(0).integers(0, 255, labels.shape).astype(np.uint8)
-    (plane,) = drain(read_planes([(Pair("a", lambda: Example(image, "YX", labels)), 6.0)], 2, 0))
+    (plane,) = drain(read_corrections([(Pair("a", lambda: Example(image, "YX", labels)), 6.0)], 2, 0))
     found = plane.learn
     assert len({found[5, 5], found[32, 52], found[5, 42], found[22, 22]}) == 4
     np.testing.assert_array_equal(found > 0, labels > 0)

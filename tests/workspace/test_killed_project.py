@@ -56,11 +56,11 @@ LEARNING = """
 import sys
 from pathlib import Path
 from napari_instseg.core.events import Checkpoint
-from napari_instseg.training import run as module
+from napari_instseg.training import finetune_run as module
 from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import FinetuneParams, is_begun
-from napari_instseg.training.material import open_examples
-from napari_instseg.training.tuner import Tuner
+from napari_instseg.training.annotations import open_examples
+from napari_instseg.training.trainer import Trainer
 
 def telling(owner, name, word):
     done = getattr(owner, name)
@@ -70,10 +70,10 @@ def telling(owner, name, word):
     setattr(owner, name, tell)
 
 module.SAVE_EVERY = 1
-telling(Tuner, "learn", "step")
-telling(Tuner, "save", "checkpoint")
-telling(Tuner, "mix_into_model", "judging")
-telling(module.Run, "save_model", "model")
+telling(Trainer, "learn", "step")
+telling(Trainer, "save", "checkpoint")
+telling(Trainer, "mix_into_model", "judging")
+telling(module.FineTuning, "save_model", "model")
 project, model = Path(sys.argv[1]), sys.argv[2]
 out = project / "versions" / "model-v2"
 params = FinetuneParams(batch_size=1, patch_size=32, validate_every=3, augmentation="none")

@@ -231,16 +231,16 @@ def pairs_in(folder, names=("a", "b")):
 
 
 def test_what_a_model_is_to_remember_is_named_by_model_and_moves_with_the_project(tmp_path, opened, loop):
-    from napari_instseg.training.memory import open_remembered
+    from napari_instseg.training.replay import open_replay
 
     nuclei = pairs_in(tmp_path / "nuclei")
-    assert open_remembered(opened.folder, "coloring-nuclei") is None
+    assert open_replay(opened.folder, "coloring-nuclei") is None
     opened.remember("coloring-nuclei", nuclei)
     with pytest.raises(InputError, match="There is no folder"):
         opened.remember("coloring-nuclei", tmp_path)
     assert opened.remembered("coloring-nuclei") == nuclei
     assert opened.remembered("coloring-cells") is None
-    learn, judge = open_remembered(opened.folder, "coloring-nuclei")
+    learn, judge = open_replay(opened.folder, "coloring-nuclei")
     assert sorted(pair.name for pair in (*learn, *judge)) == ["a", "b"]
     assert learn
     assert judge
@@ -260,7 +260,7 @@ def test_what_a_model_is_to_remember_is_named_by_model_and_moves_with_the_projec
     # the images alone moved: that is told, with where they were
     (tmp_path / "elsewhere" / "nuclei").rename(tmp_path / "gone")
     with pytest.raises(InputError, match=r"There is no folder.*nuclei"):
-        open_remembered(moved.folder, str(moved.version_folder("coloring-nuclei-v2")))
+        open_replay(moved.folder, str(moved.version_folder("coloring-nuclei-v2")))
     moved.close()
 
 

@@ -95,8 +95,8 @@ def test_a_model_is_learnt_compared_and_kept(loop, retraining, project, model, i
 
 
 def test_the_same_as_in_python(loop, retraining, project, model, tmp_path):
+    from napari_instseg.training.annotations import open_examples
     from napari_instseg.training.finetune import finetune
-    from napari_instseg.training.material import open_examples
 
     retraining.start(model, Length(3, None), PARAMS, "cpu", None)
     until(loop, lambda: retraining.state == "to judge")
@@ -106,21 +106,21 @@ def test_the_same_as_in_python(loop, retraining, project, model, tmp_path):
 
 
 def test_images_that_the_project_names_are_remembered(loop, retraining, project, model, tmp_path):
+    from napari_instseg.training.annotations import open_examples
     from napari_instseg.training.finetune import finetune
-    from napari_instseg.training.material import open_examples
-    from napari_instseg.training.memory import describe_memory, open_remembered
+    from napari_instseg.training.replay import describe_replay, open_replay
 
     for number in range(3):
         for kind, array in (("images", 90 * (squares() == 0) + np.eye(64)), ("labels", squares())):
             (tmp_path / "old" / kind).mkdir(parents=True, exist_ok=True)
             imsave(tmp_path / "old" / kind / f"old {number}.png", array.astype(np.uint8), check_contrast=False)
-    assert describe_memory(model) == "nothing"
+    assert describe_replay(model) == "nothing"
     project.remember(model, tmp_path / "old")
     retraining.start(model, Length(3, None), PARAMS.changed(batch_size=4), "cpu", None)
     until(loop, lambda: retraining.state == "to judge")
     assert "old_mean_ap" in retraining.version.before
-    assert describe_memory(retraining.folder) == "4 images stored with it", "three of the old kind, and the new one"
-    examples, remembered = open_examples(project.folder), open_remembered(project.folder, model)
+    assert describe_replay(retraining.folder) == "4 images stored with it", "three of the old kind, and the new one"
+    examples, remembered = open_examples(project.folder), open_replay(project.folder, model)
     how = {"steps": 3, "params": PARAMS.changed(batch_size=4), "device": "cpu"}
     list(finetune(model, examples, tmp_path / "own", remembered=remembered, **how))
     list(finetune(model, examples, tmp_path / "forgets", **how))
@@ -140,8 +140,8 @@ def test_images_that_the_project_names_are_remembered(loop, retraining, project,
 
 
 def test_paused_closed_and_gone_on_with_equals_not_stopped(loop, retraining, project, model, tmp_path):
+    from napari_instseg.training.annotations import open_examples
     from napari_instseg.training.finetune import finetune
-    from napari_instseg.training.material import open_examples
 
     steps = []
     retraining.learnt.connect(lambda step, values: steps.append(step))
@@ -226,7 +226,7 @@ def test_changes_are_counted_and_the_same_objects_have_the_same_id(image):
 
 
 def test_one_held_out_object_is_one():
-    from napari_instseg.training.judge import give_verdict
+    from napari_instseg.training.verdict import give_verdict
 
     for number, words in ((1, "On 1 held-out object it is"), (2, "On 2 held-out objects it is")):
         scores = {"mean_ap": 0.5, "objects": number}

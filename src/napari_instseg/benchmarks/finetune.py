@@ -19,7 +19,7 @@ from napari_instseg.inference.model import Model, load_model
 from napari_instseg.metrics import overlap
 from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import FinetuneParams
-from napari_instseg.training.material import find_centres
+from napari_instseg.training.held_out import find_centres
 from napari_instseg.training.validate import evaluate
 from napari_instseg.workspace.corrections import Corrections
 

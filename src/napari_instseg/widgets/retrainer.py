@@ -13,7 +13,7 @@ from napari_instseg.core.errors import InstsegError
 from napari_instseg.io.models import read_spec
 from napari_instseg.io.pairs import match_labels
 from napari_instseg.io.projects import VERSIONS, read_example_image
-from napari_instseg.training.memory import describe_memory
+from napari_instseg.training.replay import describe_replay
 from napari_instseg.widgets.closing import Closing, is_closing
 from napari_instseg.widgets.comparison import ComparisonLayers
 from napari_instseg.widgets.image_choice import ImageChoice
@@ -349,7 +349,7 @@ class Retrainer(QObject):
     def _show_remembered(self) -> None:
         project, model = self.project, self._controller.workspace.model
         named = project.remembered(model) if project is not None else None
-        self._section.show_remembered(describe_memory(model) if project is not None and model else "", named)
+        self._section.show_remembered(describe_replay(model) if project is not None and model else "", named)
 
     def _show_progress(self, fraction: float | None, detail: str) -> None:
         self._section.show_progress(fraction)

@@ -294,7 +294,7 @@ class Retraining:
 
 def is_better(version: VersionSpec) -> bool:
     """Tell whether a version may be kept by default: better on what was held out, and nothing forgotten."""
-    from napari_instseg.training.judge import is_better as better
+    from napari_instseg.training.verdict import is_better as better
 
     return better(version.before, version.after)
 
@@ -322,9 +322,9 @@ def _learn(
     with no_collection():
         import_torch()
         import_training()
+        from napari_instseg.training.annotations import open_examples
         from napari_instseg.training.finetune import finetune
-        from napari_instseg.training.material import open_examples
-        from napari_instseg.training.memory import open_remembered
+        from napari_instseg.training.replay import open_replay
     examples = [] if resume else open_examples(project)
     outcome: Any = None
     for event in finetune(
@@ -334,7 +334,7 @@ def _learn(
         steps=length.steps,
         minutes=length.minutes,
         params=params,
-        remembered=None if resume else open_remembered(project, model),
+        remembered=None if resume else open_replay(project, model),
         device=device,
         resume=resume,
     ):

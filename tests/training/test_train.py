@@ -16,9 +16,9 @@ from napari_instseg.core.method import Target
 from napari_instseg.inference.model import load_model
 from napari_instseg.io.models import read_spec, read_weights
 from napari_instseg.io.pairs import pairs_from_arrays
-from napari_instseg.training import loop
+from napari_instseg.training import train as training
 from napari_instseg.training.checkpoints import load
-from napari_instseg.training.loop import train
+from napari_instseg.training.train import train
 from napari_instseg.training.trainer import read_recipe
 
 
@@ -138,12 +138,12 @@ def test_a_folder_with_a_model_is_not_overwritten(tmp_path, disks, recipe):
 
 def test_the_best_model_is_kept_and_not_the_last(tmp_path, disks, recipe, monkeypatch):
     values = iter([0.2, 0.7, 0.4])
-    true_headline = loop.headline
+    true_headline = training.headline
 
     def headline(report):
         return {**true_headline(report), "mean_ap": next(values)}
 
-    monkeypatch.setattr(loop, "headline", headline)
+    monkeypatch.setattr(training, "headline", headline)
     events = run(recipe(steps=6, validate_every=2), disks, tmp_path / "model")
     best = [event.step for event in events if isinstance(event, Checkpoint) and event.best]
     assert best == [2, 4]

@@ -1,4 +1,4 @@
-"""The choices of a fine-tuning that nobody made: learning rate, frozen parts, augmentation, crop size, share of old."""
+"""The options of a fine-tuning that nobody set: learning rate, frozen parts, augmentation, crop size, replay."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ AUGMENTATIONS = {
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a fine-tuning does, all choices made."""
+class Options:
+    """What a fine-tuning does, all options set."""
 
     learning_rate: float
     loss: dict[str, float]
@@ -55,7 +55,7 @@ class Plan:
     """The same on images of the old kind."""
     old_per_batch: int
     words: str
-    """The choices in a sentence."""
+    """The options in a sentence."""
 
 
 def knows(start_score: float) -> bool:
@@ -71,7 +71,7 @@ def choose_enlargement(params: FinetuneParams, start_score: float, *, again: boo
     return params.enlarge or (1.0 if again or knows(start_score) else LARGER)
 
 
-def make_plan(
+def choose_options(
     params: FinetuneParams,
     *,
     objects: int,
@@ -81,8 +81,8 @@ def make_plan(
     old: int,
     stride: int,
     largest: tuple[int, ...],
-) -> Plan:
-    """Choose what the parameters leave open.
+) -> Options:
+    """Set what the parameters leave open.
 
     Parameters
     ----------
@@ -121,4 +121,5 @@ def make_plan(
     words = f"Learning rate {rate:g}, frozen: {frozen}, augmentation: {strength}, crops of {patch[-1]} px"
     words += f", {old_per_batch} of {params.batch_size} crops of {old} old images." if old_per_batch else "."
     loss = {"gap_weight": params.gap_weight, "gap": max(round(diameter / GAP), 1)}
-    return Plan(rate, loss, frozen, AUGMENTATIONS[strength], patch, hold_new, KEEP * params.hold, old_per_batch, words)
+    held = (hold_new, KEEP * params.hold, old_per_batch)
+    return Options(rate, loss, frozen, AUGMENTATIONS[strength], patch, *held, words)

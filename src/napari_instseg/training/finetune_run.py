@@ -1,25 +1,35 @@
-"""One fine-tuning: what its folder says of it, its steps, its judgements, and the model that it makes."""
+"""One fine-tuning: what its folder says of it, its judgements, and the model that it makes."""
 
 from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_instseg.core.errors import TrainingError
-from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Progress, Result
+from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Result
 from napari_instseg.inference.model import Model, load_model
+from napari_instseg.inference.rescale import rescale_factor
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.models import FINE_TUNED_FROM
 from napari_instseg.methods import get_method
 from napari_instseg.metrics import Evaluation
-from napari_instseg.training import material, memory
+from napari_instseg.training import replay
+from napari_instseg.training.annotations import Annotated, read_annotated
+from napari_instseg.training.crops import CropsOfKnown, prepare
+from napari_instseg.training.distillation import Distillation
 from napari_instseg.training.finetune_params import RUN, FinetuneParams
-from napari_instseg.training.judge import (
+from napari_instseg.training.loop import FOREVER, Budget, learn
+from napari_instseg.training.options import Options, choose_enlargement, choose_options
+from napari_instseg.training.recipe import Recipe
+from napari_instseg.training.trainer import FOLDER, Trainer
+from napari_instseg.training.validate import to_score
+from napari_instseg.training.verdict import (
     LOST,
     MOST_LOSS,
     Scores,
@@ -32,22 +42,7 @@ from napari_instseg.training.judge import (
     smaller_share,
     standard_error,
 )
-from napari_instseg.training.plan import Plan, choose_enlargement, make_plan
-from napari_instseg.training.recipe import Recipe
-from napari_instseg.training.samples import (
-    Sample,
-    load_batches,
-)
-from napari_instseg.training.seen import as_seen, background_is_known, enlargement
-from napari_instseg.training.sites import SiteCrops
-from napari_instseg.training.trainer import FOLDER
-from napari_instseg.training.tuner import Tuner
-from napari_instseg.training.validate import to_score
 
-MINUTES = 5.0
-"""Of learning, where nobody says how long."""
-FOREVER = 1_000_000
-"""Steps of the recipe: the course of a fine-tuning does not depend on when it will end."""
 SAVE_EVERY = 20
 DOUBT = 1.0
 """Standard errors of a score: what is lower by less counts as equal, since few objects judge and more steps help."""
@@ -58,8 +53,11 @@ OTHER_SIZE = 1.5
 
 RETRAINED = ", retrained"
 """In the title of a new model."""
-START, MATERIAL = "start", "material"
-"""In ``<out>/training``: the model at the start, the examples as they were at the start."""
+START, EXAMPLES = "start", "material"
+"""In ``<out>/training``, since version 0.1.0: the model at the start, the examples as they were at the start."""
+
+NEAR = 4
+"""Pixels from an object: known background that is nearer may be no more than a ring around what was accepted."""
 
 
 @dataclass(frozen=True)
@@ -70,30 +68,38 @@ class Outcome:
     verdict: Verdict
 
 
-class Run:
-    """A fine-tuning with all that its folder says of it."""
+class FineTuning:
+    """A fine-tuning with all that its folder says of it.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of the new model.
+    device : str
+        A torch device name.
+    """
 
     def __init__(self, out: Path, device: str) -> None:
         place = out / FOLDER
         self.out, self.values = out, read_run(out)
         self.params = FinetuneParams(**self.values["params"])
         model = load_model(place / START)
-        self.planes = material.read_written(place / MATERIAL)
-        self.old = material.read_written(place / memory.FOLDER)
+        self.new, self.old = read_annotated(place / EXAMPLES), read_annotated(place / replay.FOLDER)
         self._own = model.spec
         model.spec = model.spec.model_copy(update=self._size())
-        self._scale = enlargement(model, self.planes)
-        new = as_seen(model, [plane for plane in self.planes if (plane.learn >= 0).any()])
-        old = as_seen(model, [plane for plane in self.old if (plane.learn > 0).any()])
-        self.plan = self._make_plan(model, new, old)
-        crops = {"batch_size": self.params.batch_size, "old_per_batch": self.plan.old_per_batch}
-        self.crops = SiteCrops(new, old, self.plan.patch, self.plan.augmentation, self.params.seed, **crops)
+        new = _as_seen(model, [one for one in self.new if (one.learn >= 0).any()])
+        old = _as_seen(model, [one for one in self.old if (one.learn > 0).any()])
+        self.options = self._choose_options(model, new, old)
+        options, params = self.options, self.params
+        batches = {"batch_size": params.batch_size, "old_per_batch": options.old_per_batch}
+        self.crops = CropsOfKnown(new, old, options.patch, options.augmentation, params.seed, **batches)
         model.spec = model.spec.model_copy(update={"name": out.resolve().name, "scores": ()})
-        self.tuner = Tuner(_recipe(model, self.params, self.plan), model, out, device, self.plan)
+        held = Distillation(options.hold_new, options.hold_old, options.old_per_batch)
+        self.trainer = Trainer(_recipe(model, params, options), model, out, device, held, options.frozen)
 
     def _size(self) -> dict[str, Any]:
         """Give the diameter at which the new model knows objects, and the sizes that it decodes with, if others."""
-        if any(plane.diameter for plane in self.planes):
+        if any(one.diameter for one in self.new):
             score, again = self.values["start_score"], self._own.is_fine_tuned
             larger = choose_enlargement(self.params, score, again=again)
             return {"diameter": round(larger * self._own.diameter, 1)}
@@ -113,114 +119,88 @@ class Run:
     @property
     def words(self) -> str:
         """What it learns from, and how."""
-        images = len({plane.name for plane in self.planes})
+        images = len({one.name for one in self.new})
         count = f"{self.values['objects']} object{'s' * (self.values['objects'] != 1)}"
         held = int(self.values["before"].get("objects", 0))
-        return f"Learning from {count} in {images} image{'s' * (images != 1)}, {held} more held out. {self.plan.words}"
+        places = f"{images} image{'s' * (images != 1)}"
+        return f"Learning from {count} in {places}, {held} more held out. {self.options.words}"
 
-    def _make_plan(self, model: Model, new: Sequence[Sample], old: Sequence[Sample]) -> Plan:
-        return make_plan(
+    def _choose_options(self, model: Model, new: Sequence[Annotated], old: Sequence[Annotated]) -> Options:
+        scale = float(np.median([rescale_factor(model.spec, one.diameter) for one in self.new]))
+        return choose_options(
             self.params,
             objects=self.values["objects"],
-            known_background=background_is_known(new),
+            known_background=_background_is_known(new),
             start_score=self.values["start_score"],
-            diameter=self.values["diameter"] * self._scale,
+            diameter=self.values["diameter"] * scale,
             old=len(old),
             stride=model.network.stride,
-            largest=tuple(max(sides) for sides in zip(*(s.labels.shape for s in [*new, *old]), strict=True)),
+            largest=tuple(max(sides) for sides in zip(*(one.learn.shape for one in [*new, *old]), strict=True)),
         )
 
-    def learn(self, steps: int | None, minutes: float | None) -> Generator[Event, None, None]:
-        """Take steps until the time is over."""
-        tuner, seconds = self.tuner, 60 * (MINUTES if minutes is None else minutes)
-        judged = tuner.history.rows and "judged" in tuner.history.rows[-1]
-        if tuner.done and self._is_due() and not judged:
-            yield from self._judge()
-        last = FOREVER if steps is None else steps
-        batches = load_batches(self.crops, self.params.batch_size, tuner.done + 1, last, 0, tuner.device)
-        if steps is not None or tuner.spent < seconds:
-            begin = time.monotonic()
-            for batch in batches:
-                values = tuner.learn(batch)
-                tuner.spent += time.monotonic() - begin
-                yield Metric(tuner.done, values)
-                yield (
-                    Progress(tuner.done, steps, "steps")
-                    if steps is not None
-                    else Progress(min(round(tuner.spent), round(seconds)), round(seconds), "seconds")
-                )
-                if self._is_due():
-                    yield from self._judge()
-                if tuner.done % SAVE_EVERY == 0:
-                    yield Checkpoint(tuner.done, tuner.save())
-                if steps is None and tuner.spent >= seconds:
-                    break
-                begin = time.monotonic()
+    def learn(self, budget: Budget) -> Generator[Event, None, None]:
+        """Take steps until the time is over, and judge."""
+        yield from learn(self.trainer, self.crops, budget, self._judge, self._judge_at)
 
-    def _is_due(self) -> bool:
-        """Tell whether it is time to judge: at first often, later at every `RARER` times as many steps."""
-        often, done = self.params.validate_every, self.tuner.done
-        return done % (often if done <= OFTEN * often else RARER * often) == 0
+    def _judge_at(self, step: int) -> bool:
+        """Tell when to judge: at first often, later at every `RARER` times as many steps."""
+        often = self.params.validate_every
+        return step % (often if step <= OFTEN * often else RARER * often) == 0
 
     def _judge(self) -> Generator[Event, None, None]:
         """Score the averaged weights on what is held out; keep them if none were better.
 
         Where they have forgotten, weights between them and those of the start are judged instead.
         """
-        tuner, before, begin, share = self.tuner, self.values["before"], time.monotonic(), 1.0
+        trainer, before, share = self.trainer, self.values["before"], 1.0
         while True:
-            model = tuner.mix_into_model(share)
-            old = yield from score(model, self.old, "judge", tuner.device)
+            model = trainer.mix_into_model(share)
+            old = yield from score(model, self.old, "judge", trainer.device)
             # going back cannot undo what earlier versions lost
             less = smaller_share(share, forgotten(before, in_short(None, old)) - before.get(LOST, 0.0))
             if less == share:
                 break
             share = less
-        new = yield from score(model, self.planes, "judge", tuner.device)
-        tuner.spent += time.monotonic() - begin
+        new = yield from score(model, self.new, "judge", trainer.device)
         found = in_short(new, old)
-        tuner.history.add(tuner.done, {**found, "judged": 1.0})
-        yield Metric(tuner.done, found)
+        trainer.history.add(trainer.done, {**found, "judged": 1.0})
+        yield Metric(trainer.done, found)
         # what forgets is never preferred to what does not; without anything held out the last one counts
         worth = found.get("mean_ap", 0.0) - (forgotten(before, found) > MOST_LOSS)
         # where few objects judge, a little less than the best so far is no reason against having learnt for longer
-        as_good = worth > tuner.best - DOUBT * standard_error(found) and is_better(before, found)
-        if worth > tuner.best or as_good or new is None:
-            tuner.best = max(tuner.best, worth)
-            self.values |= {"after": found, "step": tuner.done}
+        as_good = worth > trainer.best - DOUBT * standard_error(found) and is_better(before, found)
+        if worth > trainer.best or as_good or new is None:
+            trainer.best = max(trainer.best, worth)
+            self.values |= {"after": found, "step": trainer.done}
             path = self.save_model(new, old, share)
             write_run(self.out, self.values)
-            yield Checkpoint(tuner.done, path, best=True)
+            yield Checkpoint(trainer.done, path, best=True)
 
     def finish(self) -> Generator[Event, None, None]:
-        """Judge the last weights, and give the verdict on the best ones."""
-        tuner = self.tuner
-        judged = bool(tuner.history.rows) and "judged" in tuner.history.rows[-1]
-        if tuner.done and not judged:
-            yield from self._judge()
-        tuner.save()
+        """Give the verdict on the best weights."""
+        trainer = self.trainer
         learnt: Scores = {}
         before, after = self.values["before"], self.values.get("after", self.values["before"])
-        if tuner.done and not is_better(before, after):
-            learnt = in_short((yield from score(tuner.model, self.planes, "learn", tuner.device)), None)
-        images = len({plane.name for plane in self.planes})
-        counts = {"steps": tuner.done, "images": images, "objects": self.values["objects"]}
+        if trainer.done and not is_better(before, after):
+            learnt = in_short((yield from score(trainer.model, self.new, "learn", trainer.device)), None)
+        images = len({one.name for one in self.new})
+        counts = {"steps": trainer.done, "images": images, "objects": self.values["objects"]}
         simulated = self.values.get("simulated", False)
         verdict = give_verdict(before, after, learnt, **counts, simulated=simulated)
-        memory.write_memory(self.out, self.old, self.planes)
-        yield Message(verdict.words, warning=bool(tuner.done) and not verdict.better)
+        replay.write_replay(self.out, self.old, self.new)
+        yield Message(verdict.words, warning=bool(trainer.done) and not verdict.better)
         yield Result(Outcome(self.out, verdict))
 
     def save_model(self, new: Evaluation | None, old: Evaluation | None, share: float = 1.0) -> Path:
         """Write the weights that were judged as the new model, with its card."""
-        tuner, spec = self.tuner, self.tuner.model.spec
-        images = len({plane.name for plane in self.planes})
+        trainer, spec = self.trainer, self.trainer.model.spec
+        images = len({one.name for one in self.new})
         told = {
             **{key: value for key, value in spec.training.items() if key not in ("command", "step")},
             FINE_TUNED_FROM: self.values["start"],
             "learnt_from": f"{self.values['objects']} corrected objects in {images} image{'s' * (images != 1)}",
-            "fine_tuning_steps": tuner.done,
-            "fine_tuning": self.plan.words,
+            "fine_tuning_steps": trainer.done,
+            "fine_tuning": self.options.words,
             "share_of_new_weights": share,
         }
         scores = []
@@ -229,35 +209,53 @@ class Run:
             scores.append(to_score(new, f"{count} held-out correction{'s' * (count != 1)}"))
         if old is not None:
             scores.append(to_score(old, "stored images of the old kind"))
-        title = spec.title if not tuner.done or spec.title.endswith(RETRAINED) else spec.title + RETRAINED
+        title = spec.title if not trainer.done or spec.title.endswith(RETRAINED) else spec.title + RETRAINED
         update = {"name": spec.name, "title": title, "training": told, "scores": tuple(scores)}
         try:
             # after 0 steps it is still the old model, with its sizes
-            tuner.model.spec = (spec if tuner.done else self._own).model_copy(update=update)
-            return tuner.model.save(self.out)
+            trainer.model.spec = (spec if trainer.done else self._own).model_copy(update=update)
+            return trainer.model.save(self.out)
         finally:
-            tuner.model.spec = spec
+            trainer.model.spec = spec
 
 
-def _recipe(model: Model, params: FinetuneParams, plan: Plan) -> Recipe:
+def _as_seen(model: Model, images: Sequence[Annotated]) -> list[Annotated]:
+    """Normalise and rescale as prediction will."""
+    spec = model.spec
+    return [prepare(one, spec.in_channels, model.normalization, rescale_factor(spec, one.diameter)) for one in images]
+
+
+def _background_is_known(images: Sequence[Annotated]) -> bool:
+    """Tell whether more background is known than rings around objects."""
+    from scipy import ndimage
+
+    objects = [one.learn > 0 for one in images]
+    near = [ndimage.binary_dilation(inside, np.ones((3,) * inside.ndim), iterations=NEAR) for inside in objects]
+    far = sum(int(((one.learn == 0) & ~close).sum()) for one, close in zip(images, near, strict=True))
+    return far > 0.5 * sum(int(inside.sum()) for inside in objects)
+
+
+def _recipe(model: Model, params: FinetuneParams, options: Options) -> Recipe:
     training = {
         "steps": FOREVER,
         "batch_size": params.batch_size,
-        "learning_rate": plan.learning_rate,
+        "learning_rate": options.learning_rate,
         "optimizer": "muon",
         "schedule": "root",
         "warmup": 100,
         "ema_decay": 0.995,
         "seed": params.seed,
+        "save_every": SAVE_EVERY,
+        "workers": 0,
     }
     has = get_method(model.spec.method).loss.model_fields
     values = {
         "network": model.spec.network,
-        "loss": {**model.spec.loss, **{name: value for name, value in plan.loss.items() if name in has}},
+        "loss": {**model.spec.loss, **{name: value for name, value in options.loss.items() if name in has}},
         "decode": model.spec.decode,
         "normalization": model.spec.normalization,
         "training": training,
-        "augmentation": plan.augmentation.model_dump(),
+        "augmentation": options.augmentation.model_dump(),
     }
     return Recipe.make(model.spec.method, values, model.spec.classes)
 

@@ -1,29 +1,30 @@
-"""Images of a model's own training kind, kept so that it does not forget them while it learns new ones."""
+"""Replay: images of a model's own training kind, kept so that it does not forget them while it learns new ones."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from napari_instseg.core.events import Event, Progress
-from napari_instseg.data.axes import guess_axes, to_channels
-from napari_instseg.data.pairs import Pair
+from napari_instseg.data.axes import guess_axes
+from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.data.samples import SAMPLES, Sample
 from napari_instseg.data.simulate import KINDS, simulate
 from napari_instseg.io.pairs import open_split
 from napari_instseg.io.projects import find_remembered, is_project, read_project
-from napari_instseg.training.material import UNKNOWN, Plane, read_written, write_planes
+from napari_instseg.training.annotations import Annotated, all_unknown, read_annotated, split_up, write_annotated
 from napari_instseg.zoo import shipped
 
 FOLDER = "memory"
-"""In a model folder."""
+"""In a model folder, since version 0.1.0."""
 MOST = 300
-"""Planes that are kept: the more there are, the less is forgotten of what is not among them."""
+"""Images that are kept: the more there are, the less is forgotten of what is not among them."""
 LARGEST = 4 * 2**20
-"""Pixels of a plane at most: of larger ones to judge by, the middle is kept."""
+"""Pixels of an image at most: of larger ones to judge by, the middle is kept."""
 LONGEST = 512
 """Of images to learn from, the middle is kept, with sides of so many pixels at most."""
 Item = TypeVar("Item")
@@ -39,7 +40,7 @@ TEACH, JUDGE = 10, 4
 """Simulated images of each look."""
 
 
-def read_memory(model: str | Path) -> Generator[Event, None, tuple[Plane, ...]]:
+def read_replay(model: str | Path) -> Generator[Event, None, tuple[Annotated, ...]]:
     """Read the stored images of a model's own training kind, or make them.
 
     Parameters
@@ -55,22 +56,22 @@ def read_memory(model: str | Path) -> Generator[Event, None, tuple[Plane, ...]]:
 
     Returns
     -------
-    tuple of Plane
-        Empty if nothing is stored. Part of the planes is for learning, part for judging.
+    tuple of Annotated
+        Empty if nothing is stored. Part of the images is for learning, part for judging.
     """
     if not is_simulated(model):
-        return read_written(Path(model) / FOLDER)
+        return read_annotated(Path(model) / FOLDER)
     kinds = simulated_kinds(model)
     samples = [sample for sample in SAMPLES.values() if sample.recipe is not None and sample.recipe.kind in kinds]
-    planes: list[Plane] = []
+    images: list[Annotated] = []
     for sample in samples:
-        for plane in _more_like(sample):
-            planes.append(plane)
-            yield Progress(len(planes), len(samples) * (TEACH + JUDGE), OWN_KIND)
-    return tuple(planes)
+        for one in _more_like(sample):
+            images.append(one)
+            yield Progress(len(images), len(samples) * (TEACH + JUDGE), OWN_KIND)
+    return tuple(images)
 
 
-def open_remembered(project: str | Path, model: str) -> tuple[tuple[Pair, ...], tuple[Pair, ...]] | None:
+def open_replay(project: str | Path, model: str) -> tuple[tuple[Pair, ...], tuple[Pair, ...]] | None:
     """Open the annotated images that a project names for a model to remember: those to learn from, those to judge by.
 
     Parameters
@@ -92,12 +93,12 @@ def open_remembered(project: str | Path, model: str) -> tuple[tuple[Pair, ...], 
 
 
 def is_simulated(model: str | Path) -> bool:
-    """Tell whether the images that `read_memory` gives of a model are simulated: shipped models hold none."""
+    """Tell whether the images that `read_replay` gives of a model are simulated: shipped models hold none."""
     return str(model) in shipped()
 
 
-def describe_memory(model: str | Path) -> str:
-    """Say in a few words what `read_memory` gives of a model."""
+def describe_replay(model: str | Path) -> str:
+    """Say in a few words what `read_replay` gives of a model."""
     if is_simulated(model):
         return "simulated images" if simulated_kinds(model) else "nothing"
     stored = len(list((Path(model) / FOLDER).glob("[0-9]*.npz")))
@@ -109,9 +110,9 @@ def simulated_kinds(model: str | Path) -> tuple[str, ...]:
     return SUBJECTS.get(str(model).rsplit("-", 1)[-1], ())
 
 
-def remember(
+def take_replay(
     learn: Sequence[Pair], judge: Sequence[Pair], ndim: int, most: int = MOST, diameter: float | None = None
-) -> Generator[Event, None, tuple[Plane, ...]]:
+) -> Generator[Event, None, tuple[Annotated, ...]]:
     """Take annotated images of a model's own training kind; of large ones the middle.
 
     Parameters
@@ -131,37 +132,28 @@ def remember(
 
     Returns
     -------
-    tuple of Plane
+    tuple of Annotated
     """
-    planes: list[Plane] = []
+    images: list[Annotated] = []
     files = [(pair, judges) for pairs, judges in ((learn, False), (judge, True)) for pair in evenly(pairs, most)]
     for number, (pair, judges) in enumerate(files):
         yield Progress(number, len(files), OWN_KIND)
         of_each = most // min(len(judge if judges else learn), most)
-        planes += _middles(pair, ndim, of_each, judges=judges, diameter=diameter)
-    return tuple(planes)
+        images += _middles(pair, ndim, of_each, judges=judges, diameter=diameter)
+    return tuple(images)
 
 
-def _middles(pair: Pair, ndim: int, most: int, *, judges: bool, diameter: float | None) -> Iterator[Plane]:
+def _middles(pair: Pair, ndim: int, most: int, *, judges: bool, diameter: float | None) -> Iterator[Annotated]:
     """Take the middle of at most so many images of a pair, evenly chosen where it is a stack."""
-    example = pair.read()
-    channels, _ = to_channels(example.image, example.axes, "ZYX"[-ndim:])
-    grid = channels.shape[-ndim:]
-    images, labels = channels.reshape(-1, *channels.shape[-ndim - 1 :]), example.labels.reshape(-1, *grid)
-    classes = None if judges or example.classes is None else example.classes.reshape(-1, *grid)
     fits = round(LARGEST ** (1 / ndim))
-    middle = _middle(grid, fits if judges else min(LONGEST, fits))
-    for number in evenly(range(len(images)), most):
-        known = labels[number][middle]
-        unknown = np.full_like(known, UNKNOWN)
-        yield Plane(
-            pair.name if len(images) == 1 else f"{pair.name} {number}",
-            images[number][(slice(None), *middle)],
-            unknown if judges else known,
-            known if judges else unknown,
-            diameter,
-            None if classes is None else classes[number][middle],
-        )
+    for one in evenly(list(split_up(pair.name, pair.read(), ndim, diameter)), most):
+        middle = _middle(one.learn.shape, fits if judges else min(LONGEST, fits))
+        known = one.learn[middle]
+        unknown = all_unknown(known.shape)
+        learn, judge = (unknown, known) if judges else (known, unknown)
+        class_of = None if judges else one.class_of
+        image = one.image[(slice(None), *middle)]
+        yield replace(one, image=image, learn=learn, judge=judge, class_of=class_of)
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:
@@ -175,7 +167,7 @@ def _middle(shape: tuple[int, ...], longest: int) -> tuple[slice, ...]:
     return tuple(slice(first, first + longest) for first in firsts)
 
 
-def write_memory(folder: Path, memory: Sequence[Plane], learnt: Sequence[Plane]) -> None:
+def write_replay(folder: Path, known: Sequence[Annotated], learnt: Sequence[Annotated]) -> None:
     """Keep in a model folder what the model knew before and what it learnt now.
 
     Raises
@@ -183,17 +175,16 @@ def write_memory(folder: Path, memory: Sequence[Plane], learnt: Sequence[Plane])
     OutputError
         If it cannot be written.
     """
-    new = [plane for plane in learnt if plane.learn.size <= LARGEST]
-    write_planes(folder / FOLDER, [*memory, *new][-MOST:])
+    new = [one for one in learnt if one.learn.size <= LARGEST]
+    write_annotated(folder / FOLDER, [*known, *new][-MOST:])
 
 
-def _more_like(sample: Sample) -> Iterator[Plane]:
+def _more_like(sample: Sample) -> Iterator[Annotated]:
     """Simulate images that look like a sample."""
     assert sample.recipe is not None
     kind, values = sample.recipe.kind, sample.recipe.values
     made = simulate(kind, n=TEACH + JUDGE, seed=1000 + sample.recipe.seed, params=KINDS[kind].params(**values))
     for number, one in enumerate(made):
-        image, _ = to_channels(one.image, guess_axes(one.image.shape))
-        known, unknown = one.labels.astype(np.int32), np.full(one.labels.shape, UNKNOWN, np.int32)
-        learn, judge = (known, unknown) if number < TEACH else (unknown, known)
-        yield Plane(f"{sample.name} {number}", image, learn, judge, sample.diameter)
+        example = Example(one.image, guess_axes(one.image.shape), one.labels.astype(np.int32))
+        (found,) = split_up(f"{sample.name} {number}", example, 2, sample.diameter)
+        yield found if number < TEACH else replace(found, learn=found.judge, judge=found.learn)

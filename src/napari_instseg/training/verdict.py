@@ -12,11 +12,11 @@ import numpy as np
 from napari_instseg.core.events import Event, Progress
 from napari_instseg.core.method import Array
 from napari_instseg.inference.model import Model
-from napari_instseg.metrics import Evaluation, evaluate_labels
-from napari_instseg.training.material import UNKNOWN, Labels, Plane
+from napari_instseg.metrics import Evaluation, evaluate_labels, settle_unknown
+from napari_instseg.training.annotations import Annotated
 
-MOST_PLANES = 24
-"""Planes that are judged, those with the most objects."""
+MOST_IMAGES = 24
+"""Images that are judged, those with the most objects."""
 MOST_LOSS = 0.02
 """Of mean AP on the old kind of images: more than this is forgetting."""
 SPARE = 0.4
@@ -58,61 +58,30 @@ class Verdict:
         return asdict(self)
 
 
-def settle_unknown(truth: Labels, found: Labels) -> tuple[Labels, Labels]:
-    """Give a pair of label images that can be scored as if all were known.
-
-    A found object is judged, as a whole, if at least half of it lies where something is known, or if it covers more
-    than half of a true object; others are taken out. So what swallows a known object and its unknown surroundings is
-    no match, while an unknown neighbour is no mistake.
-
-    Parameters
-    ----------
-    truth : int array (*S)
-        0 background, object ids, -1 unknown.
-    found : int array (*S)
-        0 background, object ids.
-
-    Returns
-    -------
-    truth, found : int32 arrays
-        The unknown under judged objects is background; the rest stays unknown, without objects.
-    """
-    known = truth != UNKNOWN
-    size = np.bincount(found.ravel())
-    judged = 2 * np.bincount(found[known].ravel(), minlength=len(size)) >= size
-    both = (truth > 0) & (found > 0)
-    if both.any():
-        true_size = np.bincount(truth[truth > 0].ravel())
-        pairs, shared = np.unique(np.stack([truth[both], found[both]]), axis=1, return_counts=True)
-        judged[pairs[1, 2 * shared > true_size[pairs[0]]]] = True
-    judged[0] = False
-    kept = judged[found]
-    truth = np.where(~known & kept, 0, truth)
-    return truth.astype(np.int32), np.where(kept, found, 0).astype(np.int32)
-
-
-def score(model: Model, planes: Sequence[Plane], part: str, device: str) -> Generator[Event, None, Evaluation | None]:
-    """Segment planes and score them where something is known.
+def score(
+    model: Model, images: Sequence[Annotated], part: str, device: str
+) -> Generator[Event, None, Evaluation | None]:
+    """Segment images and score them where something is known.
 
     Parameters
     ----------
     part : {"judge", "learn"}
-        Which labels of the planes are the truth.
+        Which labels of the images are the truth.
 
     Returns
     -------
     Evaluation or None
-        None if no plane has a known object.
+        None if no image has a known object.
     """
-    chosen = [plane for plane in planes if (getattr(plane, part) > 0).any()]
-    counts = [len(np.unique(getattr(plane, part))) for plane in chosen]
-    order = np.argsort(counts, kind="stable")[::-1][:MOST_PLANES]
+    chosen = [one for one in images if (getattr(one, part) > 0).any()]
+    counts = [len(np.unique(getattr(one, part))) for one in chosen]
+    order = np.argsort(counts, kind="stable")[::-1][:MOST_IMAGES]
     pairs: list[tuple[Array, Array]] = []
     for done, number in enumerate(sorted(order)):
         yield Progress(done, len(order), "images scored")
-        plane = chosen[number]
-        found = model.segment(plane.image, axes=plane.axes, diameter=plane.diameter, device=device)
-        pairs.append(settle_unknown(getattr(plane, part), found.labels))
+        one = chosen[number]
+        found = model.segment(one.image, axes=one.axes, diameter=one.diameter, device=device)
+        pairs.append(settle_unknown(getattr(one, part), found.labels))
     yield Progress(len(order), len(order), "images scored")
     return evaluate_labels(pairs) if pairs else None
 

@@ -1,5 +1,8 @@
 """A model looks at images of any kind: tiles change nothing, axes and channels are understood or asked for."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +15,7 @@ from napari_instseg.inference.model import Model, load_model
 from napari_instseg.io.models import ModelSpec
 from napari_instseg.networks.coordinates import random_coordinate_maps
 from napari_instseg.networks.semiconv import FIRST_SIGMA
+from napari_instseg.zoo import find_model
 
 NETWORK = {"width": 8, "levels": 3}
 
@@ -247,3 +251,15 @@ def test_a_saved_model_predicts_the_same(tmp_path):
 def test_weights_of_another_network_are_refused_in_words():
     with pytest.raises(ModelError, match="do not fit its network"):
         tiny().load_weights(tiny(network={**NETWORK, "dimensions": 5}).network.state_dict())
+
+
+def test_a_network_that_a_damaged_spec_claims_is_never_made(tmp_path, monkeypatch):
+    folder = shutil.copytree(find_model("coloring-nuclei"), tmp_path / "model")
+    spec = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    spec["network"] |= {"width": 256, "levels": 6, "blocks": 6}  # 200 GB of weights in a volume
+    (folder / "model.json").write_text(json.dumps(spec | {"ndim": 3}), encoding="utf-8")
+    made = []
+    monkeypatch.setattr("napari_instseg.inference.model.Model", made.append)
+    with pytest.raises(ModelError, match="The weights of 'coloring-nuclei' do not fit its network"):
+        load_model(folder)
+    assert made == []

@@ -62,13 +62,35 @@ def load_model(name_or_folder: str | Path) -> Model:
     """
     folder = find_model(name_or_folder)
     spec = read_spec(folder)
+    weights = read_weights(folder)
     try:
+        _check_fits(spec, weights)
         model = Model(spec)
         own_parameters(spec)
     except ParameterError as error:
         raise ModelError(f"{folder / SPEC} is not valid: {error} Copy the model folder again.") from None
-    model.load_weights(read_weights(folder))
+    model.load_weights(weights)
     return model
+
+
+def _check_fits(spec: ModelSpec, weights: Mapping[str, torch.Tensor]) -> None:
+    """Compare weights and network before memory is taken for it: a damaged `model.json` may claim a huge one."""
+    import torch
+
+    method = get_method(spec.method)
+    try:
+        with torch.device("meta"):
+            wanted = method.build(method.network(**spec.network), spec.in_channels, spec.ndim, len(spec.classes))
+    except (NotImplementedError, RuntimeError):  # a method of another package that cannot do without values
+        return
+    shapes = {name: tuple(tensor.shape) for name, tensor in wanted.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    wrong = sorted(name for name in shapes.keys() | found.keys() if shapes.get(name) != found.get(name))
+    if wrong:
+        raise ModelError(
+            f"The weights of '{spec.name}' do not fit its network: {len(wrong)} of {len(shapes)} arrays are missing, "
+            f"unknown or of another shape, such as '{wrong[0]}'. Copy the model folder again."
+        )
 
 
 @dataclass(frozen=True)

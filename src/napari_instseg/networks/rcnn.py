@@ -42,7 +42,7 @@ BODIES = {
 
 def check_operators() -> None:
     """Raise RuntimeError where torchvision's compiled operators do not fit this torch."""
-    nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
+    nms(torch.zeros(1, 4, device="cpu"), torch.zeros(1, device="cpu"), 0.5)
 
 
 class SemiconvRCNN(nn.Module):

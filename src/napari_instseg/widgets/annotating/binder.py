@@ -212,7 +212,7 @@ class AnnotatingBinder(QObject):
             return
         if self._doubts_of != (results, parameters):
             self._doubts_of = (results, parameters)
-            self._controller.say("ModelSuggestion for doubtful objects…")
+            self._controller.say("Looking for doubtful objects…")
             self._answers.ask((results, corrections, parameters))
         else:
             self._go(self._doubts)

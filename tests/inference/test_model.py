@@ -12,6 +12,7 @@ from napari_instseg.core.errors import InputError, ModelError, ParameterError
 from napari_instseg.core.events import Progress, Result
 from napari_instseg.inference import model as module
 from napari_instseg.inference.model import Model, load_model
+from napari_instseg.inference.prediction import Prediction
 from napari_instseg.io.models import ModelSpec
 from napari_instseg.networks.coordinates import random_coordinate_maps
 from napari_instseg.networks.semiconv import FIRST_SIGMA
@@ -263,3 +264,31 @@ def test_a_network_that_a_damaged_spec_claims_is_never_made(tmp_path, monkeypatc
     with pytest.raises(ModelError, match="The weights of 'coloring-nuclei' do not fit its network"):
         load_model(folder)
     assert made == []
+
+
+@pytest.mark.parametrize("diameter", [1e300, 1e308, 10**400, float("inf"), float("nan"), 0, -1, 1e-320])
+def test_a_diameter_that_no_object_has(diameter):
+    model = tiny()
+    for call in (model.predict, model.segment):
+        with pytest.raises(InputError, match="diameter is"):
+            call(disks((64, 64)), diameter=diameter, device="cpu")
+
+
+@pytest.mark.parametrize("values", [[[1], [1, 2]], None, "a.tif", {"a": 1}, [[1, None]]])
+def test_what_is_no_image(values):
+    with pytest.raises(InputError):
+        tiny().predict(values, device="cpu")
+    with pytest.raises(InputError, match="one letter per dimension"):
+        tiny().predict(disks((64, 64)), axes=["Y", "X"], device="cpu")
+
+
+@pytest.mark.parametrize("method", ["discriminative", "semiconv", "coloring"])
+def test_a_prediction_without_channels(method):
+    found = tiny(method).predict(disks((64, 64)), device="cpu").outputs
+    name = "colors" if method == "coloring" else "embedding"
+    with pytest.raises(InputError, match=f"'{name}' has the shape .0, 64, 64.; expected at least one channel"):
+        Prediction(method, {**found, name: found[name][:0]})
+    with pytest.raises(InputError, match="is list; expected an array"):
+        Prediction(method, {**found, name: found[name].tolist()})
+    with pytest.raises(InputError, match="expected a mapping"):
+        Prediction(method, [found[name]])

@@ -10,7 +10,7 @@ import numpy as np
 from napari_instseg.core.errors import InputError, ParameterError
 from napari_instseg.core.method import Array
 from napari_instseg.core.params import Params
-from napari_instseg.io.models import ModelSpec
+from napari_instseg.io.models import LARGEST, ModelSpec
 from napari_instseg.methods import get_method
 
 LIMITS = (0.02, 10.0)
@@ -34,6 +34,8 @@ def rescale_factor(spec: ModelSpec, diameter: float | None) -> float:
     """
     if diameter is None:
         diameter = spec.presumed_diameter
+    if diameter > LARGEST:
+        raise InputError(f"The object diameter is more than {LARGEST:g} px; no image has such objects. Measure again.")
     model_diameter = spec.diameter
     low, high = model_diameter / LIMITS[1], model_diameter / LIMITS[0]
     if not low <= diameter <= high:
@@ -70,8 +72,8 @@ def own_parameters(spec: ModelSpec, diameter: float | None = None, **changes: An
     diameter = spec.presumed_diameter if diameter is None else diameter
     if not isinstance(diameter, Real):
         raise ParameterError(f"The object diameter is {diameter!r}; expected a number of pixels.")
-    if diameter > 0:
-        own = own.at_size(diameter / spec.diameter, spec.ndim)
+    if 0 < diameter <= LARGEST:  # what is beyond is refused where the image is resized
+        own = own.at_size(float(diameter) / spec.diameter, spec.ndim)
     return own.changed(**changes)
 
 

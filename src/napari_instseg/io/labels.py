@@ -10,6 +10,7 @@ import numpy as np
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
 from napari_instseg.data.pairs import listed
+from napari_instseg.io.checks import as_array
 from napari_instseg.io.images import read_indexed
 from napari_instseg.io.stamps import Stamp, program
 from napari_instseg.io.tiff import write_tiff
@@ -65,7 +66,7 @@ def check_labels(
     InputError
         If it is a colour picture, a mask, in floating point, has negative or too large ids, or another shape.
     """
-    labels = np.asarray(labels)
+    labels = as_array(labels, name)
     if labels.ndim < 2:
         raise InputError(f"{name} has {labels.ndim} dimensions; expected at least (Y, X).")
     _check_not_colors(labels, shape, name)

@@ -7,7 +7,7 @@ import signal
 import pytest
 import typer
 
-from napari_instseg.cli.console import Follower, Stopped, in_words, keeping, show_table, write_json
+from napari_instseg.cli.console import Follower, Stopped, in_words, keeping, say, show_table, write_json
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.events import Message, Metric, Progress, Result
 

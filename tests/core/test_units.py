@@ -8,10 +8,7 @@ from napari_instseg.core.units import micrometres, seconds
 @pytest.mark.parametrize(
     ("unit", "length"),
     [
-        *(
-            (name, 1.0)
-            for name in ("µm", "\u03bcm", "um", "\\u00B5m", "micron", "Microns", "micrometer", "Micrometres", "u")
-        ),
+        *((name, 1.0) for name in ("µm", "\u03bcm", "um", "\\u00B5m", "micron", "Microns", "Micrometres", "u")),
         *((name, 1e-3) for name in ("nm", "nanometer", "nanometres")),
         *((name, 1e3) for name in ("mm", "millimetre", "MM", "millimeters")),
         *((name, 1e4) for name in ("cm", "centimetres")),

@@ -13,6 +13,7 @@ from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
 from napari_instseg.data.axes import to_channels
 from napari_instseg.io.atomic import replacing
+from napari_instseg.io.stamps import program
 
 Picture = npt.NDArray[np.uint8]
 Colors = npt.NDArray[np.float32]
@@ -87,9 +88,13 @@ def write_overlay(path: str | Path, picture: Picture) -> Path:
         If it cannot be written.
     """
     from PIL import Image as Pillow
+    from PIL.PngImagePlugin import PngInfo
 
+    # so that nobody takes it for an image
+    about = PngInfo()
+    about.add_text("Software", program())
     with replacing(path) as beside:
-        Pillow.fromarray(picture).save(beside, format="PNG")
+        Pillow.fromarray(picture).save(beside, format="PNG", pnginfo=about)
     return Path(path)
 
 

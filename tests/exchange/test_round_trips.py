@@ -147,7 +147,7 @@ def test_compressed_runs_of_pycocotools_are_read(tmp_path):
 
 def test_images_of_labels_say_axes_and_pixel_size(tmp_path):
     labels = np.stack([disks()] * 2)
-    image = Image(np.random.default_rng(0).random((2, 3, 120, 144)), "ZCYX", (2.0, 1.0, 0.5, 0.25), "µm")
+    image = Image(np.random.default_rng(0).random((2, 3, 120, 144)), "ZCYX", (2.0, None, 0.5, 0.25))
     export_objects(Objects(labels, "cells", image), ["tiff", "imagej", "ilastik"], tmp_path)
     with tifffile.TiffFile(tmp_path / "cells_labels.tif") as file:
         assert file.is_ome
@@ -180,7 +180,7 @@ def test_cellprofilers_table_has_numbers_and_parents(tmp_path):
     labels = disks()
     cells = np.where(np.arange(144)[None] < 60, 9, 4) * np.ones((120, 1), int)
     cells[:30] = 0
-    image = Image(np.random.default_rng(0).random((120, 144)), "YX", (1.0, 1.0))
+    image = Image(np.random.default_rng(0).random((120, 144)), "YX", (None, None))
     export_objects(Objects(labels, "cells", image, parents={"Cells": cells}), ["cellprofiler"], tmp_path)
     table = pd.read_csv(tmp_path / "cells_cellprofiler.csv")
     numbers = tifffile.imread(tmp_path / "cells_cellprofiler.tif")
@@ -229,7 +229,7 @@ def test_figures_grow_with_the_image_and_have_a_bar(tmp_path):
     from napari_instseg.exchange.figures import bar_length, draw_figure
 
     labels = disks()
-    image = Image(np.random.default_rng(0).random((120, 144)), "YX", (0.5, 0.5), "µm")
+    image = Image(np.random.default_rng(0).random((120, 144)), "YX", (0.5, 0.5))
     objects = Objects(labels, "細胞 cells", image)
     written, _ = export_objects(Objects(labels, "cells", image), ["figure", "pdf"], tmp_path)
     with Pillow.open(written["figure"]) as picture:

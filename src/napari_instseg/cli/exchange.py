@@ -119,7 +119,7 @@ def import_(
     opened = read_image(image, axes)
     found = read_objects(file, Grid.of(opened), format_)
     objects = Objects(found.labels, image=opened)
-    write_labels(out, objects.labels, objects.axes, objects.scale, "pixel" if objects.scale is None else "µm")
+    write_labels(out, objects.labels, objects.axes, objects.scale)
     for note in found.notes:
         say(f"'{file}': {note}", "yellow")
     if not len(objects.ids):

@@ -120,8 +120,13 @@ def _pairs(image: Path, labels: Path) -> list[tuple[Path, Path]]:
     from napari_instseg.cli.segment import find_images
     from napari_instseg.io.pairs import match_labels
 
-    found = find_images([image]), find_images([labels])
-    return list(match_labels(list(found[0].values()), list(found[1].values())))
+    files = []
+    for folder in (image, labels):
+        found, told = find_images([folder])
+        files.append(list(found.values()))
+        for words in told:
+            say(words, "yellow")
+    return list(match_labels(*files))
 
 
 def _measure_file(

@@ -87,8 +87,9 @@ def draw_figure(objects: Objects, title: str | None = None, numbers: bool = True
                 path_effects=halo,
                 clip_on=True,
             )
-    if objects.scale is not None:
-        _draw_bar(axes, objects.scale[-1], width, height, halo)
+    step = objects.scale[objects.axes.index("X")]
+    if step is not None:
+        _draw_bar(axes, step, width, height, halo)
     return figure
 
 

@@ -128,10 +128,10 @@ class Objects:
         object.__setattr__(self, "axes", axes)
 
     @property
-    def scale(self) -> tuple[float, ...] | None:
-        """Pixel size in micrometres along each axis of the labels; None where the image does not say."""
-        if self.image is None or self.image.unit == "pixel":
-            return None
+    def scale(self) -> tuple[float | None, ...]:
+        """Step along each axis of the labels, in micrometres, along T in seconds; None where nothing says."""
+        if self.image is None:
+            return (None,) * len(self.axes)
         return tuple(self.image.scale[self.image.axes.index(letter)] for letter in self.axes)
 
     @cached_property

@@ -107,7 +107,7 @@ def measure_stack(
     channels: npt.NDArray[Any] | None = None,
     *,
     axes: str,
-    scale: Sequence[float] | None = None,
+    scale: Sequence[float | None] | None = None,
     slices: bool = False,
     known: pd.DataFrame | None = None,
     **options: Any,
@@ -121,8 +121,9 @@ def measure_stack(
     channels : array (C, *labels.shape), optional
     axes : str
         Letters of T, Z, Y, X.
-    scale : sequence of float, optional
-        Pixel size in micrometres along each axis of the labels.
+    scale : sequence of float or None, optional
+        Pixel size in micrometres along each axis of the labels. Where one that counts is None, nothing is measured in
+        micrometres: none is made up.
     slices : bool
         Measure each z plane apart too, as areas, with its number in a column ``z``.
     known
@@ -134,7 +135,9 @@ def measure_stack(
 
     channels = _with_channels(labels, channels)
     apart = [i for i, letter in enumerate(axes) if letter == "T" or (letter == "Z" and slices)]
-    sizes = None if scale is None else [size for i, size in enumerate(scale) if i not in apart]
+    steps = [size for i, size in enumerate(scale or (None,) * labels.ndim) if i not in apart]
+    known_steps = [step for step in steps if step is not None]
+    sizes = known_steps if len(known_steps) == len(steps) else None
     tables = []
     for place in np.ndindex(*(labels.shape[i] for i in apart)):
         where = dict(zip(apart, place, strict=True))

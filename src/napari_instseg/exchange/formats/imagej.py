@@ -25,10 +25,13 @@ def write(path: Path, objects: Objects) -> None:
     kind = np.uint16 if largest <= np.iinfo(np.uint16).max else np.float32
     metadata: dict[str, Any] = {"axes": objects.axes}
     options: dict[str, Any] = {}
-    if objects.scale is not None:
-        sizes = dict(zip(objects.axes, objects.scale, strict=True))
+    known = zip(objects.axes, objects.scale, strict=True)
+    sizes = {letter: size for letter, size in known if size is not None}
+    if "X" in sizes and "Y" in sizes:
         metadata |= {"unit": "um"} | ({"spacing": sizes["Z"]} if "Z" in sizes else {})
         options["resolution"] = (1 / sizes["X"], 1 / sizes["Y"])
+    if "T" in sizes:
+        metadata["finterval"] = sizes["T"]
     with replacing(path) as beside:
         tifffile.imwrite(beside, objects.labels.astype(kind), imagej=True, metadata=metadata, **options)
 

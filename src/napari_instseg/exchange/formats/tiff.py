@@ -13,8 +13,7 @@ from napari_instseg.io.labels import check_labels, write_labels
 
 def write(path: Path, objects: Objects) -> None:
     """Write an OME-TIFF with axes and pixel size: 16 bits where the ids fit, else 32."""
-    unit = "pixel" if objects.scale is None else "µm"
-    write_labels(path, objects.labels, objects.axes, objects.scale, unit)
+    write_labels(path, objects.labels, objects.axes, objects.scale)
 
 
 def read(path: Path, grid: Grid) -> Found:

@@ -61,7 +61,7 @@ def draw_overlay(array: Array, axes: str, labels: Array, fill: float = 0.0) -> P
     channels, stack = to_channels(array, axes)
     if labels.shape != channels.shape[: len(stack)] + channels.shape[-2:]:
         raise InputError(f"The labels have the shape {labels.shape}; expected that of the image without channels.")
-    place = _fullest_plane(labels)
+    place = fullest_plane(labels)
     plane, objects = channels[place], labels[place]
     show = _display(plane, is_picture=axes.upper().endswith("C") and len(plane) == 3)
     every = max(1, max(objects.shape) // BAND)
@@ -123,7 +123,8 @@ def object_colors(ids: npt.NDArray[np.integer], lightness: float, hues: tuple[fl
     return colors
 
 
-def _fullest_plane(labels: Array) -> tuple[int, ...]:
+def fullest_plane(labels: Array) -> tuple[int, ...]:
+    """Find the plane of a stack that has the most objects, by its place in the axes before (Y, X)."""
     stack = labels.shape[:-2]
     counts = [len(np.unique(labels[place])) for place in np.ndindex(stack)]
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(counts)), stack)) if stack else ()

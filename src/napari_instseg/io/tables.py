@@ -1,4 +1,4 @@
-"""Measurement tables as CSV."""
+"""Measurement tables as CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -49,4 +49,24 @@ def write_table(path: str | Path, table: pd.DataFrame) -> Path:
     """
     with replacing(path) as beside:
         table.to_csv(beside, index=False, encoding="utf-8", lineterminator="\n", float_format="%.6g")
+    return Path(path)
+
+
+def write_parquet(path: str | Path, table: pd.DataFrame) -> Path:
+    """Write a table as Parquet: kinds of columns and all digits are kept.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; written atomically.
+    table : DataFrame
+        One row per object; its index is not written.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    with replacing(path) as beside:
+        table.to_parquet(beside, index=False, engine="pyarrow")
     return Path(path)

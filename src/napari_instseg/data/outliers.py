@@ -176,8 +176,9 @@ def _around(
     y = np.clip(rows[:, None] + dy, 0, image.shape[-2] - 1)
     x = np.clip(columns[:, None] + dx, 0, image.shape[-1] - 1)
     where = (*(part[:, None] for part in stack), y, x)
-    near = np.ma.array(image[where].astype(np.float64), mask=outliers[where])
-    found: npt.NDArray[Any] = np.ma.median(near, axis=1).filled(otherwise).astype(image.dtype)
+    near = np.where(outliers[where], np.nan, image[where].astype(np.float64))
+    near[np.isnan(near).all(axis=1)] = otherwise
+    found: npt.NDArray[Any] = np.nanmedian(near, axis=1).astype(image.dtype)
     return found
 
 

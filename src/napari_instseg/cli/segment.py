@@ -28,6 +28,7 @@ from napari_instseg.core.params import Params
 
 if TYPE_CHECKING:
     from napari_instseg.cli.results import Results
+    from napari_instseg.decoding.segmentation import Segmentation
     from napari_instseg.inference.model import Model
     from napari_instseg.io.images import Image
 
@@ -129,6 +130,7 @@ def segment(
         tile,
         values["decode"],
         overwrite,
+        str(Path(model).resolve()) if os.path.isdir(model) else model,
     )
     rows: list[dict[str, Any]] = []
     bad: dict[str, str] = {}
@@ -162,6 +164,8 @@ class Settings:
     tile: int = 1024
     decode: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
+    model: str = ""
+    """As the user named it."""
 
     def to_dict(self, model: Model) -> dict[str, Any]:
         """Give what is needed to do the same again, JSON-ready."""
@@ -264,9 +268,32 @@ def segment_image(
     image: Image, stem: str, model: Model, settings: Settings, results: Results, follower: Follower
 ) -> dict[str, Any]:
     """Segment an image that is read already, otherwise as `segment_file`."""
+    from napari_instseg.inference.replay import describe
+
     read = image
-    image = choose_channels(image, settings.channels)
     start = time.perf_counter()
+    image, segmentation = find_objects(read, model, settings, follower)
+    seconds = time.perf_counter() - start
+    about = {"image": str(image.path or stem), "objects": segmentation.n_objects, "seconds": round(seconds, 3)}
+    about["read"] = _how_read(read, settings, model)
+    said = {**settings.to_dict(model), "channels": settings.channels, "axes": settings.axes}
+    made = describe(
+        model,
+        read,
+        segmentation.labels,
+        asked=settings.model,
+        name=stem,
+        tile=settings.tile,
+        device=settings.device,
+        **said,
+    )
+    results.write(stem, image, segmentation, about, model.spec.ndim, made)
+    return {"name": stem, **about}
+
+
+def find_objects(image: Image, model: Model, settings: Settings, follower: Follower) -> tuple[Image, Segmentation]:
+    """Segment an image as the settings say; give it with the chosen channels only, and its objects."""
+    image = choose_channels(image, settings.channels)
     seen = image if settings.stain is None else choose_stain(image, settings.stain)
     segmentation = follower.run(
         model.segment_events(
@@ -278,11 +305,7 @@ def segment_image(
             **settings.decode,
         )
     )
-    seconds = time.perf_counter() - start
-    about = {"image": str(image.path or stem), "objects": segmentation.n_objects, "seconds": round(seconds, 3)}
-    about["read"] = _how_read(read, settings, model)
-    results.write(stem, image, segmentation, about, model.spec.ndim)
-    return {"name": stem, **about}
+    return image, segmentation
 
 
 def _how_read(image: Image, settings: Settings, model: Model) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +13,7 @@ from napari_instseg.core.errors import InputError
 from napari_instseg.core.events import Event, Progress, Result
 from napari_instseg.core.method import Array
 from napari_instseg.decoding.segmentation import Segmentation
+from napari_instseg.session.identity import letters_of, step_of
 from napari_instseg.session.results import Results
 from napari_instseg.session.source import Index, labels_axes, planes, take_plane
 
@@ -83,8 +84,9 @@ def _write_one(export: Export, kind: Kind, path: Path) -> None:
         from napari_instseg.io.labels import write_labels
 
         axes = labels_axes(results.reading)
-        scale = [results.source.micrometres(axis) for axis in axes]
-        write_labels(path, export.labels, _letters([results.reading.roles[axis] for axis in axes]), scale)
+        letters = letters_of(results.source, results.reading)
+        steps = [step_of(results.source, axis, letters[axis]) for axis in axes]
+        write_labels(path, export.labels, "".join(letters[axis] for axis in axes), steps)
     elif kind == "table":
         from napari_instseg.io.tables import write_table
 
@@ -137,19 +139,3 @@ def measure(results: Results, labels: Array) -> pd.DataFrame:
 def _known(segmentation: Segmentation) -> list[str]:
     columns = {"class": segmentation.class_id, "score": segmentation.score}
     return [name for name, column in columns.items() if column is not None]
-
-
-def _letters(roles: Sequence[str]) -> str:
-    """Name the axes of a label image: Y and X, Z of a volume or of one stack axis, T of the axis before.
-
-    Raises
-    ------
-    InputError
-        If there are more axes than TIFF files have names for.
-    """
-    free = ["T", "Z"] if "volume" not in roles else ["T"]
-    stack = list(roles).count("stack")
-    if stack > len(free):
-        raise InputError(f"The labels have {stack} stack axes, a TIFF file holds {len(free)}. Export slice by slice.")
-    names, plane = iter(free[len(free) - stack :]), iter("YX")
-    return "".join(next(names) if role == "stack" else "Z" if role == "volume" else next(plane) for role in roles)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from napari_instseg.core.errors import InputError
+from napari_instseg.data.axes import stack_letters
 from napari_instseg.data.stains import Unmixed
 from napari_instseg.session.source import Channel, Reading, Source
 
@@ -32,6 +33,46 @@ def axes_of(reading: Reading, channel: Channel | None) -> str:
     letters = {"channel": "C", "color": "C", "volume": "Z"}
     roles = [role for role in reading.roles if role not in letters or role == "volume" or channel is None]
     return "".join(next(along) if role == "stack" else letters.get(role) or next(spatial) for role in roles)
+
+
+TIME = ("t", "time", "frame", "frames", "timepoint", "timepoints")
+DEPTH = ("z", "depth", "slice", "slices", "section", "sections")
+
+
+def letters_of(source: Source, reading: Reading) -> str:
+    """Return a letter for each axis of the image: those that the viewer names keep their names.
+
+    A stack axis is T or Z by its name, or T where its unit is one of time; what has neither gets the letters that are
+    left, see `data.axes.stack_letters`. Channels and colours are C.
+
+    Raises
+    ------
+    InputError
+        If there are more stack axes than letters.
+    """
+    letters = {"channel": "C", "color": "C", "volume": "Z"}
+    plane = iter("YX")
+    found = [letters.get(role, "") or (next(plane) if role == "plane" else "") for role in reading.roles]
+    for axis in reading.stack_axes:
+        name = source.axis_labels[axis].strip().lower() if axis < len(source.axis_labels) else ""
+        said = "T" if name in TIME or source.seconds(axis) is not None else "Z" if name in DEPTH else ""
+        if said not in found:
+            found[axis] = said
+    unnamed = [axis for axis in reading.stack_axes if not found[axis]]
+    free = stack_letters(len(unnamed), "".join(found))
+    if len(free) < len(unnamed):
+        raise InputError(
+            f"The labels have {len(reading.stack_axes)} stack axes, a TIFF file has names for "
+            f"{len(reading.stack_axes) - len(unnamed) + len(free)}. Export slice by slice."
+        )
+    for axis, letter in zip(unnamed, free, strict=True):
+        found[axis] = letter
+    return "".join(found)
+
+
+def step_of(source: Source, axis: int, letter: str) -> float | None:
+    """Return the step along an axis: seconds along T, else micrometres; None where the viewer does not say."""
+    return source.seconds(axis) if letter == "T" else source.micrometres(axis)
 
 
 def take_of(source: Source, reading: Reading, channel: Channel | None) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
-from napari_instseg.core.units import micrometres
+from napari_instseg.core.units import micrometres, seconds
 from napari_instseg.data.stains import STAINS, unmix
 
 Role = Literal["stack", "channel", "volume", "plane", "color"]
@@ -79,9 +79,17 @@ class Source:
         """Give the step along an axis in micrometres, or None where it has no length unit."""
         if axis >= min(len(self.units), len(self.scale)):
             return None
-        factor = micrometres(self.units[axis])
+        return self._step(axis, micrometres(self.units[axis]))
+
+    def seconds(self, axis: int) -> float | None:
+        """Return the step along an axis in seconds, or None where it has no unit of time."""
+        if axis >= min(len(self.units), len(self.scale)):
+            return None
+        return self._step(axis, seconds(self.units[axis]))
+
+    def _step(self, axis: int, unit: float | None) -> float | None:
         more = 1.0 if self.affine is None else float(np.linalg.norm(self.affine[:-1, axis]))
-        return None if factor is None else abs(float(self.scale[axis])) * more * factor
+        return None if unit is None else abs(float(self.scale[axis])) * more * unit
 
 
 @dataclass(frozen=True)

@@ -219,3 +219,16 @@ def test_an_edit_that_goes_beyond_the_image_changes_nothing(corrections):
         corrections.edit("edit", Change(np.s_[35:45, 0:5], np.ones((10, 5), np.int32), (1,)))
     np.testing.assert_array_equal(corrections.labels, before)
     assert corrections.undo() is None
+
+
+def test_labels_below_0_that_were_painted_are_put_back(corrections):
+    before = corrections.labels.copy()
+    corrections.labels[8:20, 8:20] = -1
+    assert corrections.put_back_negative()
+    np.testing.assert_array_equal(corrections.labels, before)
+    assert corrections.painted("paint") is None
+    assert not corrections.put_back_negative()
+    # what was painted beside stays
+    corrections.labels[0, 0], corrections.labels[1, 1] = -1, 9
+    assert corrections.put_back_negative()
+    assert corrections.painted("paint") == {9}

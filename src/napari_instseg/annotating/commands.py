@@ -238,7 +238,15 @@ class Annotating:
     def painted(self, results: Results, index: Index, whole: bool = False) -> bool:
         """Take note of a stroke of the viewer's own brush, fill or eraser in the slice in view, or in all."""
         corrections = self.of(results)
-        shaped = corrections.painted("paint", () if whole else index)
+        where = () if whole else index
+        negative = corrections.put_back_negative(where)
+        shaped = corrections.painted("paint", where)
+        if negative:
+            self.changed.emit()
+            return self._refuse(
+                "Labels below 0 are no objects, so nothing was painted. Choose another label, such as a new one by the "
+                "key M; a pixel that belongs to nothing is 0."
+            )
         if shaped is None:
             return False
         in_places = ((label, corrections.labels[index] == label) for label in sorted(shaped))

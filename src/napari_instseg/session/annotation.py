@@ -171,6 +171,22 @@ class Annotation:
         self._settle(title, box, before, drawn | erased)
         return (drawn | erased) - {0}
 
+    def put_back_negative(self, index: Index = ()) -> bool:
+        """Undo what was painted with a label below 0, which is no object; tell whether there was any.
+
+        Parameters
+        ----------
+        index : tuple of int
+            The slice that was painted in; ``()`` looks at all.
+        """
+        seen, found = self._seen["labels"], False
+        for plane in seen.within(index):
+            negative = self.labels[plane] < 0
+            if negative.any():
+                self.labels[plane][negative] = seen[plane][negative]
+                found = True
+        return found
+
     def accept(self, *ids: int, seen_at: tuple[int, ...] | None = None) -> bool:
         """Say that these objects are right; `seen_at` is a pixel of theirs, where undo shall look."""
         return self._record(Edit("accept", accepted=frozenset(ids) - self.accepted - {0}, seen_at=seen_at))

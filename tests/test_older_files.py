@@ -10,11 +10,11 @@ from napari_instseg.core.events import Result
 from napari_instseg.inference.model import load_model
 from napari_instseg.io.projects import project_pairs
 from napari_instseg.methods import get_method
+from napari_instseg.projects.project import Project
 from napari_instseg.training.finetune import finetune
-from napari_instseg.training.loop import train
 from napari_instseg.training.recipe import Recipe
-from napari_instseg.workspace.presets import Presets
-from napari_instseg.workspace.project import Project
+from napari_instseg.training.train import train
+from napari_instseg.tuning.presets import Presets
 
 
 @pytest.fixture

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from napari_instseg.workspace.corrections import Corrections
+from napari_instseg.workspace.presets import Presets
+from napari_instseg.workspace.project import Project
+from napari_instseg.workspace.source import Source, readings
 
 from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.io.projects import project_pairs
@@ -17,10 +21,6 @@ from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import FinetuneParams
 from napari_instseg.training.loop import train
 from napari_instseg.training.recipe import Recipe
-from napari_instseg.workspace.corrections import Corrections
-from napari_instseg.workspace.presets import Presets
-from napari_instseg.workspace.project import Project
-from napari_instseg.workspace.source import Source, readings
 
 
 def scene(seed: int) -> tuple[np.ndarray, np.ndarray]:

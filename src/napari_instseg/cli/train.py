@@ -74,8 +74,8 @@ def train(
     (history.png) and every loss and score (history.csv). Ctrl-C stops after the step and keeps what was learnt.
     """
     from napari_instseg.io.pairs import open_split
-    from napari_instseg.training.loop import train as run
     from napari_instseg.training.recipe import Recipe
+    from napari_instseg.training.train import train as run
     from napari_instseg.training.trainer import read_recipe
 
     if resume:

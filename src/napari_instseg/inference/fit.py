@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from napari_instseg.core.errors import InputError, ParameterError
 from napari_instseg.core.events import Event, Progress, Result
+from napari_instseg.core.labels import UNKNOWN
 from napari_instseg.core.params import Parameter, Params
 from napari_instseg.core.scale import share_of, value_at
 from napari_instseg.core.seeds import rng_of
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.methods import get_method
-from napari_instseg.metrics import THRESHOLDS, UNKNOWN, Counts, Overlap, count, overlap_known
+from napari_instseg.metrics import THRESHOLDS, Counts, Overlap, count, overlap_known
 
 if TYPE_CHECKING:
     from napari_instseg.data.pairs import Pair

@@ -44,6 +44,8 @@ class BackboneNetwork(nn.Module):
         If the name is not known or the library is not installed.
     """
 
+    encoder_parts: tuple[str, ...] = ("model.encoder",)
+
     def __init__(
         self,
         name: str,

@@ -65,6 +65,7 @@ class SemiconvRCNN(nn.Module):
     """
 
     needs_target, coordinates = True, "none"
+    encoder_parts: tuple[str, ...] = ("backbone",)
     halo = 256
 
     def __init__(

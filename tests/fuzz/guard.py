@@ -23,7 +23,6 @@ NEVER = (
     "os.exec",
     "os.posix_spawn",
     "os.fork",
-    "pickle.find_class",
     "socket.connect",
     "socket.getaddrinfo",
 )
@@ -50,7 +49,7 @@ class Guard:
             )
             if writes:
                 self._changes(event, path)
-        elif event in CHANGES:
+        elif event in CHANGES and not (event.startswith("os.") and arguments[-1] not in (-1, arguments[0])):
             for place in CHANGES[event]:
                 self._changes(event, arguments[place])
 

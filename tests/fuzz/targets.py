@@ -15,11 +15,11 @@ from napari_instseg.io.images import read_image
 from napari_instseg.io.labels import check_labels, read_labels, read_stamp
 from napari_instseg.io.pairs import open_split
 from napari_instseg.methods import get_method
+from napari_instseg.projects.project import Project
 from napari_instseg.training.checkpoints import load, load_values
 from napari_instseg.training.finetune import finetune
 from napari_instseg.training.recipe import Recipe
-from napari_instseg.workspace.presets import Presets
-from napari_instseg.workspace.project import Project
+from napari_instseg.tuning.presets import Presets
 
 from .inputs import arrays, changed_json, changed_npz, damaged, images
 
@@ -48,19 +48,18 @@ def image(folder, given):
     suffix, content = given
     path = folder / f"a{suffix}"
     path.write_bytes(content)
-    for read in (
+    yield from (
         lambda: check_image((found := read_image(path)).array, found.axes),
         lambda: read_labels(path, (24, 20)),
         lambda: read_stamp(path),
-    ):
-        yield read
+    )
 
 
 def array(folder, given):
     """Take an array of any type and shape for an image, and for labels."""
     path = folder / "a.npy"
     np.save(path, given, allow_pickle=False)
-    for read in (
+    yield from (
         lambda: check_image(given),
         lambda: check_image(given, "YX"),
         lambda: check_labels(given),
@@ -68,14 +67,16 @@ def array(folder, given):
         lambda: read_image(path),
         lambda: read_labels(path),
         lambda: load_model(WRITTEN / "model").segment(given, device="cpu") if given.size < 10_000 else None,
-    ):
-        yield read
+    )
 
 
 pair_files = st.tuples(
-    st.one_of(st.just(b"a\nb\n"), st.binary(max_size=30), damaged(b"a\nb\n")),
-    changed_json({str(number): 1 for number in range(1, 6)}),
-    arrays(),
+    st.one_of(st.just(b"a\n"), st.just(b"b\n"), st.binary(max_size=30), damaged(b"a\nb\n")),
+    st.one_of(
+        st.just(b'{"1": 1, "2": 2, "3": 1, "4": 2, "5": 1}'),
+        changed_json({str(number): 1 for number in range(1, 6)}),
+    ),
+    st.one_of(st.just(np.arange(480, dtype=np.int32).reshape(24, 20) // 96 + 1), arrays()),
 )
 
 
@@ -249,5 +250,3 @@ def outcome(target, folder, given):
     except InstsegError:
         return "refused" if not done else "taken in part"
     return "taken" if not refused else "taken in part" if done else "refused"
-
-

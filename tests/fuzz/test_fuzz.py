@@ -57,6 +57,7 @@ def test_hostile_files_end_in_words(kind, guard):
 
     look()
     assert sum(counts.values()) >= number // 2
-    assert counts["refused"] and counts["taken"] + counts["taken in part"]
+    assert counts["refused"] + counts["taken in part"]
+    assert counts["taken"] + counts["taken in part"]
     if REPORT:
         Path(REPORT).write_text(json.dumps(COUNTS, indent=2), encoding="utf-8")

@@ -5,7 +5,6 @@ import pytest
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.data.stains import unmix
-from napari_instseg.segmenting.appearance import look_at, suggest_model
 from napari_instseg.session.source import Source, channels_of, grid_shape, planes, readings, take_plane
 
 
@@ -87,44 +86,3 @@ def test_the_size_of_a_pixel(unit, size):
     assert Source(np.zeros((4, 4)), "image", scale=(1, 0.5), units=(unit, unit)).pixel_size == (
         None if size is None else pytest.approx(size)
     )
-
-
-def test_looks():
-    y, x = np.indices((200, 300))
-    spots = ((y % 50 - 25) ** 2 + (x % 50 - 25) ** 2 < 100).astype(np.float32)
-    assert look_at(spots, "YX").words == "grey, bright objects on dark"
-    assert look_at(1 - spots, "YX").words == "grey, dark objects on bright"
-    relief = np.roll(spots, 6, axis=1) - spots  # each object with a bright and a dark side, as in phase contrast
-    assert look_at(relief, "YX").words == "grey, bright and dark on grey"
-    noise = np.random.default_rng(0).normal(0, 0.3, spots.shape)
-    assert look_at(spots + noise, "YX").words == "grey, bright objects on dark"
-    picture = np.stack([1 - spots, 1 - spots / 2, np.ones_like(spots)], -1)
-    assert look_at(picture, "YXC").words == "colour, dark objects on bright"
-    assert look_at(np.repeat(spots[None], 3, 0), "CYX").words == "grey, bright objects on dark"
-    assert look_at(np.ones((20, 20)), "YX").flat
-    assert look_at(np.full((20, 20), np.nan), "YX").flat
-
-
-def test_the_model_that_was_made_for_the_look_is_suggested():
-    from napari_instseg.io.models import ModelSpec
-
-    def spec(name, title):
-        return ModelSpec(name=name, method="coloring", diameter=20, title=title)
-
-    models = {"a": spec("a", "Cells in phase contrast"), "b": spec("b", "Nuclei in fluorescence and histology")}
-    grey = look_at(np.eye(50), "YX")
-    assert suggest_model(grey, models) == "b"
-    assert suggest_model(look_at(1 - np.eye(50), "YX"), models) == "a"
-    assert suggest_model(grey, {}) is None
-
-
-def test_a_score_on_images_of_that_look_counts_more_than_a_title_or_a_higher_score_elsewhere():
-    from napari_instseg.zoo import specs
-
-    y, x = np.indices((200, 300))
-    spots = ((y % 50 - 25) ** 2 + (x % 50 - 25) ** 2 < 100).astype(np.float32)
-    assert suggest_model(look_at(spots, "YX"), specs()) == "discriminative-nuclei"
-    assert suggest_model(look_at(1 - spots, "YX"), specs()) == "discriminative-nuclei"
-    assert suggest_model(look_at(np.roll(spots, 6, axis=1) - spots, "YX"), specs()) == "discriminative-cells"
-    stained = np.stack([1 - spots, 1 - spots / 2, np.ones_like(spots)], -1)
-    assert suggest_model(look_at(stained, "YXC"), specs()) == "discriminative-nuclei"

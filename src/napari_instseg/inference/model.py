@@ -13,12 +13,12 @@ import numpy as np
 
 from napari_instseg.core.device import choose_device
 from napari_instseg.core.errors import InputError, ModelError, ParameterError
-from napari_instseg.core.events import Event, Progress, Result
+from napari_instseg.core.events import Event, Message, Progress, Result
 from napari_instseg.core.method import Array, Method
 from napari_instseg.core.params import Params
 from napari_instseg.core.rows import place_rows
 from napari_instseg.data.axes import to_channels
-from napari_instseg.data.normalize import Normalization, limits, normalize
+from napari_instseg.data.normalize import Normalization, Outliers, find_limits, normalize
 from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.decoding.warmup import warm_up_aside
 from napari_instseg.inference.prediction import Prediction
@@ -27,9 +27,9 @@ from napari_instseg.inference.runner import Runner
 from napari_instseg.inference.stitch import expand, segment_blocks
 from napari_instseg.inference.tiles import predict_tiles
 from napari_instseg.io.checks import check_image
-from napari_instseg.io.models import SPEC, ModelSpec, read_spec, read_weights, write_model
+from napari_instseg.io.models import FINE_TUNED_FROM, SPEC, ModelSpec, read_spec, read_weights, write_model
 from napari_instseg.methods import get_method
-from napari_instseg.zoo import find_model
+from napari_instseg.zoo import find_model, shipped
 
 if TYPE_CHECKING:
     import torch
@@ -99,6 +99,7 @@ class _Plane:
 
     channels: Array
     between: Array
+    unusual: Outliers | None
     runner: Runner
 
 
@@ -252,12 +253,24 @@ class Model:
             return
         ndim, counts = self.spec.ndim, channels.shape[: len(stack)]
         parts: list[Segmentation] = []
+        told: list[Message] = []
         for index in product(*map(range, counts)):
             yield Progress(len(parts), int(np.prod(counts)), "images")
             plane = self._prepare(channels[index], diameter, device)
-            parts.append(_last(self._segment_plane(plane, channels.shape[-ndim:], params, tile)))
+            for event in self._segment_plane(plane, channels.shape[-ndim:], params, tile):
+                if isinstance(event, Result):
+                    parts.append(event.value)
+                elif isinstance(event, Message) and event not in told:
+                    told.append(event)
+                    yield event
         yield Progress(len(parts), len(parts), "images")
         yield Result(_stack(parts, counts, stack + self._spatial))
+
+    @property
+    def _knows_colors(self) -> bool:
+        """Whether its three channels are red, green and blue: so in shipped models and what was made from them."""
+        names = {self.spec.name, self.spec.training.get(FINE_TUNED_FROM)}
+        return not names.isdisjoint(shipped())
 
     @property
     def _spatial(self) -> str:
@@ -271,10 +284,17 @@ class Model:
         if found == 1 and wanted > 1:
             shape = (*channels.shape[: len(stack)], wanted, *channels.shape[len(stack) + 1 :])
             return np.broadcast_to(channels, shape), stack
-        if found == 3 and wanted == 1:
+        is_picture = axes.endswith("C")  # channels of detectors stand before Y and X
+        if found == 4 and is_picture and np.ptp(array[..., 3]) == 0:  # transparency that hides nothing
+            found, channels = 3, channels[(slice(None),) * len(stack) + (slice(0, 3),)]
+        if found == 3 and wanted == 1 and is_picture:
             return channels.mean(axis=len(stack), keepdims=True, dtype=np.float32), stack
-        if found == 4 and wanted == 3 and axes.endswith("C"):  # a picture with transparency
-            return channels[..., :3, :, :], stack
+        if found == 3 and wanted == 3 and not is_picture and self._knows_colors:
+            raise InputError(
+                f"The image has 3 channels (axes {axes}, shape {array.shape}) that are not the colours of a picture, "
+                f"which '{self.spec.name}' was trained on. Choose one channel; if they are red, green and blue, give "
+                "them last, as (Y, X, 3)."
+            )
         if found != wanted:
             expected = f"{wanted} or 1" if wanted > 1 else "1"
             raise InputError(
@@ -287,11 +307,13 @@ class Model:
         name = choose_device(device).name
         if name not in self._runners:
             self._runners[name] = Runner(self.network, self.method.activate, self.spec.ndim, name)
-        between = limits(channels, self.normalization)
+        between, unusual = find_limits(channels, self.normalization)
+        if unusual is not None:
+            channels = unusual.hide(channels)
         factor = rescale_factor(self.spec, diameter)
         if factor != 1:
             channels = resize(channels, tuple(max(1, round(side * factor)) for side in channels.shape[1:]))
-        return _Plane(channels, between, self._runners[name])
+        return _Plane(channels, between, unusual, self._runners[name])
 
     def _predict_window(
         self, plane: _Plane, shape: tuple[int, ...], window: tuple[slice, ...] | None, tile: int, params: Params
@@ -347,6 +369,8 @@ class Model:
         )
 
     def _segment_plane(self, plane: _Plane, shape: tuple[int, ...], params: Params, tile: int) -> Iterator[Event]:
+        if plane.unusual is not None:
+            yield Message(f"The image is unusual: {plane.unusual.why}. They were taken for background.")
         if max(plane.channels.shape[1:]) <= BLOCK:
             for event in self._predict_window(plane, shape, None, tile, params):
                 if not isinstance(event, Result):

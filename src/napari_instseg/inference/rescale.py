@@ -13,7 +13,7 @@ from napari_instseg.core.params import Params
 from napari_instseg.io.models import LARGEST, ModelSpec
 from napari_instseg.methods import get_method
 
-LIMITS = (0.1, 10.0)
+LIMITS = (0.02, 10.0)
 """Smallest and largest factor between an image and what the network sees."""
 
 
@@ -41,7 +41,12 @@ def rescale_factor(spec: ModelSpec, diameter: float | None) -> float:
     if not low <= diameter <= high:
         raise InputError(
             f"The object diameter is {diameter:g} px; expected {low:g} to {high:g} px, since this model was trained "
-            f"on objects of about {model_diameter:g} px. Measure an object again, or choose another model."
+            f"on objects of about {model_diameter:g} px. "
+            + (
+                "Shrink the image first, for example by binning it, and give the diameter in the smaller image."
+                if diameter > high
+                else "Measure an object again, or enlarge the image first and give the diameter in the larger one."
+            )
         )
     return model_diameter / diameter
 

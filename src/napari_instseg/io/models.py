@@ -11,12 +11,13 @@ from pydantic import Field
 
 from napari_instseg.core.errors import ModelError
 from napari_instseg.io.gates import Strict, Unreadable, check_record, read_json
+from napari_instseg.io.older_models import from_layout_1
 
 if TYPE_CHECKING:
     import torch
 
-FORMAT = 1
-"""Version of the folder's layout; a newer one is refused in words."""
+FORMAT = 2
+"""Version of the folder's layout; a newer one is refused in words. Since 2 it says what images a model is for."""
 
 SMALLEST, LARGEST = 0.01, 1e6
 """Typical object diameters that a model may have, in pixels."""
@@ -32,6 +33,8 @@ class Score(Strict):
     """What `instseg evaluate` found on one named set of images."""
 
     data: str
+    modality: tuple[str, ...] = ()
+    """How these images were taken, in the words of `ModelSpec.modality`."""
     images: int
     ap: dict[str, float]
     """TP/(TP+FP+FN), pooled, by IoU threshold."""
@@ -72,6 +75,12 @@ class ModelSpec(Strict):
     """Data sets with licences, split, seed, steps, the command."""
     scores: tuple[Score, ...] = ()
     intended_use: str = ""
+    modality: tuple[str, ...] = ()
+    """How the images that it is for are taken: "fluorescence", "histology", "bright field", "phase contrast", ..."""
+    stain: tuple[str, ...] = ()
+    """What makes the objects visible in them, such as "H&E" or "DAPI"."""
+    replay: tuple[str, ...] = ()
+    """Kinds of simulated images to replay while it is fine-tuned, so that it forgets less, if its folder holds none."""
 
     @property
     def presumed_diameter(self) -> float:
@@ -114,6 +123,8 @@ def read_spec(folder: str | Path) -> ModelSpec:
             f"The model in '{folder}' has layout {made}, made by {values.get('made_by', 'a newer version')}; this "
             f"version reads up to {FORMAT}. Update napari-instseg."
         )
+    if isinstance(values, dict) and made in (None, 1):
+        values = {**from_layout_1(values), "format": FORMAT}
     try:
         return check_record(values, ModelSpec)
     except Unreadable as error:
@@ -171,6 +182,8 @@ def card(spec: ModelSpec) -> str:
     seen = f", seen at {spec.diameter:g} px" if spec.usual_diameter else ""
     lines += [f"- Typical object diameter: {spec.presumed_diameter:g} px{seen}"]
     lines += [f"- Input channels: {spec.in_channels}"]
+    lines += [f"- Modality: {', '.join(spec.modality)}"] if spec.modality else []
+    lines += [f"- Stain: {', '.join(spec.stain)}"] if spec.stain else []
     lines += [f"- Classes: {', '.join(spec.classes)}"] if spec.classes else []
     lines += [f"- {key.replace('_', ' ').capitalize()}: {value}" for key, value in spec.training.items()]
     lines += [f"- Made by: {spec.made_by}"]

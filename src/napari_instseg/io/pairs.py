@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,7 @@ from napari_instseg.io.checks import check_image
 from napari_instseg.io.gates import Unreadable, read_record
 from napari_instseg.io.images import SUFFIXES, read_image
 from napari_instseg.io.labels import check_labels, read_labels
+from napari_instseg.io.leftovers import why_no_image
 from napari_instseg.io.mask_folders import is_mask_folder, open_mask_pairs
 from napari_instseg.io.models import MOST_CLASSES
 
@@ -49,7 +51,7 @@ def open_pairs(folder: str | Path) -> tuple[Pair, ...]:
     folder = Path(folder)
     if not (folder / IMAGES).is_dir() and is_mask_folder(folder):
         return open_mask_pairs(folder)
-    images = _files(folder / IMAGES, SUFFIXES)
+    images = _files(folder / IMAGES, SUFFIXES, leftovers=False)
     labels = _files(folder / LABELS, SUFFIXES)
     _check_partners(images, labels, folder / LABELS)
     classes = _files(folder / CLASSES, (*SUFFIXES, ".json")) if (folder / CLASSES).is_dir() else {}
@@ -173,6 +175,21 @@ def _read(image_path: Path, labels_path: Path, classes_path: Path | None) -> Exa
     image = read_image(image_path)
     array, axes = check_image(image.array, image.axes, name=f"'{image_path}'")
     labels = read_labels(labels_path, _grid(array, axes), image=f"'{image_path}'")
+    example = _with_classes(array, axes, labels, classes_path, labels_path)
+    # what works with labels takes memory by the largest id
+    return replace(example, labels=_numbered(labels)) if labels.max(initial=0) > labels.size else example
+
+
+def _numbered(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Number the objects from 1, in the order of their ids."""
+    ids = np.unique(labels[labels > 0])
+    numbered: npt.NDArray[np.int32] = np.where(labels > 0, np.searchsorted(ids, labels) + 1, labels).astype(np.int32)
+    return numbered
+
+
+def _with_classes(
+    array: Array, axes: str, labels: npt.NDArray[np.int32], classes_path: Path | None, labels_path: Path
+) -> Example:
     if classes_path is None:
         return Example(array, axes, labels)
     if classes_path.suffix.lower() == ".json":
@@ -228,14 +245,16 @@ def _grid(image: Array, axes: str) -> tuple[int, ...]:
     return tuple(length for length, letter in zip(image.shape, axes, strict=True) if letter != "C")
 
 
-def _files(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+def _files(folder: Path, suffixes: Sequence[str], leftovers: bool = True) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(
             f"There is no folder '{folder}'; expected '{folder.parent}' to hold '{IMAGES}' and '{LABELS}'."
         )
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in suffixes:
+    inside = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and p.suffix.lower() in suffixes]
+    stems = {path.stem for path in inside}
+    for path in inside:
+        if not leftovers and why_no_image(path, stems):
             continue
         name = stem(path)
         if name in files:

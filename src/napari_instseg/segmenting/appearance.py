@@ -19,12 +19,8 @@ STANDS_OUT: Mapping[Background, str] = {
     "grey": "bright and dark on grey",
     "bright": "dark objects on bright",
 }
-SUITS: Mapping[Background, tuple[str, ...]] = {
-    "dark": ("fluoresc",),
-    "grey": ("phase contrast",),
-    "bright": ("bright field",),
-}
-"""Words of data that look so."""
+SUITS: Mapping[Background, str] = {"dark": "fluorescence", "grey": "phase contrast", "bright": "bright field"}
+"""The modality, in the words of `ModelSpec.modality`, whose images look so; of coloured ones it is histology."""
 DARK, BRIGHT = 0.25, 0.55
 """Where the median lies in the range of values, at most for a dark background and at least for a bright one."""
 BRIGHT_IN_COLOUR = 0.4
@@ -100,20 +96,19 @@ def _step(size: int) -> int:
 
 
 def suggest_model(look: Look, specs: Mapping[str, ModelSpec]) -> str | None:
-    """Choose the model that scores best (AP at IoU 0.5) on data of that look, by the names of the data in the cards.
+    """Choose the model that scores best (AP at IoU 0.5) on data of the modality that looks so.
 
-    Colour wants stained tissue, a dark background fluorescence, a grey one phase contrast, a bright one bright field.
-    If none was scored on such data, one whose title names it is chosen, else the one that scores best at all; None
-    without any.
+    Colour wants histology, a dark background fluorescence, a grey one phase contrast, a bright one bright field. If
+    none was scored on such data, one that is for it is chosen, else the one that scores best at all; of equally good
+    ones the first by name. None without any.
     """
-    wanted = ("histolog", "stain") if look.colored else SUITS[look.background]
+    wanted = "histology" if look.colored else SUITS[look.background]
 
     def rank(name: str) -> tuple[float, bool, float]:
         spec = specs[name]
         # objects that are found count for more than sharper outlines
-        scores = {score.data.lower(): score.ap.get("0.5", score.mean_ap) for score in spec.scores}
-        fitting = [found for data, found in scores.items() if any(word in data for word in wanted)]
-        named = any(word in spec.title.lower() for word in wanted)
-        return max(fitting, default=-1.0), named, max(scores.values(), default=0.0)
+        scores = [(wanted in score.modality, score.ap.get("0.5", score.mean_ap)) for score in spec.scores]
+        fitting = [found for fits, found in scores if fits]
+        return max(fitting, default=-1.0), wanted in spec.modality, max((found for _, found in scores), default=0.0)
 
     return max(sorted(specs), key=rank, default=None)

@@ -83,9 +83,8 @@ def _write_one(export: Export, kind: Kind, path: Path) -> None:
         from napari_instseg.io.labels import write_labels
 
         axes = labels_axes(results.reading)
-        scale = [results.source.micrometres(axis) or 1.0 for axis in axes]
-        unit = "pixel" if results.source.pixel_size is None else "µm"
-        write_labels(path, export.labels, _letters([results.reading.roles[axis] for axis in axes]), scale, unit)
+        scale = [results.source.micrometres(axis) for axis in axes]
+        write_labels(path, export.labels, _letters([results.reading.roles[axis] for axis in axes]), scale)
     elif kind == "table":
         from napari_instseg.io.tables import write_table
 
@@ -114,6 +113,8 @@ def measure(results: Results, labels: Array) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from napari_instseg.io.tables import with_size
+
     tables = []
     for index in planes(results.source, results.reading):
         here = labels[results.position(index)]
@@ -128,14 +129,9 @@ def measure(results: Results, labels: Array) -> pd.DataFrame:
             known = results.planes[index].table()[["label", *_known(results.planes[index].segmentation)]]
             table = table.merge(known, on="label", how="left")
         tables.append(table)
-    table = pd.concat(tables, ignore_index=True)
-    side = results.source.pixel_size
-    if side is not None:
-        spatial = [axis for axis, role in enumerate(results.reading.roles) if role in ("plane", "volume")]
-        name = "area_um2" if len(spatial) == 2 else "volume_um3"
-        pixel = float(np.prod([results.source.micrometres(axis) or 1.0 for axis in spatial]))
-        table.insert(list(table.columns).index("area") + 1, name, table["area"] * pixel)
-    return table
+    spatial = [axis for axis, role in enumerate(results.reading.roles) if role in ("plane", "volume")]
+    sides = [results.source.micrometres(axis) for axis in spatial]
+    return with_size(pd.concat(tables, ignore_index=True), sides)
 
 
 def _known(segmentation: Segmentation) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
+from napari_instseg.core.units import micrometres
 from napari_instseg.data.stains import STAINS, unmix
 
 Role = Literal["stack", "channel", "volume", "plane", "color"]
@@ -78,25 +79,9 @@ class Source:
         """Give the step along an axis in micrometres, or None where it has no length unit."""
         if axis >= min(len(self.units), len(self.scale)):
             return None
-        factor = MICROMETRES.get(self.units[axis].lower())
+        factor = micrometres(self.units[axis])
         more = 1.0 if self.affine is None else float(np.linalg.norm(self.affine[:-1, axis]))
         return None if factor is None else abs(float(self.scale[axis])) * more * factor
-
-
-MICROMETRES = {
-    "micrometer": 1.0,
-    "micrometre": 1.0,
-    "micron": 1.0,
-    "um": 1.0,
-    "\u00b5m": 1.0,  # micro sign
-    "\u03bcm": 1.0,  # Greek letter mu
-    "nanometer": 1e-3,
-    "nm": 1e-3,
-    "millimeter": 1e3,
-    "mm": 1e3,
-    "meter": 1e6,
-    "m": 1e6,
-}
 
 
 @dataclass(frozen=True)

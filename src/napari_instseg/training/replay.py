@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from napari_instseg.core.errors import ModelError
 from napari_instseg.core.events import Event, Progress
 from napari_instseg.data.axes import guess_axes
 from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.data.samples import SAMPLES, Sample
 from napari_instseg.data.simulate import KINDS, simulate
+from napari_instseg.io.models import read_spec
 from napari_instseg.io.pairs import open_split
 from napari_instseg.io.projects import find_remembered, is_project, read_project
 from napari_instseg.training.annotations import Annotated, all_unknown, read_annotated, split_up, write_annotated
-from napari_instseg.zoo import shipped
+from napari_instseg.zoo import find_model
 
 FOLDER = "memory"
 """In a model folder, since version 0.1.0."""
@@ -29,12 +31,6 @@ LONGEST = 512
 """Of images to learn from, the middle is kept, with sides of so many pixels at most."""
 Item = TypeVar("Item")
 
-SUBJECTS: Mapping[str, tuple[str, ...]] = {
-    "nuclei": ("nuclei",),
-    "leaves": ("rosettes",),
-    "shapes": ("rosettes", "worms", "bacteria"),
-}
-"""Kinds of simulated images that a shipped model knows, by the last part of its name."""
 OWN_KIND = "images of its own kind"
 TEACH, JUDGE = 10, 4
 """Simulated images of each look."""
@@ -46,8 +42,8 @@ def read_replay(model: str | Path) -> Generator[Event, None, tuple[Annotated, ..
     Parameters
     ----------
     model : str or Path
-        A model folder, which may hold some; or a shipped name, such as ``"coloring-nuclei"``, for which images like the
-        samples of that kind are simulated.
+        A folder or a shipped name. Where its folder holds no images, some like the samples of the kinds that its
+        `model.json` names under ``replay`` are simulated.
 
     Yields
     ------
@@ -60,7 +56,7 @@ def read_replay(model: str | Path) -> Generator[Event, None, tuple[Annotated, ..
         Empty if nothing is stored. Part of the images is for learning, part for judging.
     """
     if not is_simulated(model):
-        return read_annotated(Path(model) / FOLDER)
+        return read_annotated(find_model(model) / FOLDER)
     kinds = simulated_kinds(model)
     samples = [sample for sample in SAMPLES.values() if sample.recipe is not None and sample.recipe.kind in kinds]
     images: list[Annotated] = []
@@ -93,21 +89,29 @@ def open_replay(project: str | Path, model: str) -> tuple[tuple[Pair, ...], tupl
 
 
 def is_simulated(model: str | Path) -> bool:
-    """Tell whether the images that `read_replay` gives of a model are simulated: shipped models hold none."""
-    return str(model) in shipped()
+    """Tell whether the images that `read_replay` gives of a model are simulated: its folder holds none."""
+    return not _stored(model) and bool(simulated_kinds(model))
 
 
 def describe_replay(model: str | Path) -> str:
     """Say in a few words what `read_replay` gives of a model."""
-    if is_simulated(model):
-        return "simulated images" if simulated_kinds(model) else "nothing"
-    stored = len(list((Path(model) / FOLDER).glob("[0-9]*.npz")))
-    return f"{stored} image{'s' * (stored != 1)} stored with it" if stored else "nothing"
+    try:
+        stored, simulated = _stored(model), simulated_kinds(model)
+    except ModelError:  # what is wrong with it is said where it is opened
+        return "nothing"
+    if stored:
+        return f"{stored} image{'s' * (stored != 1)} stored with it"
+    return "simulated images" if simulated else "nothing"
 
 
 def simulated_kinds(model: str | Path) -> tuple[str, ...]:
-    """Give the kinds of images that are simulated for a shipped model; none for those of cells."""
-    return SUBJECTS.get(str(model).rsplit("-", 1)[-1], ())
+    """Return the kinds of images that are simulated for a model to remember, as its `model.json` names them."""
+    return tuple(kind for kind in read_spec(find_model(model)).replay if kind in KINDS)
+
+
+def _stored(model: str | Path) -> int:
+    """Count the images that lie in a model's folder."""
+    return len(list((find_model(model) / FOLDER).glob("[0-9]*.npz")))
 
 
 def take_replay(

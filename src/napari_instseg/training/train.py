@@ -198,6 +198,8 @@ def _new_model(recipe: Recipe, data: DataSet, out: Path) -> Model:
                 method=recipe.method.name,
                 title=about.pop("title", ""),
                 intended_use=about.pop("intended_use", ""),
+                modality=_listed(about.pop("modality", "")),
+                stain=_listed(about.pop("stain", "")),
                 ndim=data.ndim,
                 in_channels=data.channels,
                 diameter=data.diameter * data.scale,
@@ -210,6 +212,10 @@ def _new_model(recipe: Recipe, data: DataSet, out: Path) -> Model:
                 training={**about, "images": len(data.images), **_told(params), **_told(recipe.augmentation)},
             )
         )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _told(params: Params) -> dict[str, Any]:
@@ -310,7 +316,7 @@ def _judge(trainer: Trainer, pairs: Sequence[Pair], data: DataSet, what: str) ->
     if not scores["mean_ap"] < trainer.best:
         trainer.best = scores["mean_ap"]
         card = {**model.spec.training, "step": trainer.done}
-        score = to_score(report, what)
+        score = to_score(report, what, model.spec.modality)
         model.spec = model.spec.model_copy(update={"scores": (score,), "training": card})
         yield Checkpoint(trainer.done, model.save(trainer.out), best=True)
 

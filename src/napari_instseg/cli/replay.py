@@ -105,6 +105,7 @@ def _repeat(
     follower: Follower,
 ) -> dict[str, Any]:
     from napari_instseg.cli.segment import Settings, find_objects
+    from napari_instseg.data.normalize import Normalization
     from napari_instseg.inference.replay import digest_image
     from napari_instseg.io.images import read_image
     from napari_instseg.io.labels import write_labels
@@ -120,7 +121,9 @@ def _repeat(
     settings = Settings(
         made.axes, made.channels, made.stain, made.diameter, _device(made, device), made.tile, made.decode
     )
-    _, segmentation = find_objects(image, model, settings, follower)
+    if made.normalization:
+        model.normalization = Normalization(**made.normalization)
+    _, segmentation = find_objects(image, model, settings, follower, [])
     digest = Stamp.pixels(segmentation.labels)
     same = digest == made.labels
     if out is not None:

@@ -24,6 +24,7 @@ from napari_instseg.cli.options import (
     TileOption,
 )
 from napari_instseg.core.errors import InputError, InstsegError
+from napari_instseg.core.events import Event, Message
 from napari_instseg.core.params import Params
 
 if TYPE_CHECKING:
@@ -99,6 +100,15 @@ def segment(
     diameter: DiameterOption = None,
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
     tile: TileOption = 1024,
+    percentiles: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--percentiles",
+            metavar="LOW HIGH",
+            help="These percentiles of an image become 0 and 1 before the network sees it.",
+            show_default="the model's",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Also replace label files that were changed by hand or are of other images."),
@@ -120,6 +130,8 @@ def segment(
     for line in told:
         say(line, "yellow")
     opened = load_model(model)
+    if percentiles is not None:
+        opened.normalization = opened.normalization.changed(low=percentiles[0], high=percentiles[1])
     results = Results(out)
     settings = Settings(
         axes,
@@ -176,6 +188,7 @@ class Settings:
             "channels": list(self.channels),
             "stain": self.stain,
             "diameter": self.diameter,
+            "normalization": model.normalization.model_dump(),
             "decode": own_parameters(model.spec, self.diameter, **self.decode).model_dump(),
         }
 
@@ -272,11 +285,14 @@ def segment_image(
 
     read = image
     start = time.perf_counter()
-    image, segmentation = find_objects(read, model, settings, follower)
+    told: list[str] = []
+    image, segmentation = find_objects(read, model, settings, follower, told)
     seconds = time.perf_counter() - start
     about = {"image": str(image.path or stem), "objects": segmentation.n_objects, "seconds": round(seconds, 3)}
     about["read"] = _how_read(read, settings, model)
+    about["told"] = told
     said = {**settings.to_dict(model), "channels": settings.channels, "axes": settings.axes}
+    del said["normalization"]  # which the model knows
     made = describe(
         model,
         read,
@@ -291,21 +307,37 @@ def segment_image(
     return {"name": stem, **about}
 
 
-def find_objects(image: Image, model: Model, settings: Settings, follower: Follower) -> tuple[Image, Segmentation]:
-    """Segment an image as the settings say; give it with the chosen channels only, and its objects."""
+def find_objects(
+    image: Image, model: Model, settings: Settings, follower: Follower, told: list[str]
+) -> tuple[Image, Segmentation]:
+    """Segment an image as the settings say; give it with the chosen channels only, and its objects.
+
+    What is said in words on the way is added to `told`.
+    """
     image = choose_channels(image, settings.channels)
     seen = image if settings.stain is None else choose_stain(image, settings.stain)
     segmentation = follower.run(
-        model.segment_events(
-            seen.array,
-            axes=seen.axes,
-            diameter=settings.diameter,
-            device=settings.device,
-            tile=settings.tile,
-            **settings.decode,
+        _noting(
+            model.segment_events(
+                seen.array,
+                axes=seen.axes,
+                diameter=settings.diameter,
+                device=settings.device,
+                tile=settings.tile,
+                **settings.decode,
+            ),
+            told,
         )
     )
     return image, segmentation
+
+
+def _noting(operation: Iterator[Event], told: list[str]) -> Iterator[Event]:
+    """Pass events on, and keep what was said in words."""
+    for event in operation:
+        if isinstance(event, Message):
+            told.append(event.text)
+        yield event
 
 
 def _how_read(image: Image, settings: Settings, model: Model) -> dict[str, Any]:

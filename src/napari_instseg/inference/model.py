@@ -13,12 +13,12 @@ import numpy as np
 
 from napari_instseg.core.device import choose_device
 from napari_instseg.core.errors import InputError, ModelError, ParameterError
-from napari_instseg.core.events import Event, Progress, Result
+from napari_instseg.core.events import Event, Message, Progress, Result
 from napari_instseg.core.method import Array, Method
 from napari_instseg.core.params import Params
 from napari_instseg.core.rows import place_rows
 from napari_instseg.data.axes import to_channels
-from napari_instseg.data.normalize import Normalization, limits, normalize
+from napari_instseg.data.normalize import Normalization, Outliers, find_limits, normalize
 from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.decoding.warmup import warm_up_aside
 from napari_instseg.inference.prediction import Prediction
@@ -99,6 +99,7 @@ class _Plane:
 
     channels: Array
     between: Array
+    unusual: Outliers | None
     runner: Runner
 
 
@@ -252,10 +253,16 @@ class Model:
             return
         ndim, counts = self.spec.ndim, channels.shape[: len(stack)]
         parts: list[Segmentation] = []
+        told: list[Message] = []
         for index in product(*map(range, counts)):
             yield Progress(len(parts), int(np.prod(counts)), "images")
             plane = self._prepare(channels[index], diameter, device)
-            parts.append(_last(self._segment_plane(plane, channels.shape[-ndim:], params, tile)))
+            for event in self._segment_plane(plane, channels.shape[-ndim:], params, tile):
+                if isinstance(event, Result):
+                    parts.append(event.value)
+                elif isinstance(event, Message) and event not in told:
+                    told.append(event)
+                    yield event
         yield Progress(len(parts), len(parts), "images")
         yield Result(_stack(parts, counts, stack + self._spatial))
 
@@ -300,11 +307,13 @@ class Model:
         name = choose_device(device).name
         if name not in self._runners:
             self._runners[name] = Runner(self.network, self.method.activate, self.spec.ndim, name)
-        between = limits(channels, self.normalization)
+        between, unusual = find_limits(channels, self.normalization)
+        if unusual is not None:
+            channels = unusual.hide(channels)
         factor = rescale_factor(self.spec, diameter)
         if factor != 1:
             channels = resize(channels, tuple(max(1, round(side * factor)) for side in channels.shape[1:]))
-        return _Plane(channels, between, self._runners[name])
+        return _Plane(channels, between, unusual, self._runners[name])
 
     def _predict_window(
         self, plane: _Plane, shape: tuple[int, ...], window: tuple[slice, ...] | None, tile: int, params: Params
@@ -360,6 +369,8 @@ class Model:
         )
 
     def _segment_plane(self, plane: _Plane, shape: tuple[int, ...], params: Params, tile: int) -> Iterator[Event]:
+        if plane.unusual is not None:
+            yield Message(f"The image is unusual: {plane.unusual.why}. They were taken for background.")
         if max(plane.channels.shape[1:]) <= BLOCK:
             for event in self._predict_window(plane, shape, None, tile, params):
                 if not isinstance(event, Result):

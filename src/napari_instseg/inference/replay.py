@@ -65,6 +65,8 @@ class MadeBy(Strict):
     diameter: float | None = None
     tile: int = Field(ge=1)
     device: str
+    normalization: dict[str, Any] = Field(default_factory=dict)
+    """The percentiles that were used; empty for the model's."""
     decode: dict[str, Any] = Field(default_factory=dict)
     """Every parameter of the decoder."""
     corrections: int = 0
@@ -130,6 +132,7 @@ def describe(
         diameter=diameter,
         tile=tile,
         device=choose_device(device).name,
+        normalization=model.normalization.model_dump(),
         decode=dict(decode),
         objects=int(np.count_nonzero(np.bincount(labels.ravel())[1:])) if labels.size else 0,
         labels=Stamp.pixels(labels),

@@ -66,7 +66,7 @@ def test_the_least_stable_come_first_and_what_the_user_said_is_left_out(results)
     assert doubts[2].stability == 1.0
     assert doubts[2].place == pytest.approx((30, 30))
     assert doubts[2].side == 31
-    assert "confidence 100%, 50% the same" in doubts[0].words
+    assert "confidence 100%, unstable: changes when sliders move (overlap 50%)" in doubts[0].words
     corrections.accept(faint)
     corrections.mark(np.s_[:, 100:], np.ones(corrections.labels[:, 100:].shape, bool))
     assert [doubt.label for doubt in find_doubts(results, corrections, parameters)] == [sure]

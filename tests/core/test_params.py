@@ -12,7 +12,7 @@ from napari_instseg.core.params import Params, choice, flag, text, tunable
 class Knobs(Params):
     bandwidth: float = tunable(0.5, 0.1, 5.0, step=0.05, unit="px", title="Bandwidth", help="More merges.")
     count: int = tunable(3, 0, 10, title="Count", help="How many.", when=("clusterer", ("k-means",)))
-    clusterer: Literal["mean-shift", "k-means"] = choice("mean-shift", title="Clusterer", help="How.")
+    clusterer: Literal["mean-shift", "k-means"] = choice("mean-shift", title="Grouping method", help="How.")
     fill: bool = flag(True, title="Fill", help="Holes.", advanced=True)
     name: str = text("x", title="Name", help="Any.")
 
@@ -51,7 +51,7 @@ def test_only_parameters_of_the_chosen_clusterer_are_visible():
     [
         ({"bandwidth": 9}, "Bandwidth (bandwidth) is 9; expected a number from 0.1 to 5 px."),
         ({"count": 2.5}, "Count (count) is 2.5; expected a whole number from 0 to 10."),
-        ({"clusterer": "q"}, "Clusterer (clusterer) is 'q'; expected one of 'mean-shift', 'k-means'."),
+        ({"clusterer": "q"}, "Grouping method (clusterer) is 'q'; expected one of 'mean-shift', 'k-means'."),
         ({"fill": "perhaps"}, "Fill (fill) is 'perhaps'; expected true or false."),
         ({"colour": 1}, "Unknown parameter 'colour'; expected one of: bandwidth, count, clusterer, fill, name."),
         ({"bandwidth": float("nan")}, "Bandwidth (bandwidth) is nan; expected a number from 0.1 to 5 px."),

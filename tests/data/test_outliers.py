@@ -115,3 +115,14 @@ def test_volumes_have_outliers_too():
     assert outliers is not None
     assert between[0, 1] < 3000
     assert outliers.hide(volume).max() < 3000
+
+
+def test_most_objects_of_a_drawn_picture_are_no_padding_though_they_have_one_value():
+    y, x = np.indices((120, 150))
+    image = ((y % 30 - 15) ** 2 + (x % 30 - 15) ** 2 <= 36).astype(np.float32)[None] * 100
+    for row, column in ((15, 45), (75, 105)):
+        image[:, row - 8 : row + 9, column - 8 : column + 9] *= 0.4
+    for params in (Normalization(), Normalization(low=0.0, high=100.0)):
+        between, unusual = find_limits(image, params)
+        assert unusual is None
+        assert between.tolist() == [[0.0, 100.0]]

@@ -50,3 +50,28 @@ def test_the_verdict_counts_what_versions_before_forgot():
     alone = give_verdict({**before, "old_lost": 0.0}, after, {}, steps=100, images=3, objects=80)
     assert alone.better
     assert "the versions before it" not in alone.words
+
+
+@pytest.mark.parametrize(
+    ("objects", "after", "old", "wanted"),
+    [
+        (3.0, 0.1, {}, "too few to tell"),
+        (9.0, 0.9, {}, "too few to tell"),
+        (10.0, 0.9, {}, "better"),
+        (10.0, 0.1, {}, "not better"),
+        (3.0, 0.9, {"old_mean_ap": 0.5}, "not better"),  # what it forgot is known from many
+    ],
+)
+def test_fewer_than_ten_held_out_objects_tell_nothing(objects, after, old, wanted):
+    before = {"mean_ap": 0.5, "objects": objects, **old}
+    verdict = give_verdict(
+        before,
+        {**before, "mean_ap": after, **dict.fromkeys(old, 0.4)},
+        {},
+        steps=100,
+        images=3,
+        objects=80,
+    )
+    assert verdict.outcome == wanted
+    assert verdict.better == (wanted == "better")
+    assert ("too few objects to tell" in verdict.words) == (objects < 10)

@@ -14,6 +14,8 @@ from napari_instseg.session.annotation import Annotation
 from napari_instseg.session.results import Labels, Results
 from napari_instseg.session.source import Index
 
+STEADY = 0.8
+"""Overlap from which an object counts as stable."""
 NUDGE = 0.1
 """How far a parameter is moved to either side, as a share of its value; at least a step."""
 
@@ -49,7 +51,8 @@ class Doubt:
         """The reason, for the user."""
         return (
             f"Object {self.label}: confidence {self.confidence:.0%}, "
-            f"{self.stability:.0%} the same under slightly changed parameters."
+            + ("unstable: changes when sliders move" if self.stability < STEADY else "stable when sliders move")
+            + f" (overlap {self.stability:.0%})."
         )
 
 

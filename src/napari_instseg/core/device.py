@@ -39,7 +39,7 @@ def choose_device(wish: str = "auto") -> Device:
         for name, obstacle in obstacles.items():
             if not obstacle:
                 return Device(name, f"GPU found ({_gpu_name(name)}).")
-        return Device("cpu", f"CPU, since no GPU can be used: {obstacles['cuda']}")
+        return Device("cpu", f"Running on CPU (no GPU found): {obstacles['cuda']}")
     if obstacles[wish]:
         raise InstsegError(f"Device '{wish}' cannot be used: {obstacles[wish]} Choose 'auto' or 'cpu'.")
     return Device(wish, f"GPU, as asked for ({_gpu_name(wish)}).")

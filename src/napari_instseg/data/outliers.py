@@ -30,6 +30,8 @@ AROUND = 3
 SMOOTH = 5
 HOT = 4
 """Pieces of at most so many pixels are hot pixels, which lie on objects too."""
+MEASURED = 16
+"""What was measured has more different values than this; in a drawn picture, objects too may have all one value."""
 ABOVE_NOISE = 8.0
 STEEP = 0.3
 
@@ -132,6 +134,8 @@ def _beyond(
 
     span = high - new_low
     if span < (TIMES_FLAT if flat else TIMES) * max(new_high - new_low, 0.002 * (high - low)):
+        return None
+    if flat and len(np.unique(left)) < MEASURED:
         return None
     size = high - low
     held = _holds_objects(values, rest, size, 0.0 if flat else share, step)

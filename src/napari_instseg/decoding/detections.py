@@ -20,7 +20,7 @@ class DetectionDecode(Params):
         0.05,
         1.0,
         step=0.01,
-        title="Least confidence",
+        title="Minimum confidence",
         help="Regions whose score is below this are no objects. Higher: fewer, surer objects.",
     )
     affinity: bool = flag(

@@ -30,7 +30,7 @@ class MergeParams(Params):
         10.0,
         step=0.05,
         unit="embedding distance",
-        title="Merge alike neighbours",
+        title="Join similar neighbours",
         help="Objects that touch and are nearer to each other than this, by the mean of their embedding, become one, "
         "the nearest first. Mends objects that break; too much merges neighbours. 0 merges nothing.",
     )

@@ -32,7 +32,7 @@ class ObjectParams(Params):
         0.0,
         1.0,
         step=0.01,
-        title="Least confidence",
+        title="Minimum confidence",
         help="Objects whose score is below this are dropped. Higher: fewer, surer objects.",
     )
 

@@ -106,7 +106,7 @@ def embedding_views() -> tuple[View, ...]:
         *projection_views(),
         View(
             "affinity",
-            "Affinity to own centre",
+            "Fit to own object",
             "How much each pixel is like the centre of its group: where it is dark, pixels are about to leave their "
             "object. Judged by the bandwidth, or by the kernel of seeded growth.",
             "image",

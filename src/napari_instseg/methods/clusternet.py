@@ -65,7 +65,7 @@ class Decode(RefinementParams, MergeParams, EmbeddingDecode):
 
     clusterer: Literal["mean-shift", "hdbscan", "k-means", "seeded growth"] = choice(
         "hdbscan",
-        title="Clusterer",
+        title="Grouping method",
         help="How pixels are grouped by their embedding. Mean-shift: by a fixed radius; HDBSCAN: by density, without a "
         "radius; k-means: into a number that you give; seeded growth: around the best seed pixels.",
     )
@@ -86,7 +86,7 @@ class Decode(RefinementParams, MergeParams, EmbeddingDecode):
         50.0,
         step=0.5,
         unit="embedding distance",
-        title="Merge alike neighbours",
+        title="Join similar neighbours",
         help="Objects that touch and are nearer to each other than this, by the mean of their embedding, become one, "
         "the nearest first. Mends objects that break; too much merges neighbours. 0 merges nothing.",
     )

@@ -56,7 +56,7 @@ class Decode(OutlineParams, MergeParams, ColoringDecode):
         0.0,
         1.0,
         step=0.01,
-        title="Merge alike neighbours",
+        title="Join similar neighbours",
         help="Objects that touch and whose mean colours overlap by all but this share become one, most alike first. "
         "Mends objects that take several colours; 1 merges all that touch, 0 nothing.",
     )

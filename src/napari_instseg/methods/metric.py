@@ -45,7 +45,7 @@ class Decode(OutlineParams, MergeParams, EmbeddingDecode):
 
     clusterer: Literal["mean-shift", "hdbscan", "k-means", "seeded growth"] = choice(
         "seeded growth",
-        title="Clusterer",
+        title="Grouping method",
         help="How pixels are grouped by their embedding. Mean-shift: by a fixed radius; HDBSCAN: by density, without a "
         "radius; k-means: into a number that you give; seeded growth: around the best seed pixels.",
     )

@@ -56,7 +56,7 @@ class Decode(OutlineParams, MergeParams, EmbeddingDecode):
         3.0,
         step=0.05,
         unit="radii",
-        title="Merge alike neighbours",
+        title="Join similar neighbours",
         help="Objects that touch and point at places nearer than this become one, the nearest first; the unit is the "
         "radius of both together. Mends large objects that break; from about 1 neighbours merge. 0 merges nothing.",
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from psygnal import Signal
 
@@ -23,8 +23,17 @@ from napari_instseg.session.torch_import import import_torch, import_training
 from napari_instseg.training.curves import History, is_loss
 from napari_instseg.training.finetune_params import PLACE, FinetuneParams, is_begun
 
-TO_JUDGE = "A new model waits for your word, under Retrain."
+if TYPE_CHECKING:
+    from napari_instseg.training.verdict import Judgement
+
+TO_JUDGE = "New model ready, under Retrain: keep it or discard it?"
 PAUSED = "Learning is paused. Go on continues from there, also after a restart, until the time chosen above is over."
+SAID: dict[str, tuple[str, str]] = {
+    "better": ("The new model is better.", "good"),
+    "not better": ("The new model is not better.", "warning"),
+    "too few to tell": ("Too few test objects to tell whether it is better.", "warning"),
+}
+"""By judgement: words and tone."""
 State = Literal["idle", "running", "paused", "to judge"]
 
 
@@ -107,7 +116,7 @@ class Retraining:
 
     @property
     def state(self) -> State:
-        """Whether it learns, waits to go on, or waits for the user's word."""
+        """Whether it learns, waits to go on, or waits for the user's decision."""
         if self.running:
             return "running"
         if self._version is None:
@@ -116,7 +125,7 @@ class Retraining:
 
     @property
     def version(self) -> VersionSpec | None:
-        """The model that is being made, or waits for the user's word."""
+        """The model that is being made, or waits for the user's decision."""
         return self._version
 
     @property
@@ -135,7 +144,7 @@ class Retraining:
         if not self._project.spec.examples:
             return "There is nothing to learn from yet. Correct or accept a few objects first."
         if self.state != "idle":
-            return "A retraining is under way, or waits for your word."
+            return "A retraining is running, or its model waits for your decision."
         return ""
 
     # what the user does
@@ -275,8 +284,8 @@ class Retraining:
         verdict = outcome.verdict
         told = {"before": verdict.before, "after": verdict.after, "words": verdict.words}
         self._version = self._project.settle_version(self._version.name, state="to judge", **told)
-        better = "The new model is better." if verdict.better else "The new model is not better."
-        self.told.emit(f"{better} {TO_JUDGE}", "good" if verdict.better else "warning")
+        words, tone = SAID[verdict.outcome]
+        self.told.emit(f"{words} {TO_JUDGE}", tone)
 
     def _take_end(self, end: Ended) -> None:
         then, self._then = self._then, None
@@ -292,11 +301,11 @@ class Retraining:
         self.changed.emit()
 
 
-def is_better(version: VersionSpec) -> bool:
-    """Tell whether a version may be kept by default: better on what was held out, and nothing forgotten."""
-    from napari_instseg.training.verdict import is_better as better
+def judge(version: VersionSpec) -> Judgement:
+    """Say whether a version is better on what was held out with nothing forgotten, or that too few objects tell."""
+    from napari_instseg.training.verdict import judge as of_scores
 
-    return better(version.before, version.after)
+    return of_scores(version.before, version.after)
 
 
 def version_models(project: Project) -> dict[str, Path]:

@@ -16,7 +16,7 @@ SAMPLE_SIDE = 256
 Background = Literal["dark", "grey", "bright"]
 STANDS_OUT: Mapping[Background, str] = {
     "dark": "bright objects on dark",
-    "grey": "bright and dark on grey",
+    "grey": "looks like phase contrast",
     "bright": "dark objects on bright",
 }
 SUITS: Mapping[Background, str] = {"dark": "fluorescence", "grey": "phase contrast", "bright": "bright field"}

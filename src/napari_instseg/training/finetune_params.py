@@ -39,16 +39,16 @@ class FinetuneParams(Params):
         0.0,
         4.0,
         step=0.1,
-        title="See objects larger",
-        help="So many times larger than objects of its own kind the model sees those of the new one, where their "
-        "diameter was given. Larger: finer outlines, and slower. 0: chosen.",
+        title="Magnification while training",
+        help="How many times larger than in its original images the model sees the new objects, where their diameter "
+        "was given. Larger: finer outlines, and slower. 0: chosen.",
     )
     hold: float = tunable(
         1.0,
         0.0,
         100.0,
         step=0.1,
-        title="Hold to the old model",
+        title="Guard the old model",
         help="Pull to what the model said before, where the corrections say nothing; 0 lets it forget.",
     )
     gap_weight: float = tunable(

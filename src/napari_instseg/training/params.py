@@ -131,7 +131,7 @@ class TrainParams(Params):
         0,
         300,
         unit="images",
-        title="Remember",
+        title="Original images kept",
         help="So many images, and as many held-out ones, are stored with the model, so that fine-tuning it does not "
         "make it forget them, or get worse on them unnoticed.",
         advanced=True,

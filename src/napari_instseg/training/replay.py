@@ -31,7 +31,7 @@ LONGEST = 512
 """Of images to learn from, the middle is kept, with sides of so many pixels at most."""
 Item = TypeVar("Item")
 
-OWN_KIND = "images of its own kind"
+OWN_KIND = "practice images"
 TEACH, JUDGE = 10, 4
 """Simulated images of each look."""
 

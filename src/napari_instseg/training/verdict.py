@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,7 @@ SPARE = 0.4
 LEAST_SHARE, SHARE_STEP = 0.2, 0.05
 """Of the new weights, the rest being those of the start."""
 FEW_OBJECTS = 10
+"""With fewer held-out objects chance decides: three objects called a model \"not better\" that was."""
 FEW_OLD = 300
 """Objects of the old kind that judge. Two images of 20 to remember saw no loss where others lost .046 mean AP."""
 SMALLEST_GAIN = 0.005
@@ -31,6 +32,7 @@ LOST = "old_lost"
 """Among the scores before: mean AP on the old kind that the versions lost which the model was made of."""
 
 Scores = dict[str, float]
+Judgement = Literal["better", "not better", "too few to tell"]
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class Verdict:
 
     Parameters
     ----------
-    better : bool
-        Whether the new model is better on held-out corrections and has not forgotten: only then is it the default.
+    outcome : {"better", "not better", "too few to tell"}
+        Whether the new model is better on held-out corrections and has not forgotten; too few where fewer than
+        `FEW_OBJECTS` corrections are held out and nothing is known to be forgotten.
     words : str
         The verdict in a few sentences, with the reasons where it got worse.
     before, after : dict of str to float
@@ -48,10 +51,15 @@ class Verdict:
         model's own training kind.
     """
 
-    better: bool
+    outcome: Judgement
     words: str
     before: Scores = field(default_factory=dict)
     after: Scores = field(default_factory=dict)
+
+    @property
+    def better(self) -> bool:
+        """Whether the new model may be kept by default."""
+        return self.outcome == "better"
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as JSON-ready values."""
@@ -138,6 +146,15 @@ def is_better(before: Mapping[str, float], after: Mapping[str, float]) -> bool:
     return gain > SMALLEST_GAIN and forgotten(before, after) <= MOST_LOSS
 
 
+def judge(before: Mapping[str, float], after: Mapping[str, float]) -> Judgement:
+    """Say whether a new model is better, or that too few held-out objects judge it."""
+    if forgotten(before, after) > MOST_LOSS:
+        return "not better"
+    if before.get("objects", 0.0) < FEW_OBJECTS:
+        return "too few to tell"
+    return "better" if is_better(before, after) else "not better"
+
+
 def give_verdict(
     before: Scores,
     after: Scores,
@@ -162,8 +179,8 @@ def give_verdict(
         Whether the images of the old kind are simulated.
     """
     if not steps:
-        return Verdict(False, "Nothing was learnt: 0 steps. The model is the same.", before, after)
-    better = is_better(before, after)
+        return Verdict("not better", "Nothing was learnt: 0 steps. The model is the same.", before, after)
+    outcome = judge(before, after)
     lines = []
     if "mean_ap" in before:
         gain = after["mean_ap"] - before["mean_ap"]
@@ -173,28 +190,28 @@ def give_verdict(
             f"On {held_out} it is {how}: mean AP {before['mean_ap']:.2f} before, {after['mean_ap']:.2f} after."
         )
         if before["objects"] < FEW_OBJECTS:
-            lines.append("That is too few objects to be sure; look at both results.")
+            lines.append(f"That is too few objects to tell ({FEW_OBJECTS} or more are needed); compare both results.")
     else:
         lines.append("There is only one corrected object, so none was held out and nothing can be said for sure.")
     if "old_mean_ap" in before:
         lost = f" (the versions before it lost {before[LOST]:.2f})" if before.get(LOST, 0.0) >= SMALLEST_GAIN else ""
         lines.append(
-            f"On images of its own training kind: {before['old_mean_ap']:.2f} before{lost}, "
+            f"On images of its original kind: {before['old_mean_ap']:.2f} before{lost}, "
             f"{after['old_mean_ap']:.2f} after."
         )
         if forgotten(before, after) > MOST_LOSS:
-            lines.append("It forgets what it knew: hold it more to the old model, or take more old examples.")
+            lines.append("It forgets what it knew: raise Guard the old model, or give it more of its original images.")
         elif simulated or before.get("old_objects", FEW_OLD) < FEW_OLD:
             what, more = ("simulated", "annotated") if simulated else ("few", "more")
             lines.append(
                 f"These are {what}; others may have lost more. Keep the old model for them, or give it {more} images "
-                "of its own kind to remember."
+                "of its original kind."
             )
     else:
-        lines.append("There were no images of its own training kind to judge by, so what it forgot is not known.")
-    if not better:
+        lines.append("There were no images of its original kind to judge by, so what it forgot is not known.")
+    if outcome == "not better":
         lines += _reasons(after, learnt, steps=steps, images=images, objects=objects)
-    return Verdict(better, " ".join(lines), before, after)
+    return Verdict(outcome, " ".join(lines), before, after)
 
 
 def _reasons(after: Scores, learnt: Scores, *, steps: int, images: int, objects: int) -> list[str]:

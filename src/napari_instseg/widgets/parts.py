@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
+    QProgressBar,
     QPushButton,
     QSizePolicy,
     QSlider,
@@ -208,6 +209,20 @@ def labelled(title: str, widget: QWidget, width: int = 80) -> QWidget:
     label.setToolTip(widget.toolTip())
     label.setBuddy(widget)
     return row(label, widget, stretch=1)
+
+
+def progress_bar() -> QProgressBar:
+    """Return a thin bar of 0 to 1000. `advance` never makes it endless: that animation redraws the canvas under it."""
+    bar = QProgressBar()
+    bar.setTextVisible(False)
+    bar.setFixedHeight(8)
+    bar.setRange(0, 1000)
+    return bar
+
+
+def advance(bar: QProgressBar, fraction: float | None) -> None:
+    """Show what share is done; None, where it is not known, leaves the bar empty."""
+    bar.setValue(round(1000 * (fraction or 0)))
 
 
 def button(text: str, tooltip: str, key: str = "") -> QPushButton:

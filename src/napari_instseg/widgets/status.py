@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QWidget
 
 from napari_instseg.session.status import Status
-from napari_instseg.widgets.parts import SPACE, TONES, FittingLabel, button, column, restyle, row
+from napari_instseg.widgets.parts import SPACE, TONES, FittingLabel, advance, button, column, progress_bar, restyle, row
 
 CANCEL_KEY = "Shift+F5"
 
@@ -24,9 +24,7 @@ class StatusLine(QWidget):
         self._text = FittingLabel()
         self._device = QLabel()
         self._device.setStyleSheet("font-size: 8pt; color: gray;")
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
-        self._bar.setFixedHeight(8)
+        self._bar = progress_bar()
         policy = self._bar.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self._bar.setSizePolicy(policy)
@@ -59,8 +57,7 @@ class StatusLine(QWidget):
             self._text.setText(status.message)
             restyle(self._text, f"color: {TONES[status.tone]};" if TONES[status.tone] else "")
         self._bar.setVisible(running)
-        self._bar.setRange(0, 0 if running and status.fraction is None else 1000)
-        self._bar.setValue(round(1000 * (status.fraction or 0)))
+        advance(self._bar, status.fraction if running else 0)
         self._cancel.setEnabled(running and not status.stopping)
         self._device.setText(status.device.upper())
         self._device.setToolTip(status.device_reason)

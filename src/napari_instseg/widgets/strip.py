@@ -13,12 +13,13 @@ from napari_instseg.tuning.strips import Point, Strip
 from napari_instseg.widgets.parts import TONES
 
 HEIGHT = 22
-STABLE, SCORE = QColor(TONES["good"]), QColor(TONES["warning"])
+STEADY, BEST, SCORE = QColor(128, 128, 128), QColor(TONES["good"]), QColor(TONES["warning"])
+"""Green says "good", which only true objects can tell: a steady number may be a steadily wrong one."""
 FADED = 0.35
 HELP = (
-    "<p>How many objects there would be along this slider, in what is in view (few at the bottom, many at the top, in "
-    "steps of factors). The green part is the widest one in which the number hardly changes, a good place to be. Where "
-    "you chose true objects, the orange line is the score against them, and green is where it is best.</p>"
+    "<p>How many objects there would be along this slider, in what is in view (log scale). In the grey part "
+    "the number hardly changes, so the exact value matters little there; it does not say that the objects are right. "
+    "Where you chose true objects, the orange line is the score against them, and green is where it is best.</p>"
     "<p>Click to go there.</p>"
 )
 
@@ -125,7 +126,7 @@ class StripView(QWidget):
         self.update()
 
     def _drawn(self) -> QPixmap:
-        """Draw the stable range, the counts and the score; once, since a slider moves often and these do not."""
+        """Draw the range, the counts and the score; once, since a slider moves often and these do not."""
         if self._picture is not None:
             return self._picture
         ratio = self.devicePixelRatioF()
@@ -136,7 +137,8 @@ class StripView(QWidget):
         painter = QPainter(picture)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self.strip is not None and self.strip.stable is not None:
-            self._paint_stable(painter, *self.strip.stable)
+            scored = any(point.score is not None for point in points)
+            self._paint_range(painter, *self.strip.stable, BEST if scored else STEADY)
         top = math.log1p(max((point.n_objects for point in points), default=0)) or 1.0
         painter.setPen(QPen(self.palette().windowText().color(), 1.3))
         painter.drawPolyline(QPolygonF([self._at(point, math.log1p(point.n_objects) / top) for point in points]))
@@ -147,10 +149,10 @@ class StripView(QWidget):
         self._picture = picture
         return picture
 
-    def _paint_stable(self, painter: QPainter, first: float, last: float) -> None:
+    def _paint_range(self, painter: QPainter, first: float, last: float, colour: QColor) -> None:
         left, right = self.x_at(first), self.x_at(last)
-        painter.fillRect(QRectF(left, HEIGHT - 3, max(right - left, 3), 3), STABLE)
-        pale = QColor(STABLE)
+        painter.fillRect(QRectF(left, HEIGHT - 3, max(right - left, 3), 3), colour)
+        pale = QColor(colour)
         pale.setAlphaF(0.25)
         painter.fillRect(QRectF(left, 0, max(right - left, 3), HEIGHT - 3), pale)
 

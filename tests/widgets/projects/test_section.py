@@ -136,9 +136,10 @@ def test_the_whole_loop(work, project, brightness):
     version = work.retraining.version
     assert section._verdict.text() == version.words
     assert version.words not in work.workspace.status.message, "the line at the foot is short"
-    # what is not better is never the default
-    better = version.after["mean_ap"] > version.before["mean_ap"] + 0.005
-    assert section._keep.isDefault() == better
+    # three objects tell nothing: Enter neither keeps nor discards
+    assert "too few objects to tell" in version.words
+    assert not section._keep.isDefault()
+    assert not section._back.isDefault()
     section._keep.click()
     work.wait(LONG_S)
     folder = project / "versions" / "bright-v2"

@@ -246,7 +246,7 @@ def test_a_number_typed_after_a_click_replaces_the_words_for_none(window, disks)
     window.viewer.window.show()
     window.viewer.add_image(disks()[0], name="cells")
     box = window.dock.segment.diameter._box
-    assert box.text() == "as the model's"
+    assert box.text() == "default"
     window.viewer.window._qt_window.activateWindow()
     window.qtbot.mouseClick(box.lineEdit(), Qt.MouseButton.LeftButton)
     window.qtbot.waitUntil(box.lineEdit().hasSelectedText)

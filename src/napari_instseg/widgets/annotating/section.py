@@ -98,19 +98,19 @@ ACTIONS = (
         "region",
         "Click the corners of a polygon in which every object is right; double-click ends it.",
     ),
-    Action("unmark", "Take back", "", "Take back that a region is complete: draw a rectangle over it.", "region"),
+    Action("unmark", "Unmark region", "", "Say no more that a region is complete: draw a rectangle over it.", "region"),
     Action("next", "Next", "N", "Go to the most doubtful object.", "step"),
-    Action("accept_next", "Right, next", "Y", "Accept the object, and go to the next doubtful one.", "step"),
+    Action("accept_next", "Accept and next", "Y", "Accept the object, and go to the next doubtful one.", "step"),
     Action("undo", "Undo", "Ctrl+Z", "Undo the last edit, a brush stroke too.", "step"),
     Action("redo", "Redo", "Ctrl+Shift+Z", "Redo the edit that was undone.", "step"),
-    Action("put_down", "", "Escape", "Put the tool down.", "step"),
+    Action("put_down", "", "Escape", "Leave the tool.", "step"),
 )
 KEYS = {action.key: action.help for action in ACTIONS if action.key}
 """What each key does while the layer of objects is selected."""
 
 
 def _hint_of(action: Action) -> str:
-    return f"{action.hint or action.help} Space: drag to pan. Esc: put it down."
+    return f"{action.hint or action.help} Space: drag to pan. Esc: leave the tool."
 
 
 class CorrectSection(QWidget):
@@ -123,7 +123,7 @@ class CorrectSection(QWidget):
         super().__init__()
         self.buttons: dict[str, QPushButton] = {}
         self._hint = SteadyNote([_hint_of(action) for action in ACTIONS])
-        self._facts = Note("Objects that you accept or change stay as they are when others are found anew.")
+        self._facts = Note("Objects that you accept or change stay as they are when others are detected again.")
         tools = QWidget()
         grid = QGridLayout(tools)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -191,7 +191,7 @@ class CorrectSection(QWidget):
     def show_facts(self, accepted: int, complete: float) -> None:
         """Say how many objects are right, and which part of the slice in view is complete."""
         if not accepted and not complete:
-            self._facts.say("Objects that you accept or change stay as they are when others are found anew.")
+            self._facts.say("Objects that you accept or change stay as they are when others are detected again.")
             return
         words = f"{accepted} object{'' if accepted == 1 else 's'} accepted or edited"
         self._facts.say(f"{words}; {complete:.0%} of the slice complete." if complete else f"{words}.")

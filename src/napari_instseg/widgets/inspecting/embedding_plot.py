@@ -169,7 +169,7 @@ class PlotPart(QWidget):
             "other from one side may be apart from another."
         )
         self._projection.offer([(title, name) for name, title in PROJECTIONS.items()], "main")
-        self._in_view = QCheckBox("Light what is in view")
+        self._in_view = QCheckBox("Highlight what is in view")
         self._in_view.setToolTip(
             "Lights the pixels that are in view of the image; zoom in on cells to see their heaps."
         )

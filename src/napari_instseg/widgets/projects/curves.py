@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QWidget
 
 COLORS = ("#4c9be8", "#e8894c", "#5fb56b", "#c76fc7", "#c9b33f", "#6fc7c2")
 """Colours that can be told apart on the light and on the dark theme."""
-SCORES = {"mean_ap": "held out", "old_mean_ap": "old kind"}
+SCORES = {"mean_ap": "held out", "old_mean_ap": "original images"}
 POINTS = 300
 """Points of a curve that are drawn; of longer ones, means."""
 DECADES = 3
@@ -35,7 +35,7 @@ class Curves(QWidget):
         self.scores: dict[str, Curve] = {}
         self.setToolTip(
             "Above: the terms of the loss, on a logarithmic scale; they should fall. Below: mean AP on held-out "
-            "corrections and on images of the old kind; higher is better."
+            "corrections and on its original images; higher is better."
         )
         self.setFixedHeight(HEIGHT)
         self.hide()

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QListWidget, QProgressBar, QWidget
+from qtpy.QtWidgets import QFileDialog, QListWidget, QWidget
 
 from napari_instseg.io.projects import ExampleSpec
-from napari_instseg.widgets.parts import Choice, Note, button, column, labelled, row
+from napari_instseg.widgets.parts import Choice, Note, advance, button, column, labelled, progress_bar, row
 
 ROWS = 4
 """Examples that are seen without scrolling."""
@@ -39,9 +39,7 @@ class ProjectChoice(QWidget):
         self._list.setToolTip("Images that teach. Double-click one to open it with its corrections.")
         self._list.setFixedHeight(ROWS * 18 + 6)
         self._import = button("Add labels…", "Take image files with label files in which every object is right.")
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
-        self._bar.setFixedHeight(8)
+        self._bar = progress_bar()
         self._stop = button("Stop adding", "Add no more label files after this one.")
         self._remove = button("Remove", "Take the chosen example out. Its edits stay on disk.")
         self._inner = QWidget()
@@ -94,8 +92,7 @@ class ProjectChoice(QWidget):
 
     def show_progress(self, fraction: float | None, detail: str) -> None:
         """Show how many label files were added."""
-        self._bar.setRange(0, 0 if fraction is None else 1000)
-        self._bar.setValue(round(1000 * (fraction or 0)))
+        advance(self._bar, fraction)
         self._facts.say(detail)
 
     def _allow(self) -> None:

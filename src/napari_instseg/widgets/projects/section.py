@@ -5,14 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QFileDialog, QFrame, QProgressBar, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QFileDialog, QFrame, QWidget
 
 from napari_instseg.io.projects import VersionSpec
-from napari_instseg.projects.retraining import Length, State, is_better
+from napari_instseg.projects.retraining import Length, State, judge
 from napari_instseg.training.finetune_params import FinetuneParams
 from napari_instseg.widgets.device_choice import DeviceChoice
 from napari_instseg.widgets.parameter_form import ParameterForm
-from napari_instseg.widgets.parts import Choice, Note, Section, allow, bare_box, button, column, labelled, row
+from napari_instseg.widgets.parts import (
+    Choice,
+    Note,
+    Section,
+    advance,
+    allow,
+    bare_box,
+    button,
+    column,
+    labelled,
+    progress_bar,
+    row,
+)
 from napari_instseg.widgets.projects.curves import Curves
 from napari_instseg.widgets.projects.project_choice import ProjectChoice
 
@@ -22,7 +34,7 @@ REMEMBER_HELP = (
     "Images of the kind that the model was trained on, mixed in so that it does not forget them. Simulated ones guard "
     "real ones badly: if you have annotated images of its kind, choose their folder, with images/ and labels/ in it."
 )
-WORDS = {"mean_ap": "Mean AP, held out", "ap_0.5": "AP at IoU 0.5", "old_mean_ap": "Mean AP, old kind"}
+WORDS = {"mean_ap": "Mean AP, held out", "ap_0.5": "AP at IoU 0.5", "old_mean_ap": "Mean AP, original images"}
 
 
 class RetrainSection(QWidget):
@@ -59,9 +71,7 @@ class RetrainSection(QWidget):
         self._pause = button("Pause", "Stop after this step; it goes on from there, also after a restart of napari.")
         self._resume = button("Go on", "Go on learning where it was paused.")
         self._finish = button("Stop and judge", "Learn no more, and see what has come of it.")
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
-        self._bar.setFixedHeight(8)
+        self._bar = progress_bar()
         self._told = Note()
         self.form = ParameterForm(FinetuneParams)
         self._verdict = Note()
@@ -84,7 +94,7 @@ class RetrainSection(QWidget):
                 self.project,
                 labelled("Learn for", row(self._amount, self._unit, stretch=1)),
                 labelled("Device", self._device),
-                labelled("Remember", self._remember),
+                labelled("Also keep it good at", self._remember),
                 self._start,
                 row(self._pause, self._resume, self._finish, stretch=2),
                 self._bar,
@@ -157,22 +167,21 @@ class RetrainSection(QWidget):
         self._finish.setVisible(running or paused)
         self._pause.parentWidget().setVisible(running or paused)
         self._bar.setVisible(running)
-        if not running:
-            self._bar.setRange(0, 0)
         self._judged.setVisible(judged or (paused and version is not None))
         self._back.setText("Roll back" if judged else "Throw away")
         for made in (self._verdict, self._table, self._keep, self._both, self._compare):
             made.setVisible(judged)
         self.form.setEnabled(state == "idle")
         if judged and version is not None:
-            better = is_better(version)
-            self._verdict.say(version.words, "good" if better else "warning")
+            outcome = judge(version)
+            better, worse = outcome == "better", outcome == "not better"
+            self._verdict.say(version.words, "good" if better else "warning" if worse else "plain")
             self._table.say(_table(version))
-            # what Enter does: a model that is not better is never kept by default
-            self._keep.setDefault(better)
-            self._back.setDefault(not better)
-            self._keep.setStyleSheet("font-weight: bold;" if better else "")
-            self._back.setStyleSheet("" if better else "font-weight: bold;")
+            # what Enter does: a model that is not better is never kept by default; where too few objects tell,
+            # Enter does nothing
+            for made, default in ((self._keep, better), (self._back, worse)):
+                made.setDefault(default)
+                made.setStyleSheet("font-weight: bold;" if default else "")
 
     def show_remembered(self, own: str, folder: Path | None) -> None:
         """Show what the model is to remember: what it has itself, in words, or the images of a folder.
@@ -186,8 +195,7 @@ class RetrainSection(QWidget):
 
     def show_progress(self, fraction: float | None) -> None:
         """Show how far it is."""
-        self._bar.setRange(0, 0 if fraction is None else 1000)
-        self._bar.setValue(round(1000 * (fraction or 0)))
+        advance(self._bar, fraction)
 
     def tell(self, text: str, tone: str = "plain") -> None:
         """Show a sentence on what goes on."""

@@ -48,7 +48,7 @@ class DiameterChoice(QWidget):
         self._box = _SizeBox()
         self._box.setRange(0, 10_000)
         self._box.setDecimals(1)
-        self._box.setSpecialValueText("as the model's")
+        self._box.setSpecialValueText("default")
         bare_box(self._box)
         self._box.setToolTip(
             "How large a typical object is. The image is resized so that the model sees objects of the size that it "

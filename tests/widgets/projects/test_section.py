@@ -167,7 +167,7 @@ def test_paused_rolled_back_and_the_window_stays_usable(work, project, turns, mo
     turns.asked_in(monkeypatch, Trainer, "learn")
     reached = work.retraining.step
     work.qtbot.waitUntil(lambda: work.retraining.step >= reached + 10, timeout=LONG_S * 1000)
-    assert len(turns.given) >= 9
+    assert len(turns.given) >= 5  # what is learnt is told a few steps later
     assert all(turns.given), "the window had no turn during a step"
     section._pause.click()
     wait_for(work, "paused")

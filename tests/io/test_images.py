@@ -236,3 +236,14 @@ def test_jpeg_labels_are_refused(tmp_path):
 def test_an_image_that_was_written_is_read_again(tmp_path, array, axes):
     write_tiff(tmp_path / "a.tif", array, axes, {"X": 0.5, "Y": 0.25})
     check(read_image(tmp_path / "a.tif"), array, axes)
+
+
+def test_arrays_that_are_no_pictures_are_told(tmp_path):
+    for number, array in enumerate((np.array(3), np.arange(4), np.zeros((5, 5, 0, 4)), np.zeros((9, 9, 4), bool))):
+        path = tmp_path / f"{number}.npy"
+        np.save(path, array)
+        if array.ndim < 2:
+            with pytest.raises(InputError, match="expected at least"):
+                read_image(path)
+        else:
+            assert read_image(path).array.size <= array.size

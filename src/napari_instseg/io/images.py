@@ -163,6 +163,8 @@ def _read(path: Path, palette: Literal["colors", "indices"], axes: str | None = 
             found = read_tiff(path, palette)
         elif name == "NPY":
             array = _read_npy(path)
+            if array.ndim < 2:
+                raise InputError(f"'{path}' has {array.ndim} dimensions; expected at least (Y, X).")
             found = TiffImage(array, "YX" if array.ndim == 2 else "Q" * (array.ndim - 2) + "YX")
         else:
             found = TiffImage(*_read_picture(path, palette))
@@ -182,7 +184,8 @@ def _read(path: Path, palette: Literal["colors", "indices"], axes: str | None = 
         raise InputError(f"'{path}': {error}") from None
     notes += more
     if palette == "colors" and not axes and name == "NPY" and said.endswith("C") and array.shape[-1] == 4:
-        if np.ptp(array[..., 3]) == 0:
+        fourth = array[..., 3]
+        if fourth.size and (fourth == fourth.flat[0]).all():
             array = array[..., :3]
             notes.append("the fourth sample, which is constant, left out as transparency")
         else:

@@ -124,16 +124,19 @@ class Results:
         OutputError
             If a file cannot be written.
         """
+        from napari_instseg.io.atomic import replacing_all
         from napari_instseg.io.labels import write_labels
         from napari_instseg.io.overlay import draw_overlay, write_overlay
         from napari_instseg.io.tables import with_size, write_table
 
         files, axes, place = self.files(stem), segmentation.axes, image.path or Path(stem)
         scale = [image.scale[image.axes.index(letter)] for letter in axes]
-        table = segmentation.table if image.unit == "pixel" else with_size(segmentation.table, scale[-ndim:])
-        write_table(files.table, table)
-        write_overlay(files.overlay, draw_overlay(image.array, image.axes, segmentation.labels))
-        write_labels(files.labels, segmentation.labels, axes, scale, image.unit, found_in=place)
+        table = with_size(segmentation.table, scale[-ndim:])
+        overlay = draw_overlay(image.array, image.axes, segmentation.labels)
+        with replacing_all(files.table, files.overlay, files.labels) as (to_table, to_overlay, to_labels):
+            write_table(to_table, table)
+            write_overlay(to_overlay, overlay)
+            write_labels(to_labels, segmentation.labels, axes, scale, found_in=place)
         self._images[stem] = {**about, "path": str(place.resolve())}
 
     def write_record(self, values: Mapping[str, Any]) -> None:

@@ -97,7 +97,7 @@ def segment(
     stain: StainOption = None,
     diameter: DiameterOption = None,
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
-    tile: TileOption = 1024,
+    tile: TileOption = 2304,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Also replace label files that were changed by hand or are of other images."),
@@ -159,7 +159,7 @@ class Settings:
     stain: str | None = None
     diameter: float | None = None
     device: str = "auto"
-    tile: int = 1024
+    tile: int = 2304
     decode: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
 

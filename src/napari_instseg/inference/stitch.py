@@ -45,7 +45,19 @@ class Blocks:
 
     @classmethod
     def split(cls, shape: Sequence[int], block: int | Sequence[int], margin: int, stride: int = 1) -> Blocks:
-        """Cover an image with blocks, see `segment_blocks`."""
+        """Cover an image with blocks.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Of the image, in pixels.
+        block : int or one int per axis
+            Side of a block with its margins, in pixels.
+        margin : int
+            In pixels.
+        stride : int
+            Windows start at multiples of it.
+        """
         size = (block,) * len(shape) if isinstance(block, int) else tuple(block)
         spans = list(split_grid(shape, size, margin, stride))
         windows = tuple(
@@ -134,9 +146,7 @@ class Resolution:
     row_of: npt.NDArray[np.int64]
 
 
-def segment_blocks(
-    shape: Sequence[int], decode: Decode, *, block: int | Sequence[int], margin: int, stride: int = 1
-) -> Iterator[Event]:
+def segment_blocks(blocks: Blocks, decode: Decode) -> Iterator[Event]:
     """Segment a large image from the objects found in overlapping blocks.
 
     A block is a core with a margin around it; the cores partition the image. An object that a block sees whole is
@@ -147,16 +157,10 @@ def segment_blocks(
 
     Parameters
     ----------
-    shape : sequence of int
-        Of the image, in pixels.
+    blocks : Blocks
+        Their margins are best at least the diameter of an object.
     decode : callable
         ``decode(window)``, see `Decode`; called for one block at a time, in raster order.
-    block : int or one int per axis
-        Side of a block with its margins, in pixels.
-    margin : int
-        In pixels; best at least the diameter of an object.
-    stride : int
-        Windows start at multiples of it.
 
     Yields
     ------
@@ -168,7 +172,6 @@ def segment_blocks(
         At last: ``labels``, int32, ids 1 to n, and the other arrays that `decode` gave, a row per object; an object
         that was put together has the row of its largest part.
     """
-    blocks = Blocks.split(shape, block, margin, stride)
     packed: list[Packed] = []
     facts: list[Facts | None] = []
     steps = 0

@@ -10,8 +10,8 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	sh scripts/system_libraries.sh
-	OMP_NUM_THREADS=1 sh scripts/with_display.sh $(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" tests
-	sh scripts/with_display.sh $(BIN)/python -m pytest -m alone tests
+	OMP_NUM_THREADS=1 sh scripts/with_display.sh $(BIN)/python scripts/speaking.py 600 \
+		$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart=0 tests
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

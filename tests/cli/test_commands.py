@@ -404,3 +404,31 @@ def test_the_package_is_a_command_too():
     for module in ("napari_instseg", "napari_instseg.cli.main"):
         done = subprocess.run([sys.executable, "-m", module, "methods"], capture_output=True, text=True, check=True)
         assert "discriminative" in done.stdout
+
+
+def test_an_unusual_image_is_said_to_be_and_its_objects_are_found(instseg, model, dots, tmp_path, capsys):
+    image = tifffile.imread(dots / "images" / "dots-3-0000.tif")
+    plain = np.pad(image, ((0, 30), (0, 0)), mode="reflect").astype(np.uint16)
+    spoilt = plain.copy()
+    spoilt[70:] = 65535
+    for name, array in (("plain", plain), ("spoilt", spoilt)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", array)
+    files = (tmp_path / "plain.tif", tmp_path / "spoilt.tif")
+    assert instseg("segment", *files, "--model", model, "--out", tmp_path / "out") == 0
+    assert "The image is unusual" in capsys.readouterr().err
+    found = [read_labels(tmp_path / "out" / "labels" / f"{name}.tif")[:64] > 0 for name in ("plain", "spoilt")]
+    assert (found[0] & found[1]).sum() > 0.95 * (found[0] | found[1]).sum()
+    record = json.loads((tmp_path / "out" / "segment.json").read_text())
+    assert "unusual" in record["images"]["spoilt"]["told"][0]
+    assert record["images"]["plain"]["told"] == []
+    assert record["normalization"]["high"] == 99.8
+
+
+def test_percentiles_can_be_chosen(instseg, model, dots, tmp_path, capsys):
+    image = dots / "images" / "dots-3-0000.tif"
+    command = ("segment", image, "--model", model, "--out", tmp_path, "--percentiles")
+    assert instseg(*command, 2, 90) == 0
+    record = json.loads((tmp_path / "segment.json").read_text())["normalization"]
+    assert (record["low"], record["high"]) == (2, 90)
+    assert instseg(*command, 2, 200) == 1
+    assert "200" in capsys.readouterr().err

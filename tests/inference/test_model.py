@@ -218,9 +218,9 @@ def test_without_a_diameter_objects_are_as_large_as_in_the_images_that_it_learnt
     np.testing.assert_array_equal(model.segment(image).labels, untold.decode().labels)
 
 
-@pytest.mark.parametrize("diameter", [0, -3, 1, 500, float("nan")])
+@pytest.mark.parametrize("diameter", [0, -3, 1, 700, float("nan")])
 def test_an_impossible_diameter_is_refused_in_words(diameter):
-    with pytest.raises(InputError, match=r"The object diameter is .* expected 1\.2 to 120 px"):
+    with pytest.raises(InputError, match=r"The object diameter is .* expected 1\.2 to 600 px"):
         tiny().predict(disks(), diameter=diameter)
 
 
@@ -292,3 +292,15 @@ def test_a_prediction_without_channels(method):
         Prediction(method, {**found, name: found[name].tolist()})
     with pytest.raises(InputError, match="expected a mapping"):
         Prediction(method, [found[name]])
+
+
+def test_three_detectors_are_no_picture_and_a_fourth_sample_is_none_unless_it_is_constant():
+    model = load_model("discriminative-nuclei")
+    array = np.random.default_rng(0).integers(0, 255, (64, 72, 4), dtype=np.uint8)
+    with pytest.raises(InputError, match="3 channels .* that are not the colours of a picture"):
+        model.segment(np.moveaxis(array[..., :3], -1, 0), axes="CYX")
+    with pytest.raises(InputError, match="4 channels"):
+        model.segment(array)
+    array[..., 3] = 255
+    seen = model.segment(array).labels
+    np.testing.assert_array_equal(seen, model.segment(array[..., :3]).labels)

@@ -1,7 +1,7 @@
 """A viewer with the dock, and a model whose answer is known: what is brighter than its surroundings is an object."""
 
 import sys
-import time
+import threading
 from importlib import import_module
 
 import numpy as np
@@ -99,13 +99,6 @@ METHOD = Method(
     ),
 )
 '''
-
-
-def pytest_collection_modifyitems(items):
-    """Tests that measure the event loop run alone."""
-    for item in items:
-        if "gaps" in item.fixturenames:
-            item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture
@@ -208,22 +201,45 @@ def window(make_napari_viewer_proxy, qtbot, tmp_path, brightness):
     dock.end()
 
 
+class Turns:
+    """What asks for a turn of the event loop from a thread of its own gets one, or there was none in half a minute."""
+
+    def __init__(self):
+        self._turned = threading.Event()
+        self.given = []
+        """Whether each that asked got its turn."""
+
+    def turn(self):
+        """Tell all that wait; the event loop calls this."""
+        self._turned.set()
+
+    def ask(self):
+        """Wait for the next turn; in the event loop's own thread there is none to come."""
+        if threading.current_thread() is threading.main_thread():
+            self.given.append(False)
+            return
+        self._turned.clear()
+        self.given.append(self._turned.wait(30))
+
+    def asked_in(self, monkeypatch, owner, name):
+        """Let a method ask for a turn before each of its calls."""
+        true = getattr(owner, name)
+
+        def asking(*args, **options):
+            self.ask()
+            return true(*args, **options)
+
+        monkeypatch.setattr(owner, name, asking)
+
+
 @pytest.fixture
-def gaps(qtbot):
-    """Measure the gaps of the event loop by a timer: call it to get a recorder."""
+def turns(qtbot):
+    """Tell whether the window gets its turn while something works: see `Turns`."""
     from qtpy.QtCore import QTimer
 
-    timers = []
-
-    def record():
-        stamps = [time.perf_counter()]
-        timer = QTimer()
-        timer.setInterval(2)
-        timer.timeout.connect(lambda: stamps.append(time.perf_counter()))
-        timer.start()
-        timers.append(timer)
-        return stamps
-
-    yield record
-    for timer in timers:
-        timer.stop()
+    made, timer = Turns(), QTimer()
+    timer.setInterval(2)
+    timer.timeout.connect(made.turn)
+    timer.start()
+    yield made
+    timer.stop()

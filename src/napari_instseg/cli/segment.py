@@ -13,6 +13,23 @@ import typer
 
 from napari_instseg.cli.console import Follower, in_words, keeping, say, show_table, words_on_file, write_json
 from napari_instseg.cli.flags import Values, with_parameters
+from napari_instseg.cli.large import (
+    EverywhereOption,
+    FormatOption,
+    InsideOption,
+    JobOption,
+    JobsOption,
+    LargeOptions,
+    LevelOption,
+    PixelSizeOption,
+    SchedulerOption,
+    SlurmOption,
+    WellOption,
+    WorkersOption,
+    segment_large_images,
+    split_images,
+)
+from napari_instseg.cli.large import report as report_large
 from napari_instseg.cli.options import (
     Device,
     DeviceOption,
@@ -24,10 +41,12 @@ from napari_instseg.cli.options import (
     TileOption,
 )
 from napari_instseg.core.errors import InputError, InstsegError
+from napari_instseg.core.events import Event, Message
 from napari_instseg.core.params import Params
 
 if TYPE_CHECKING:
     from napari_instseg.cli.results import Results
+    from napari_instseg.decoding.segmentation import Segmentation
     from napari_instseg.inference.model import Model
     from napari_instseg.io.images import Image
 
@@ -81,7 +100,7 @@ def named(arguments: Sequence[str], *flags: str) -> str | None:
 
 def segment(
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Image files, or folders of them.")
+        list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Image files, folders of them, OME-Zarr or URLs.")
     ],
     model: ModelOption,
     out: OutOption,
@@ -98,6 +117,26 @@ def segment(
     diameter: DiameterOption = None,
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
     tile: TileOption = 2304,
+    percentiles: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--percentiles",
+            metavar="LOW HIGH",
+            help="These percentiles of an image become 0 and 1 before the network sees it.",
+            show_default="the model's",
+        ),
+    ] = None,
+    format: FormatOption = "auto",
+    workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
+    slurm: SlurmOption = None,
+    job: JobOption = None,
+    jobs: JobsOption = None,
+    well: WellOption = None,
+    everywhere: EverywhereOption = False,
+    level: LevelOption = None,
+    pixel_size: PixelSizeOption = None,
+    inside: InsideOption = False,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Also replace label files that were changed by hand or are of other images."),
@@ -108,6 +147,9 @@ def segment(
 ) -> None:
     """Segment images: writes labels (TIFF), overlays (PNG) and measurement tables (CSV).
 
+    OME-Zarr, plates, whole slides and other large images are read region by region: labels go into DIR/NAME.zarr, the
+    table of objects into DIR/tables. Stopped or killed, the same command goes on.
+
     Stacks over time, and over z for a 2-d model, are segmented image by image. Results of an earlier run are replaced;
     label files that were changed by hand since, or that are of another image of the same name, are not. Tables are in
     pixels; where the image has a length unit, area_um2 (volume_um3 of a 3-d model) is in micrometres.
@@ -115,10 +157,33 @@ def segment(
     from napari_instseg.cli.results import Results
     from napari_instseg.inference.model import load_model
 
+    wish = {
+        "diameter": diameter,
+        "channels": tuple(channel or ()),
+        "stain": stain.value if stain else "",
+        "device": device.value,
+        "tile": tile,
+        "decode": values["decode"],
+        "percentiles": percentiles,
+    }
+    options = LargeOptions(
+        format, workers, scheduler, slurm, job, jobs, well, everywhere, level, pixel_size, inside, overwrite, axes, wish
+    )
+    options.check()
+    large, images = split_images(images, options)
+    found = segment_large_images(large, model, out, options) if large else {"images": [], "failed": {}}
+    report_large(found, json)
+    if not images:
+        write_json(json, {"model": model, **found})
+        if found["failed"]:
+            raise typer.Exit(1)
+        return
     files, told = find_images(images)
     for line in told:
         say(line, "yellow")
     opened = load_model(model)
+    if percentiles is not None:
+        opened.normalization = opened.normalization.changed(low=percentiles[0], high=percentiles[1])
     results = Results(out)
     settings = Settings(
         axes,
@@ -129,6 +194,7 @@ def segment(
         tile,
         values["decode"],
         overwrite,
+        str(Path(model).resolve()) if os.path.isdir(model) else model,
     )
     rows: list[dict[str, Any]] = []
     bad: dict[str, str] = {}
@@ -145,8 +211,9 @@ def segment(
         finally:
             results.write_record({"model": model, **settings.to_dict(opened)})
     report(rows, bad, out, json)
-    write_json(json, {"model": model, "images": rows, "failed": bad})
-    if bad:
+    failed = bad | found["failed"]
+    write_json(json, {"model": model, "images": rows + found["images"], "failed": failed})
+    if failed:
         raise typer.Exit(1)
 
 
@@ -162,6 +229,8 @@ class Settings:
     tile: int = 2304
     decode: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
+    model: str = ""
+    """As the user named it."""
 
     def to_dict(self, model: Model) -> dict[str, Any]:
         """Give what is needed to do the same again, JSON-ready."""
@@ -172,6 +241,7 @@ class Settings:
             "channels": list(self.channels),
             "stain": self.stain,
             "diameter": self.diameter,
+            "normalization": model.normalization.model_dump(),
             "decode": own_parameters(model.spec, self.diameter, **self.decode).model_dump(),
         }
 
@@ -264,25 +334,63 @@ def segment_image(
     image: Image, stem: str, model: Model, settings: Settings, results: Results, follower: Follower
 ) -> dict[str, Any]:
     """Segment an image that is read already, otherwise as `segment_file`."""
+    from napari_instseg.inference.replay import describe
+
     read = image
-    image = choose_channels(image, settings.channels)
     start = time.perf_counter()
-    seen = image if settings.stain is None else choose_stain(image, settings.stain)
-    segmentation = follower.run(
-        model.segment_events(
-            seen.array,
-            axes=seen.axes,
-            diameter=settings.diameter,
-            device=settings.device,
-            tile=settings.tile,
-            **settings.decode,
-        )
-    )
+    told: list[str] = []
+    image, segmentation = find_objects(read, model, settings, follower, told)
     seconds = time.perf_counter() - start
     about = {"image": str(image.path or stem), "objects": segmentation.n_objects, "seconds": round(seconds, 3)}
     about["read"] = _how_read(read, settings, model)
-    results.write(stem, image, segmentation, about, model.spec.ndim)
+    about["told"] = told
+    said = {**settings.to_dict(model), "channels": settings.channels, "axes": settings.axes}
+    del said["normalization"]  # which the model knows
+    made = describe(
+        model,
+        read,
+        segmentation.labels,
+        asked=settings.model,
+        name=stem,
+        tile=settings.tile,
+        device=settings.device,
+        **said,
+    )
+    results.write(stem, image, segmentation, about, model.spec.ndim, made)
     return {"name": stem, **about}
+
+
+def find_objects(
+    image: Image, model: Model, settings: Settings, follower: Follower, told: list[str]
+) -> tuple[Image, Segmentation]:
+    """Segment an image as the settings say; give it with the chosen channels only, and its objects.
+
+    What is said in words on the way is added to `told`.
+    """
+    image = choose_channels(image, settings.channels)
+    seen = image if settings.stain is None else choose_stain(image, settings.stain)
+    segmentation = follower.run(
+        _noting(
+            model.segment_events(
+                seen.array,
+                axes=seen.axes,
+                diameter=settings.diameter,
+                device=settings.device,
+                tile=settings.tile,
+                **settings.decode,
+            ),
+            told,
+        )
+    )
+    return image, segmentation
+
+
+def _noting(operation: Iterator[Event], told: list[str]) -> Iterator[Event]:
+    """Pass events on, and keep what was said in words."""
+    for event in operation:
+        if isinstance(event, Message):
+            told.append(event.text)
+        yield event
 
 
 def _how_read(image: Image, settings: Settings, model: Model) -> dict[str, Any]:

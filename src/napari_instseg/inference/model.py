@@ -13,12 +13,12 @@ import numpy as np
 
 from napari_instseg.core.device import choose_device
 from napari_instseg.core.errors import InputError, ModelError, ParameterError
-from napari_instseg.core.events import Event, Progress, Result
+from napari_instseg.core.events import Event, Message, Progress, Result
 from napari_instseg.core.method import Array, Method
 from napari_instseg.core.params import Params
 from napari_instseg.core.rows import place_rows
 from napari_instseg.data.axes import to_channels
-from napari_instseg.data.normalize import Normalization, limits, normalize
+from napari_instseg.data.normalize import Normalization, Outliers, find_limits, normalize
 from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.decoding.warmup import warm_up_aside
 from napari_instseg.inference.prediction import Prediction
@@ -105,12 +105,15 @@ class Plane:
     channels : array (C, *S)
         Or what has a `shape` and gives such an array for slices, so that an image need not be in memory.
     between : array (C, 2)
-        See `napari_instseg.data.normalize.limits`.
+        See `napari_instseg.data.normalize.find_limits`.
+    unusual : Outliers, optional
+        What was hidden.
     runner : Runner
     """
 
     channels: Any
     between: Array
+    unusual: Outliers | None
     runner: Runner
 
 
@@ -264,10 +267,16 @@ class Model:
             return
         ndim, counts = self.spec.ndim, channels.shape[: len(stack)]
         parts: list[Segmentation] = []
+        told: list[Message] = []
         for index in product(*map(range, counts)):
             yield Progress(len(parts), int(np.prod(counts)), "images")
             plane = self._prepare(channels[index], diameter, device)
-            parts.append(_last(self._segment_plane(plane, channels.shape[-ndim:], params, tile)))
+            for event in self._segment_plane(plane, channels.shape[-ndim:], params, tile):
+                if isinstance(event, Result):
+                    parts.append(event.value)
+                elif isinstance(event, Message) and event not in told:
+                    told.append(event)
+                    yield event
         yield Progress(len(parts), len(parts), "images")
         yield Result(_stack(parts, counts, stack + self._spatial))
 
@@ -309,18 +318,20 @@ class Model:
         return channels, stack
 
     def _prepare(self, channels: Array, diameter: float | None, device: str) -> Plane:
-        between = limits(channels, self.normalization)
+        between, unusual = find_limits(channels, self.normalization)
+        if unusual is not None:
+            channels = unusual.hide(channels)
         factor = rescale_factor(self.spec, diameter)
         if factor != 1:
             channels = resize(channels, tuple(max(1, round(side * factor)) for side in channels.shape[1:]))
-        return self.plane(channels, between, device)
+        return self.plane(channels, between, device, unusual)
 
-    def plane(self, channels: Any, between: Array, device: str = "auto") -> Plane:
+    def plane(self, channels: Any, between: Array, device: str = "auto", unusual: Outliers | None = None) -> Plane:
         """Make an image ready for the network, of which the parts may be read only when they are looked at.
 
         Parameters
         ----------
-        channels, between
+        channels, between, unusual
             See `Plane`; the image has the size and the channels that the network is to see.
         device : str
             As for `predict`.
@@ -328,7 +339,7 @@ class Model:
         name = choose_device(device).name
         if name not in self._runners:
             self._runners[name] = Runner(self.network, self.method.activate, self.spec.ndim, name)
-        return Plane(channels, between, self._runners[name])
+        return Plane(channels, between, unusual, self._runners[name])
 
     def blocks(self, shape: Sequence[int], side: int | None = None) -> Blocks:
         """Cover an image, as the network sees it, with the blocks in which it is segmented.
@@ -410,6 +421,8 @@ class Model:
         )
 
     def _segment_plane(self, plane: Plane, shape: tuple[int, ...], params: Params, tile: int) -> Iterator[Event]:
+        if plane.unusual is not None:
+            yield Message(f"The image is unusual: {plane.unusual.why}. They were taken for background.")
         full = plane.channels.shape[1:]
         if max(full) <= (BLOCK if self.spec.ndim == 2 else BLOCK_3D):
             for event in self._predict_window(plane, shape, None, tile, params):
@@ -419,9 +432,7 @@ class Model:
                 yield Result(event.value.pipeline.run(params))
             return
         params = self.at_network_size(params, full, shape)
-        for event in segment_blocks(
-            self.blocks(full), lambda window: self.segment_window(plane, window, params, tile)
-        ):
+        for event in segment_blocks(self.blocks(full), lambda window: self.segment_window(plane, window, params, tile)):
             if isinstance(event, Result):
                 found = event.value
                 labels = nearest(found["labels"], shape)

@@ -91,6 +91,7 @@ def write_labels(
     axes: str | None = None,
     scale: Sequence[float | None] | None = None,
     found_in: str | Path | None = None,
+    made: str = "",
 ) -> Path:
     """Write a label image as TIFF: 16 bits where the ids fit, else 32, compressed without loss.
 
@@ -106,6 +107,8 @@ def write_labels(
         Step along each axis as an `Image` has it: micrometres, seconds along T; nothing is written of what is None.
     found_in : str or Path, optional
         The image file in which this program found them; the file then has a stamp, see `read_stamp`.
+    made : str
+        How they were made, for the description in the file's OME metadata.
 
     Raises
     ------
@@ -121,7 +124,7 @@ def write_labels(
     sizes = {letter: float(size) for letter, size in known if letter in "XYZT" and size is not None}
     fits = labels.size == 0 or labels.max() <= np.iinfo(np.uint16).max
     stamp = program() if found_in is None else str(Stamp.of(labels, found_in))
-    write_tiff(path, labels.astype(np.uint16 if fits else np.uint32), axes, sizes, stamp)
+    write_tiff(path, labels.astype(np.uint16 if fits else np.uint32), axes, sizes, stamp, made)
     return path
 
 

@@ -276,9 +276,7 @@ def multiscale(
     moved = [float(translation.get(letter, 0.0)) for letter in axes]
     datasets = []
     for path, sizes in zip(paths, scale, strict=True):
-        steps: list[dict[str, Any]] = [
-            {"type": "scale", "scale": [float(sizes.get(letter, 1.0)) for letter in axes]}
-        ]
+        steps: list[dict[str, Any]] = [{"type": "scale", "scale": [float(sizes.get(letter, 1.0)) for letter in axes]}]
         if any(moved):
             steps.append({"type": "translation", "translation": moved})
         datasets.append({"path": path, "coordinateTransformations": steps})

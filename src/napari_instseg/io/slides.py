@@ -78,9 +78,11 @@ def pixel_sizes(file: tifffile.TiffFile) -> dict[str, float]:
             if name.strip() == "MPP":
                 return {"Y": float(value), "X": float(value)}
     tags = file.pages.first.tags
-    unit = {2: micrometres("inch"), 3: micrometres("cm")}.get(int(tags["ResolutionUnit"].value), None) if (
-        "ResolutionUnit" in tags
-    ) else None
+    unit = (
+        {2: micrometres("inch"), 3: micrometres("cm")}.get(int(tags["ResolutionUnit"].value))
+        if ("ResolutionUnit" in tags)
+        else None
+    )
     if unit is None or "XResolution" not in tags or "YResolution" not in tags:
         return {}
     sizes = {}

@@ -182,7 +182,14 @@ def _check_bytes(claimed: int, chain: Chain, path: Path) -> None:
         )
 
 
-def write_tiff(path: Path, array: Array, axes: str, scale: Mapping[str, float], software: str | None = None) -> None:
+def write_tiff(
+    path: Path,
+    array: Array,
+    axes: str,
+    scale: Mapping[str, float],
+    software: str | None = None,
+    description: str = "",
+) -> None:
     """Write an OME-TIFF, compressed without loss, with its axes, its pixel size, and what wrote it.
 
     Parameters
@@ -195,6 +202,8 @@ def write_tiff(path: Path, array: Array, axes: str, scale: Mapping[str, float], 
         Micrometres along X, Y, Z and seconds along T, where they are known; nothing is written of the others.
     software : str, optional
         What the TIFF tag says.
+    description : str
+        Of the image, in the OME metadata.
 
     Raises
     ------
@@ -205,6 +214,8 @@ def write_tiff(path: Path, array: Array, axes: str, scale: Mapping[str, float], 
 
     colour = axes.endswith("C")  # channels last, as RGB has them
     metadata: dict[str, Any] = {"axes": axes[:-1] + "S" if colour else axes}
+    if description:
+        metadata["Description"] = description
     for letter, size in scale.items():
         if letter == "T":
             metadata |= {"TimeIncrement": size, "TimeIncrementUnit": "s"}

@@ -68,7 +68,7 @@ class Project:
         try:
             # read again: another window may have written it until now
             self.spec: ProjectSpec = projects.read_project(self.folder)
-            self._drop_unfinished()
+            self._forget_unbegun()
         except InstsegError:
             self._held.close()
             raise
@@ -267,6 +267,7 @@ class Project:
         number = 2
         while any(v.name == f"{base}-v{number}" for v in self.spec.versions) or self._version(base, number).exists():
             number += 1
+        projects.inside(self.folder, projects.VERSIONS, f"{base}-v{number}")
         made = f"{datetime.now():%Y-%m-%d %H:%M}"
         new = VersionSpec(name=f"{base}-v{number}", start=start, state="running", made=made, **values)
         self._write(lambda spec: {"versions": (*spec.versions, new)})
@@ -292,8 +293,9 @@ class Project:
         old = next(v for v in self.spec.versions if v.name == name)
         new = old.model_copy(update=values)
         if new.state == "rejected":
+            folder = projects.inside(self.folder, projects.VERSIONS, name)
             self._write(lambda spec: {"versions": tuple(v for v in spec.versions if v.name != name)})
-            shutil.rmtree(self.version_folder(name), ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
         else:
             self._write(lambda spec: {"versions": tuple(new if v.name == name else v for v in spec.versions)})
         return new
@@ -393,17 +395,13 @@ class Project:
             self.spec = spec
         self._post(self.changed.emit)
 
-    def _drop_unfinished(self) -> None:
-        """Forget versions whose making had not yet begun when the program ended, and folders of rejected ones."""
+    def _forget_unbegun(self) -> None:
+        """Forget versions whose making had not yet begun when the program ended.
+
+        Nothing is deleted, and `project.json` stays as it is until something is added to the project: a folder that
+        `project.json` does not name may be one that it named before it was restored from a copy.
+        """
         from napari_instseg.training.finetune_params import is_begun
 
-        lost = [v for v in self.spec.versions if v.state == "running" and not is_begun(self.version_folder(v.name))]
-        if lost:
-            spec = self.spec.model_copy(update={"versions": tuple(v for v in self.spec.versions if v not in lost)})
-            projects.write_project(self.folder, spec)
-            self.spec = spec
-        known = {v.name for v in self.spec.versions}
-        place = self.folder / projects.VERSIONS
-        for folder in place.iterdir() if place.is_dir() else ():
-            if folder.name not in known:
-                shutil.rmtree(folder, ignore_errors=True)
+        begun = (v for v in self.spec.versions if v.state != "running" or is_begun(self.version_folder(v.name)))
+        self.spec = self.spec.model_copy(update={"versions": tuple(begun)})

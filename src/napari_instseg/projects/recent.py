@@ -6,8 +6,11 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from pydantic import RootModel
+
 from napari_instseg.core.errors import OutputError
 from napari_instseg.io.atomic import write_bytes
+from napari_instseg.io.gates import PathText, Unreadable, read_record
 from napari_instseg.io.projects import is_project
 
 MOST = 8
@@ -30,9 +33,9 @@ class Recent:
     def read(self) -> list[Path]:
         """Give the folders that are still projects, the last one first."""
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
+            found = read_record(self._path, RootModel[list[PathText]]).root
             return [Path(name) for name in found if is_project(name)]
-        except (OSError, ValueError, TypeError):
+        except (OSError, Unreadable):
             return []
 
     def add(self, folder: Path) -> None:

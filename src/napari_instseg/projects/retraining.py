@@ -14,7 +14,7 @@ from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.events import Event, Message, Metric, Progress, Result
 from napari_instseg.core.garbage import no_collection
 from napari_instseg.io.models import SPEC
-from napari_instseg.io.projects import VersionSpec
+from napari_instseg.io.projects import VERSIONS, VersionSpec, inside
 from napari_instseg.projects.comparison import CompareOrder, Comparison, compare
 from napari_instseg.projects.project import Project
 from napari_instseg.session.jobs import Ended, Job, Post
@@ -319,6 +319,7 @@ def _learn(
     """Fine-tune, then compare the old and the new model on the open image."""
     assert folder is not None
     yield Message("Preparing to learn.")
+    inside(project, VERSIONS, folder.name, PLACE)  # a project of somebody else may hold a link there
     with no_collection():
         import_torch()
         import_training()

@@ -205,7 +205,9 @@ class Job:
         try:
             values = json.loads((folder / JOB).read_text(encoding="utf-8"))
             if values.pop("format") != FORMAT:
-                raise InputError(f"'{folder / JOB}' is of another version of this program. Start again in a new folder.")
+                raise InputError(
+                    f"'{folder / JOB}' is of another version of this program. Start again in a new folder."
+                )
             values.pop("digest")
             values["folder"] = folder
             values["pieces"] = tuple(
@@ -224,7 +226,9 @@ class Job:
         except InputError:
             raise
         except FileNotFoundError:
-            raise InputError(f"'{folder}' has no {JOB}, so nothing was begun there. Run instseg segment first.") from None
+            raise InputError(
+                f"'{folder}' has no {JOB}, so nothing was begun there. Run instseg segment first."
+            ) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"'{folder / JOB}' is damaged ({error}). Delete '{folder}' and segment again.") from None
 
@@ -254,7 +258,9 @@ def find_jobs(out: Path) -> list[Path]:
     """
     found = sorted(path.parent for path in (out / WORK).glob(f"*/{JOB}"))
     if not found:
-        raise InputError(f"'{out}' has no work that was begun; expected the folder of --out. Run instseg segment first.")
+        raise InputError(
+            f"'{out}' has no work that was begun; expected the folder of --out. Run instseg segment first."
+        )
     return found
 
 

@@ -50,10 +50,10 @@ class Wish:
         Side of what the network sees at once, in pixels; 0 for the default.
     decode : mapping
         Decode parameters that differ from the model's.
+    percentiles : (float, float), optional
+        What becomes 0 and 1, instead of the model's.
     everywhere : bool
         Also look at glass.
-    inside : bool
-        Write into the image's own store.
     version : str
         Of OME-Zarr; that of the image if empty.
     block, chunk : int
@@ -69,8 +69,8 @@ class Wish:
     device: str = "auto"
     tile: int = 0
     decode: Mapping[str, Any] = field(default_factory=dict)
+    percentiles: tuple[float, float] | None = None
     everywhere: bool = False
-    inside: bool = False
     version: str = ""
     block: int = 0
     chunk: int = 0
@@ -197,10 +197,13 @@ def _piece(source: Source, level: int, factor: float, model: Model, wish: Wish) 
     grid, notes = model.blocks(seen, wish.block or None), []
     coarse = coarse_level(source, level)
     total = math.prod(counts) if counts else 1
+    normalization = model.normalization
+    if wish.percentiles is not None:
+        normalization = normalization.changed(low=wish.percentiles[0], high=wish.percentiles[1])
     for image in range(total):
         places = dict(zip(stack, piece.place_in_stack(image), strict=True))
         sample = read_sample(source, coarse, places, model, wish)
-        piece.between.append(np.asarray(limits(sample, model.normalization), float).tolist())
+        piece.between.append(np.asarray(limits(sample, normalization), float).tolist())
         skipped: list[int] = []
         if not wish.everywhere and len(spatial) == 2 and sample.dtype == np.uint8 and sample.shape[0] == 3:
             tissue = find_tissue(sample) if "C" in source.axes else None

@@ -22,7 +22,15 @@ from napari_instseg.scale.job import DONE, Job, Unit, check_same, level_shapes
 from napari_instseg.scale.plan import Wish, plan, read_preview
 from napari_instseg.scale.store import check_free, copy_plate, create
 from napari_instseg.scale.table import write_tables
-from napari_instseg.scale.work import do_block, do_level, do_pairs, do_region, read_evidence, read_facts, save_resolution
+from napari_instseg.scale.work import (
+    do_block,
+    do_level,
+    do_pairs,
+    do_region,
+    read_evidence,
+    read_facts,
+    save_resolution,
+)
 
 ATTEMPTS = 2
 """How often a block is tried."""
@@ -248,7 +256,9 @@ def _where(job: Job, unit: Unit) -> str:
         f"{letter} {round(part.start * factor)}:{round(part.stop * factor)}"
         for letter, part, factor in zip("ZYX"[-len(core) :], core, scale, strict=True)
     )
-    stack = "".join(f"{letter} {at}, " for letter, at in zip(piece.stack, piece.place_in_stack(unit.image), strict=True))
+    stack = "".join(
+        f"{letter} {at}, " for letter, at in zip(piece.stack, piece.place_in_stack(unit.image), strict=True)
+    )
     well = f"well {piece.place.well}, field {piece.place.field}, " if piece.place.well else ""
     return f"block at {well}{stack}{place}"
 

@@ -56,7 +56,7 @@ def simulate_slide(
     OutputError
         If there is something already, or it cannot be written.
     """
-    out = _free(out)
+    out = _free(out, version)
     if side < 64:
         raise InputError(f"The side is {side}; expected 64 pixels or more.")
     group = open_for_writing(out, version)
@@ -78,7 +78,7 @@ def simulate_plate(
     side : int
         Of a field, in pixels.
     """
-    out = _free(out)
+    out = _free(out, version)
     columns = next(n for n in (6, 12, 24, 48) if wells <= n * n * 2 // 3 or n == 48)
     names = [divmod(number, columns) for number in range(wells)]
     rows = [chr(ord("A") + row) for row in range(names[-1][0] + 1)]
@@ -110,7 +110,9 @@ def simulate_plate(
     yield Result(count)
 
 
-def _free(out: str | Path) -> Path:
+def _free(out: str | Path, version: str) -> Path:
+    if version not in ("0.4", "0.5"):
+        raise InputError(f"The version of OME-Zarr is '{version}'; expected 0.4 or 0.5.")
     if Path(out).exists():
         raise OutputError(f"'{out}' is there already, so it is kept. Choose another name, or delete it.")
     return Path(out)
@@ -169,7 +171,9 @@ def _write_image(group: Any, side: int, seed: int, version: str, chunk: int, nam
     say(labels_group, version, {"labels": ["truth"]})
     truth_group = labels_group.require_group("truth")
     images = [create_array(group, str(n), (s, s), (chunk, chunk), np.uint16, version) for n, s in enumerate(sides)]
-    truths = [create_array(truth_group, str(n), (s, s), (chunk, chunk), np.uint32, version) for n, s in enumerate(sides)]
+    truths = [
+        create_array(truth_group, str(n), (s, s), (chunk, chunk), np.uint32, version) for n, s in enumerate(sides)
+    ]
     paths = [str(n) for n in range(len(sides))]
     scale = [dict.fromkeys("YX", PIXEL * 2**n) for n in range(len(sides))]
     units = dict.fromkeys("YX", "micrometer")

@@ -59,9 +59,7 @@ def _image_table(job: Job, key: str, number: int, image: int) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     if piece.place.well:
         columns |= {"well": piece.place.well, "field": piece.place.field}
-    columns |= {
-        letter.lower(): at for letter, at in zip(piece.stack, piece.place_in_stack(image), strict=True)
-    }
+    columns |= {letter.lower(): at for letter, at in zip(piece.stack, piece.place_in_stack(image), strict=True)}
     columns["label"] = there + 1 + first
     values = rows(_facts(job, number, image), resolution.row_of[there])
     for name in ("class_id", "score"):

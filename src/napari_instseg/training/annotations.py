@@ -6,10 +6,12 @@ import io
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Annotated as Declared
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, model_validator
 
 from napari_instseg.core.errors import InputError, TrainingError
 from napari_instseg.core.events import Event, Message, Progress
@@ -20,7 +22,9 @@ from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.editing.pieces import separate
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.checks import check_image
+from napari_instseg.io.gates import Strict, Unreadable, numbers, read_arrays, scalar
 from napari_instseg.io.labels import doubt_masks
+from napari_instseg.io.models import LARGEST
 from napari_instseg.io.pairs import open_split
 from napari_instseg.io.projects import is_project, project_pairs
 
@@ -247,14 +251,40 @@ def read_annotated(folder: Path) -> tuple[Annotated, ...]:
     return tuple(_read_one(path) for path in paths)
 
 
+class _File(Strict):
+    """What `write_annotated` writes, and version 0.1.0 wrote."""
+
+    name: Declared[str, scalar("U")]
+    image: Declared[Array, numbers("buif", 3, 4)]
+    learn: Declared[Labels, numbers("i", 2, 3)]
+    judge: Declared[Labels, numbers("i", 2, 3)]
+    diameter: Declared[float, scalar("f"), Field(gt=0, le=LARGEST)] | None = None
+    class_of: Declared[npt.NDArray[np.int64], numbers("i", 1)] | None = None
+    classes: Declared[Array, numbers("iu", 2, 3)] | None = None
+    """Of each pixel, in version 0.1.0."""
+
+    @model_validator(mode="after")
+    def _check_fits(self) -> Self:
+        grid, known = self.image.shape[1:], (self.learn, self.judge)
+        if 0 in self.image.shape or not np.isfinite(self.image).all():
+            raise ValueError(f"image: {self.image.shape}, or values that are not finite")
+        for array in (*known, *([] if self.classes is None else [self.classes])):
+            if array.shape != grid:
+                raise ValueError(f"labels of shape {array.shape}, of an image of shape {grid}")
+        if any(not UNKNOWN <= array.min() <= array.max() < 2**31 for array in known):
+            raise ValueError("labels that are no numbers from -1 to 2147483647")
+        if self.class_of is not None and len(self.class_of) <= max(int(array.max()) for array in known):
+            raise ValueError(f"class_of: {len(self.class_of)} classes, less than the largest id")
+        return self
+
+
 def _read_one(path: Path) -> Annotated:
     try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            diameter = float(file["diameter"]) if "diameter" in file.files else None
-            learn, judge = file["learn"], file["judge"]
-            class_of = file["class_of"] if "class_of" in file.files else None
-            if "classes" in file.files:  # of each pixel, in version 0.1.0
-                class_of = find_classes(np.maximum(learn, judge), file["classes"])
-            return Annotated(str(file["name"]), file["image"], learn, judge, diameter, class_of)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        file = read_arrays(path, _File)
+    except (FileNotFoundError, Unreadable) as error:
         raise TrainingError(f"'{path}' is damaged ({error}); start anew in another folder.") from None
+    class_of = file.class_of
+    if file.classes is not None:
+        class_of = find_classes(np.maximum(file.learn, file.judge), file.classes)
+    learn, judge = (array.astype(np.int32, copy=False) for array in (file.learn, file.judge))
+    return Annotated(file.name, file.image, learn, judge, file.diameter, class_of)

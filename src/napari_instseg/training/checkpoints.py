@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from napari_instseg.core.errors import TrainingError
+from napari_instseg.io.gates import Unreadable, parse_json
 
 FORMAT = 1
 
@@ -66,11 +67,20 @@ def restore(state: State, modules: Mapping[str, nn.Module], optimizer: torch.opt
             index, name = key.split("/", 1)
             entries.setdefault(int(index), {})[name] = tensor
         optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
-    except (RuntimeError, KeyError, ValueError) as error:
+        _check_shapes(optimizer)
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise TrainingError(
             f"The checkpoint does not fit this network or optimiser ({error}). Resume with the parameters of the "
             "first start, or start anew in another folder."
         ) from error
+
+
+def _check_shapes(optimizer: torch.optim.Optimizer) -> None:
+    """Check that what is remembered of a weight has its shape, which no optimiser does."""
+    for weight, entries in optimizer.state.items():
+        for name, value in entries.items():
+            if isinstance(value, torch.Tensor) and value.ndim and value.shape != weight.shape:
+                raise ValueError(f"'{name}' of shape {tuple(value.shape)} for a weight of shape {tuple(weight.shape)}")
 
 
 def save(path: Path, state: State) -> Path:
@@ -118,15 +128,20 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
             yield file
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+    except (SafetensorError, Unreadable, OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        if isinstance(error, TrainingError):
+            raise
         raise TrainingError(f"The checkpoint '{path}' is damaged ({error}); start anew in another folder.") from None
 
 
 def _values(file: Any) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads((file.metadata() or {})["state"])
-    if values.pop("format") > FORMAT:
+    values = parse_json((file.metadata() or {})["state"])
+    made = values.pop("format", None) if isinstance(values, dict) else None
+    if not isinstance(made, int):
+        raise Unreadable("it has no state of a run")
+    if made > FORMAT:
         raise TrainingError("The checkpoint was written by a newer version; update napari-instseg.")
-    return values
+    return dict(values)
 
 
 def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -82,9 +82,9 @@ class History:
         if not path.is_file():
             return cls()
         try:
-            table = pd.read_csv(path)
+            table = pd.read_csv(path).apply(pd.to_numeric)
             table = table[table["step"] <= step]
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
             raise TrainingError(f"'{path}' cannot be read ({error}); move it away and resume again.") from error
         records = table.to_dict("records")
         return cls([{str(name): value for name, value in row.items() if pd.notna(value)} for row in records])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
@@ -13,10 +14,10 @@ from napari_instseg.core.errors import ParameterError, TrainingError
 from napari_instseg.core.events import Event, Message
 from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import load_model
-from napari_instseg.io.models import SPEC, read_weights
+from napari_instseg.io.models import CARD, SPEC, WEIGHTS, read_weights
 from napari_instseg.training import replay
 from napari_instseg.training.annotations import read_corrections, typical_diameter, write_annotated
-from napari_instseg.training.finetune_params import FinetuneParams, is_begun
+from napari_instseg.training.finetune_params import RUN, FinetuneParams, is_begun
 from napari_instseg.training.finetune_run import EXAMPLES, START, FineTuning, read_run, write_run
 from napari_instseg.training.held_out import hold_out
 from napari_instseg.training.loop import Budget
@@ -113,7 +114,7 @@ def _begin(
     place = out / FOLDER
     if (out / SPEC).exists() or (place / CHECKPOINT).exists():
         raise TrainingError(f"'{out}' already holds a model or a run; resume it, or choose another folder.")
-    shutil.rmtree(place, ignore_errors=True)  # of a start that was killed
+    _clear_start(place)
     model = load_model(name)
     new = yield from read_corrections(examples, model.spec.ndim, len(model.spec.classes))
     diameter = typical_diameter(one.learn for one in new)
@@ -146,6 +147,32 @@ def _begin(
     started = FineTuning(out, device)
     started.trainer.save()
     started.save_model(new_before, old_before)
+
+
+_OF_A_START = re.compile(
+    rf"({START}/({re.escape(SPEC)}|{re.escape(WEIGHTS)}|{CARD})|({EXAMPLES}|{replay.FOLDER})/\d{{4,}}\.npz|{re.escape(RUN)}"
+    r"|(.*/)?\.[0-9a-f]{32}\.\w+)"
+)
+"""The files that a start writes, and what it leaves of one when it is killed."""
+
+
+def _clear_start(place: Path) -> None:
+    """Remove what a start that was killed has left, and nothing else.
+
+    Raises
+    ------
+    TrainingError
+        If something else is there.
+    """
+    files = sorted(path for path in place.rglob("*") if path.is_symlink() or not path.is_dir())
+    others = [path for path in files if not _OF_A_START.fullmatch(path.relative_to(place).as_posix())]
+    if place.is_symlink() or others:
+        found = others[0] if others else place
+        raise TrainingError(
+            f"'{place}' is where learning keeps its files, but holds something else, '{found}'. Choose another folder "
+            "for the new model; nothing was changed."
+        )
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def _lost_before(version: Path) -> Scores:

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from napari_instseg.core.errors import TrainingError
 from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Result
 from napari_instseg.inference.model import Model, load_model
 from napari_instseg.inference.rescale import rescale_factor
 from napari_instseg.io.atomic import write_bytes
-from napari_instseg.io.models import FINE_TUNED_FROM
+from napari_instseg.io.gates import PathText, Strict, Unreadable, read_record
+from napari_instseg.io.models import FINE_TUNED_FROM, LARGEST
 from napari_instseg.methods import get_method
 from napari_instseg.metrics import Evaluation
 from napari_instseg.training import replay
@@ -276,9 +278,22 @@ def read_run(out: Path) -> dict[str, Any]:
     """
     path = out / FOLDER / RUN
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return read_record(path, _Told).model_dump(exclude_unset=True)
     except FileNotFoundError:
         raise TrainingError(f"There is no fine-tuning in '{out}' to go on with; start one.") from None
-    except (OSError, ValueError) as error:
+    except Unreadable as error:
         raise TrainingError(f"'{path}' is damaged ({error}); start anew in another folder.") from None
-    return values
+
+
+class _Told(Strict):
+    """What `write_run` writes."""
+
+    start: PathText
+    params: FinetuneParams
+    objects: int = Field(ge=0)
+    start_score: float | None
+    diameter: float = Field(gt=0, le=LARGEST)
+    before: dict[str, float]
+    after: dict[str, float] = Field(default_factory=dict)
+    simulated: bool = False
+    step: int = Field(0, ge=0)

@@ -6,11 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from napari_instseg.core.errors import TrainingError
+from pydantic import Field
+
+from napari_instseg.core.errors import ParameterError, TrainingError
 from napari_instseg.core.method import Method
 from napari_instseg.core.params import Params
 from napari_instseg.data.augment import Augmentation
 from napari_instseg.data.normalize import Normalization
+from napari_instseg.io.gates import Strict, Unreadable, check_record
+from napari_instseg.io.models import MOST_CLASSES
 from napari_instseg.methods import get_method
 from napari_instseg.training.params import TrainParams
 
@@ -84,13 +88,29 @@ class Recipe:
             If a name is unknown or a value out of range.
         """
         found = get_method(method)
+        unknown = sorted(set(values or {}) - set(parameter_groups(found)))
+        if unknown:
+            expected = ", ".join(parameter_groups(found))
+            raise ParameterError(f"There is no group of parameters '{unknown[0]}'; expected some of {expected}.")
         groups = {name: group(**(values or {}).get(name, {})) for name, group in parameter_groups(found).items()}
         return cls(method=found, classes=classes, about=dict(about or {}), **groups)  # type: ignore[arg-type]
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """Take up what `to_dict` gave."""
-        return cls.make(values["method"], values["parameters"], tuple(values["classes"]), values["about"])
+        """Take up what `to_dict` gave.
+
+        Raises
+        ------
+        TrainingError
+            If it is no recipe.
+        ParameterError
+            If a name is unknown or a value out of range.
+        """
+        try:
+            told = check_record(values, _Told)
+        except Unreadable as error:
+            raise TrainingError(f"This is no recipe ({error}); expected what Recipe.to_dict() returned.") from None
+        return cls.make(told.method, told.parameters, told.classes, told.about)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the recipe as JSON-ready values."""
@@ -122,6 +142,15 @@ class Recipe:
                 f"The run to resume was started with {'; '.join(differing)}. Leave that as it was (only "
                 f"{', '.join(sorted(MAY_CHANGE))} may change), or start anew in another folder."
             )
+
+
+class _Told(Strict):
+    """A recipe as JSON-ready values; its parameters are checked by their classes."""
+
+    method: str
+    parameters: dict[str, dict[str, Any]]
+    classes: tuple[str, ...] = Field(max_length=MOST_CLASSES)
+    about: dict[str, Any]
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

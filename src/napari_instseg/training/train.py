@@ -20,6 +20,7 @@ from napari_instseg.data.normalize import Normalization
 from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.inference.model import Model
 from napari_instseg.io.atomic import write_bytes
+from napari_instseg.io.gates import Unreadable, read_json
 from napari_instseg.io.models import SPEC, ModelSpec
 from napari_instseg.networks.backbone import PREFIX, BackboneNetwork
 from napari_instseg.training.annotations import Annotated, read_all, split_up, typical_diameter
@@ -266,9 +267,9 @@ def _check_goes_on(trainer: Trainer, data: DataSet) -> None:
             f"{trainer.recipe.training.steps} are asked for. Say more steps, or take the model as it is."
         )
     try:
-        known = json.loads((trainer.path.parent / DATA).read_text(encoding="utf-8"))
+        known = read_json(trainer.path.parent / DATA)
         images, digest = known["images"], known["digest"]
-    except (OSError, ValueError, LookupError, TypeError):  # not written, or not by this version
+    except (FileNotFoundError, Unreadable, LookupError, TypeError):  # not written, or not by this version
         return
     if digest != data.digest:
         raise TrainingError(

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ConfigDict, Field
 from torch import nn
 
 from napari_instseg.core.errors import TrainingError
 from napari_instseg.core.method import Target
 from napari_instseg.inference.model import Model
 from napari_instseg.inference.runner import half_precision
+from napari_instseg.io.gates import Strict, Unreadable, check_record
 from napari_instseg.networks.coordinates import random_coordinate_maps
 from napari_instseg.training import checkpoints
 from napari_instseg.training.crops import Batch
@@ -168,11 +170,11 @@ class Trainer:
             If there is none, it is damaged, or it is of another recipe.
         """
         state = checkpoints.load(self.path)
-        self.recipe.check_resumes(Recipe.from_dict(state.values["recipe"]))
+        told = _told(self.path, state.values)
+        self.recipe.check_resumes(Recipe.from_dict(told.recipe))
         checkpoints.restore(state, {"network": self.network, "average": self.average}, self.optimizer)
-        self.done = int(state.values["step"])
-        self.best = -math.inf if state.values["best"] is None else float(state.values["best"])
-        self.spent = float(state.values.get("spent", 0.0))  # version 0.1.0 measured it in fine-tunings only
+        self.done, self.spent = told.step, told.spent
+        self.best = -math.inf if told.best is None else told.best
         self.history = History.read(self.path.parent, self.done)
 
     def _terms(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
@@ -226,7 +228,27 @@ def read_recipe(folder: str | Path) -> Recipe:
     TrainingError
         If there is no checkpoint or it is damaged.
     """
-    return Recipe.from_dict(checkpoints.load_values(Path(folder) / FOLDER / CHECKPOINT)["recipe"])
+    path = Path(folder) / FOLDER / CHECKPOINT
+    return Recipe.from_dict(_told(path, checkpoints.load_values(path)).recipe)
+
+
+class _Told(Strict):
+    """What a checkpoint tells of its run, beside what the optimiser needs."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    recipe: dict[str, Any]
+    step: int = Field(ge=0)
+    best: float | None
+    spent: float = Field(0.0, ge=0)
+    """Version 0.1.0 measured it in fine-tunings only."""
+
+
+def _told(path: Path, values: Mapping[str, Any]) -> _Told:
+    try:
+        return check_record(dict(values), _Told)
+    except Unreadable as error:
+        raise TrainingError(f"The checkpoint '{path}' is damaged ({error}); start anew in another folder.") from None
 
 
 def _freeze_encoder(network: nn.Module) -> None:

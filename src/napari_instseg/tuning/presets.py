@@ -8,9 +8,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pydantic import RootModel
+
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.params import Params
 from napari_instseg.io.atomic import write_bytes
+from napari_instseg.io.gates import Unreadable, read_record
+
+
+class _Presets(RootModel[dict[str, dict[str, Any]]]):
+    """The values of each preset by its name."""
 
 
 class Presets:
@@ -44,12 +51,12 @@ class Presets:
         if not self._path.is_file():
             return {}
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"The presets in '{self._path}' cannot be read ({error}); mend or delete it.") from None
-        if not isinstance(found, dict) or not all(isinstance(values, dict) for values in found.values()):
-            raise InputError(f"'{self._path}' is not a file of presets; expected names with values. Delete it.")
-        return found
+            return read_record(self._path, _Presets).root
+        except (FileNotFoundError, Unreadable) as error:
+            raise InputError(
+                f"The presets in '{self._path}' cannot be read ({error}); expected names with values. Mend or delete "
+                "the file."
+            ) from None
 
     def save(self, name: str, parameters: Params) -> None:
         """Keep the values under a name, instead of those that had it.

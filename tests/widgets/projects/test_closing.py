@@ -84,7 +84,7 @@ def test_hiding_and_floating_do_not_end_it(window, project):
 
 
 @pytest.mark.timeout(1000)
-def test_closing_while_it_learns_pauses_it_without_blocking_the_window(window, project, gaps):
+def test_closing_while_it_learns_pauses_it_without_blocking_the_window(window, project):
     section, retraining = window.dock.retrain, window.dock.retrainer.retraining
     accept(window, 4)
     for name, value in (("batch_size", 1), ("patch_size", 48), ("augmentation", "gentle")):

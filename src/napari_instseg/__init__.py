@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_instseg.io.pairs import open_pairs, pairs_from_arrays
     from napari_instseg.methods import get_method, methods
     from napari_instseg.metrics import evaluate_labels
+    from napari_instseg.scale.run import segment_large
     from napari_instseg.training.annotations import open_examples
     from napari_instseg.training.finetune import finetune
     from napari_instseg.training.finetune_params import FinetuneParams
@@ -63,6 +64,7 @@ _HOMES = {
     "pairs_from_arrays": "io.pairs",
     "read_image": "io.images",
     "read_labels": "io.labels",
+    "segment_large": "scale.run",
     "shipped": "zoo",
     "simulate": "data.simulate",
     "text": "core.params",
@@ -99,6 +101,7 @@ __all__ = [
     "pairs_from_arrays",
     "read_image",
     "read_labels",
+    "segment_large",
     "shipped",
     "simulate",
     "text",

@@ -7,7 +7,7 @@ from skimage.measure import label as connected
 from skimage.segmentation import relabel_sequential
 
 from napari_instseg.core.events import Message, Progress, Result
-from napari_instseg.inference.stitch import segment_blocks
+from napari_instseg.inference.stitch import Blocks, segment_blocks
 
 
 def decode_truth(truth, change=None, seen=None):
@@ -30,7 +30,7 @@ def decode_truth(truth, change=None, seen=None):
 
 
 def stitch(truth, block, margin, **how):
-    *_, last = segment_blocks(truth.shape, decode_truth(truth, **how), block=block, margin=margin)
+    *_, last = segment_blocks(Blocks.split(truth.shape, block, margin), decode_truth(truth, **how))
     return last.value
 
 
@@ -181,16 +181,16 @@ def test_an_object_put_together_has_the_row_of_its_largest_part():
         yield Result({"labels": labels, "score": np.array([labels.size], np.float32)})
 
     seen = []
-    *_, last = segment_blocks(truth.shape, decode_truth(truth, seen=seen), block=(40, 100), margin=10)
+    *_, last = segment_blocks(Blocks.split(truth.shape, (40, 100), 10), decode_truth(truth, seen=seen))
     sizes = [truth[window].size for window in seen]
-    *_, last = segment_blocks(truth.shape, decode, block=(40, 100), margin=10)
+    *_, last = segment_blocks(Blocks.split(truth.shape, (40, 100), 10), decode)
     assert last.value["score"].tolist() == [max(sizes)]
 
 
 def test_blocks_are_bounded_and_progress_counts_them_all():
     seen = []
     truth = disks((200, 260), 80, 12)
-    events = list(segment_blocks(truth.shape, decode_truth(truth, seen=seen), block=80, margin=16, stride=8))
+    events = list(segment_blocks(Blocks.split(truth.shape, 80, 16, 8), decode_truth(truth, seen=seen)))
     assert all(part.stop - part.start <= 80 and part.start % 8 == 0 for window in seen for part in window)
     progress = [event for event in events if isinstance(event, Progress)]
     assert [event.done for event in progress] == list(range(1, 2 * len(seen) + 1))
@@ -205,7 +205,7 @@ def test_messages_pass_and_closing_stops_at_once():
         yield Message("smaller tiles")
         yield Result({"labels": np.zeros([part.stop - part.start for part in window], np.int32)})
 
-    events = segment_blocks((100, 100), decode, block=50, margin=5)
+    events = segment_blocks(Blocks.split((100, 100), 50, 5), decode)
     assert next(events) == Message("smaller tiles")
     events.close()
     assert len(calls) == 1

@@ -16,6 +16,7 @@ from napari_instseg.cli import (
     exchange,
     finetune,
     fit,
+    large,
     lists,
     measure,
     replay,
@@ -48,6 +49,7 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(_instseg)
     for module in (
         segment,
+        large,
         train,
         finetune,
         fit,

@@ -152,7 +152,7 @@ class Follower:
             task = self._tasks[event.what]
             if event.done < (self._bars.tasks[self._bars.task_ids.index(task)].completed):
                 self._bars.reset(task)
-            text = f"{description} {self._rest}" if event.what == "steps" else description
+            text = f"{description} {self._rest}" if event.what in ("steps", "blocks") else description
             self._bars.update(task, completed=event.done, total=event.total, description=text)
         elif isinstance(event, events.Message):
             say(event.text, "yellow" if event.warning else None)

@@ -46,7 +46,7 @@ def evaluate(
     ] = None,
     diameter: DiameterOption = None,
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
-    tile: TileOption = 1024,
+    tile: TileOption = 2304,
     json: JsonOption = None,
     *,
     values: Values,

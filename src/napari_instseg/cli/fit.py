@@ -68,7 +68,7 @@ def fit(
     seed: Annotated[int, typer.Option("--seed", help="Of the random starts.")] = 0,
     diameter: DiameterOption = None,
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
-    tile: TileOption = 1024,
+    tile: TileOption = 2304,
     json: JsonOption = None,
 ) -> None:
     """Fit the decode parameters of a model to annotated images, without training.

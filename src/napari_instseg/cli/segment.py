@@ -13,6 +13,23 @@ import typer
 
 from napari_instseg.cli.console import Follower, in_words, keeping, say, show_table, words_on_file, write_json
 from napari_instseg.cli.flags import Values, with_parameters
+from napari_instseg.cli.large import (
+    EverywhereOption,
+    FormatOption,
+    InsideOption,
+    JobOption,
+    JobsOption,
+    LargeOptions,
+    LevelOption,
+    PixelSizeOption,
+    SchedulerOption,
+    SlurmOption,
+    WellOption,
+    WorkersOption,
+    segment_large_images,
+    split_images,
+)
+from napari_instseg.cli.large import report as report_large
 from napari_instseg.cli.options import (
     Device,
     DeviceOption,
@@ -83,7 +100,7 @@ def named(arguments: Sequence[str], *flags: str) -> str | None:
 
 def segment(
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Image files, or folders of them.")
+        list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Image files, folders of them, OME-Zarr or URLs.")
     ],
     model: ModelOption,
     out: OutOption,
@@ -99,7 +116,7 @@ def segment(
     stain: StainOption = None,
     diameter: DiameterOption = None,
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
-    tile: TileOption = 1024,
+    tile: TileOption = 2304,
     percentiles: Annotated[
         tuple[float, float] | None,
         typer.Option(
@@ -109,6 +126,17 @@ def segment(
             show_default="the model's",
         ),
     ] = None,
+    format: FormatOption = "auto",
+    workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
+    slurm: SlurmOption = None,
+    job: JobOption = None,
+    jobs: JobsOption = None,
+    well: WellOption = None,
+    everywhere: EverywhereOption = False,
+    level: LevelOption = None,
+    pixel_size: PixelSizeOption = None,
+    inside: InsideOption = False,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Also replace label files that were changed by hand or are of other images."),
@@ -119,6 +147,9 @@ def segment(
 ) -> None:
     """Segment images: writes labels (TIFF), overlays (PNG) and measurement tables (CSV).
 
+    OME-Zarr, plates, whole slides and other large images are read region by region: labels go into DIR/NAME.zarr, the
+    table of objects into DIR/tables. Stopped or killed, the same command goes on.
+
     Stacks over time, and over z for a 2-d model, are segmented image by image. Results of an earlier run are replaced;
     label files that were changed by hand since, or that are of another image of the same name, are not. Tables are in
     pixels; where the image has a length unit, area_um2 (volume_um3 of a 3-d model) is in micrometres.
@@ -126,6 +157,27 @@ def segment(
     from napari_instseg.cli.results import Results
     from napari_instseg.inference.model import load_model
 
+    wish = {
+        "diameter": diameter,
+        "channels": tuple(channel or ()),
+        "stain": stain.value if stain else "",
+        "device": device.value,
+        "tile": tile,
+        "decode": values["decode"],
+        "percentiles": percentiles,
+    }
+    options = LargeOptions(
+        format, workers, scheduler, slurm, job, jobs, well, everywhere, level, pixel_size, inside, overwrite, axes, wish
+    )
+    options.check()
+    large, images = split_images(images, options)
+    found = segment_large_images(large, model, out, options) if large else {"images": [], "failed": {}}
+    report_large(found, json)
+    if not images:
+        write_json(json, {"model": model, **found})
+        if found["failed"]:
+            raise typer.Exit(1)
+        return
     files, told = find_images(images)
     for line in told:
         say(line, "yellow")
@@ -159,8 +211,9 @@ def segment(
         finally:
             results.write_record({"model": model, **settings.to_dict(opened)})
     report(rows, bad, out, json)
-    write_json(json, {"model": model, "images": rows, "failed": bad})
-    if bad:
+    failed = bad | found["failed"]
+    write_json(json, {"model": model, "images": rows + found["images"], "failed": failed})
+    if failed:
         raise typer.Exit(1)
 
 
@@ -173,7 +226,7 @@ class Settings:
     stain: str | None = None
     diameter: float | None = None
     device: str = "auto"
-    tile: int = 1024
+    tile: int = 2304
     decode: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
     model: str = ""

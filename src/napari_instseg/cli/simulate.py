@@ -26,7 +26,44 @@ def register(app: typer.Typer, arguments: Sequence[str]) -> None:
         for name, kind in KINDS.items():
             command = with_parameters(_command(name, kind), {"scene": kind.params}, {"scene": kind.title})
             group.command(name, help=f"{kind.title}.")(in_words(command))
+    group.command("slide")(in_words(slide))
+    group.command("plate")(in_words(plate))
     app.add_typer(group, name="simulate", no_args_is_help=True)
+
+
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same images.")]
+StoreOption = Annotated[Path, typer.Option("--out", "-o", metavar="NAME.zarr", help="The OME-Zarr to write.")]
+VersionOption = Annotated[str, typer.Option("--ome-zarr", metavar="[0.4|0.5]", help="Version of OME-Zarr.")]
+
+
+def slide(
+    out: StoreOption,
+    side: Annotated[int, typer.Option("--side", min=64, help="Side of the slide, in pixels.")] = 8192,
+    seed: SeedOption = 0,
+    version: VersionOption = "0.5",
+) -> None:
+    """Write a slide of nuclei as OME-Zarr, with its true labels in labels/truth; any size takes the same memory."""
+    from napari_instseg.scale.simulate import simulate_slide
+
+    with Follower() as follower, keeping(lambda: f"'{out}' is not whole; delete it."):
+        count = follower.run(simulate_slide(out, side, seed, version))
+    say(f"'{out}' has {side} x {side} pixels and {count} nuclei; the truth is in labels/truth.")
+
+
+def plate(
+    out: StoreOption,
+    wells: Annotated[int, typer.Option("--wells", min=1, max=1536, help="Number of wells.")] = 24,
+    fields: Annotated[int, typer.Option("--fields", min=1, max=64, help="Fields of each well.")] = 4,
+    seed: SeedOption = 0,
+    side: Annotated[int, typer.Option("--side", min=64, help="Side of a field, in pixels.")] = 512,
+    version: VersionOption = "0.5",
+) -> None:
+    """Write a plate of nuclei as OME-Zarr, with the true labels of each field in labels/truth."""
+    from napari_instseg.scale.simulate import simulate_plate
+
+    with Follower() as follower, keeping(lambda: f"'{out}' is not whole; delete it."):
+        count = follower.run(simulate_plate(out, wells, fields, seed, side, version))
+    say(f"'{out}' has {wells} wells with {fields} fields each and {count} nuclei; the truth is in labels/truth.")
 
 
 def _command(name: str, kind: Kind) -> Callable[..., None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from numbers import Integral
@@ -24,7 +24,7 @@ from napari_instseg.decoding.warmup import warm_up_aside
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.inference.rescale import own_parameters, rescale_factor, resize
 from napari_instseg.inference.runner import Runner
-from napari_instseg.inference.stitch import expand, segment_blocks
+from napari_instseg.inference.stitch import Blocks, expand, segment_blocks
 from napari_instseg.inference.tiles import predict_tiles
 from napari_instseg.io.checks import check_image
 from napari_instseg.io.models import FINE_TUNED_FROM, SPEC, ModelSpec, read_spec, read_weights, write_model
@@ -34,13 +34,16 @@ from napari_instseg.zoo import find_model, shipped
 if TYPE_CHECKING:
     import torch
 
-TILE = 1536
-"""Default side of the window that the network sees at once, in pixels."""
+TILE = 2304
+"""Default side of the window that the network sees at once, in pixels: a block with its surroundings is one."""
 
 SMALLEST_TILE = 32
 
-BLOCK = 2048
+BLOCK = 2208
 """Images with a larger side are segmented in blocks of this side, so that memory stays bounded."""
+
+BLOCK_3D = 320
+"""The same for volumes."""
 
 MARGIN_DIAMETERS = 4
 """Blocks overlap by so many typical object diameters."""
@@ -94,10 +97,21 @@ def _check_fits(spec: ModelSpec, weights: Mapping[str, torch.Tensor]) -> None:
 
 
 @dataclass(frozen=True)
-class _Plane:
-    """One image as the network will see it: channels first, with what normalises it."""
+class Plane:
+    """One image as the network will see it: channels first, with what normalises it.
 
-    channels: Array
+    Parameters
+    ----------
+    channels : array (C, *S)
+        Or what has a `shape` and gives such an array for slices, so that an image need not be in memory.
+    between : array (C, 2)
+        See `napari_instseg.data.normalize.find_limits`.
+    unusual : Outliers, optional
+        What was hidden.
+    runner : Runner
+    """
+
+    channels: Any
     between: Array
     unusual: Outliers | None
     runner: Runner
@@ -192,7 +206,7 @@ class Model:
     ) -> Iterator[Event]:
         """Do as `predict` does, yielding progress in tiles and last the prediction."""
         _check_tile(tile)
-        channels, stack = self._channels(image, axes)
+        channels, stack = self.as_channels(image, axes)
         if stack:
             raise InputError(
                 f"The image is a stack along {', '.join(stack)}; expected one {self._spatial} image. "
@@ -246,7 +260,7 @@ class Model:
         """Do as `segment` does, yielding progress and last the segmentation."""
         params = own_parameters(self.spec, diameter, **decode)
         _check_tile(tile)
-        channels, stack = self._channels(image, axes)
+        channels, stack = self.as_channels(image, axes)
         warm_up_aside(self.method, params, len(self.spec.classes))
         if not stack:
             yield from self._segment_plane(self._prepare(channels, diameter, device), channels.shape[1:], params, tile)
@@ -276,7 +290,7 @@ class Model:
     def _spatial(self) -> str:
         return "ZYX"[-self.spec.ndim :]
 
-    def _channels(self, image: Array, axes: str | None) -> tuple[Array, str]:
+    def as_channels(self, image: Array, axes: str | None) -> tuple[Array, str]:
         """Bring the image into the order (stack..., C, *spatial), with as many channels as the model takes."""
         array, axes = check_image(image, axes)
         channels, stack = to_channels(array, axes, self._spatial)
@@ -303,25 +317,63 @@ class Model:
             )
         return channels, stack
 
-    def _prepare(self, channels: Array, diameter: float | None, device: str) -> _Plane:
-        name = choose_device(device).name
-        if name not in self._runners:
-            self._runners[name] = Runner(self.network, self.method.activate, self.spec.ndim, name)
+    def _prepare(self, channels: Array, diameter: float | None, device: str) -> Plane:
         between, unusual = find_limits(channels, self.normalization)
         if unusual is not None:
             channels = unusual.hide(channels)
         factor = rescale_factor(self.spec, diameter)
         if factor != 1:
             channels = resize(channels, tuple(max(1, round(side * factor)) for side in channels.shape[1:]))
-        return _Plane(channels, between, unusual, self._runners[name])
+        return self.plane(channels, between, device, unusual)
+
+    def plane(self, channels: Any, between: Array, device: str = "auto", unusual: Outliers | None = None) -> Plane:
+        """Make an image ready for the network, of which the parts may be read only when they are looked at.
+
+        Parameters
+        ----------
+        channels, between, unusual
+            See `Plane`; the image has the size and the channels that the network is to see.
+        device : str
+            As for `predict`.
+        """
+        name = choose_device(device).name
+        if name not in self._runners:
+            self._runners[name] = Runner(self.network, self.method.activate, self.spec.ndim, name)
+        return Plane(channels, between, unusual, self._runners[name])
+
+    def blocks(self, shape: Sequence[int], side: int | None = None) -> Blocks:
+        """Cover an image, as the network sees it, with the blocks in which it is segmented.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            (Y, X), or (Z, Y, X) of a 3-d model.
+        side : int, optional
+            Of a block with its margins, in pixels.
+        """
+        side = side or (BLOCK if self.spec.ndim == 2 else BLOCK_3D)
+        return Blocks.split(shape, side, self._margin, self.network.stride)
+
+    @property
+    def _margin(self) -> int:
+        return round(MARGIN_DIAMETERS * self.spec.diameter)
+
+    @property
+    def _block_halo(self) -> int:
+        """How far around a block's window the network must look.
+
+        What lies as far as the network's halo from where its view ends is as in the whole image. So margin and halo
+        together hold that halo and a typical object: all that touches the core is seen as in the whole image.
+        """
+        return max(self.network.stride, self.network.halo + round(self.spec.diameter) - self._margin)
 
     def _predict_window(
-        self, plane: _Plane, shape: tuple[int, ...], window: tuple[slice, ...] | None, tile: int, params: Params
+        self, plane: Plane, shape: tuple[int, ...], window: tuple[slice, ...] | None, tile: int, params: Params
     ) -> Iterator[Event]:
         """Predict the whole image of this shape, or a window of it that the network sees with its surroundings."""
         full = plane.channels.shape[1:]
         halo, stride = self.network.halo, self.network.stride
-        read = expand(window, full, halo, stride) if window else tuple(slice(0, side) for side in full)
+        read = expand(window, full, self._block_halo, stride) if window else tuple(slice(0, side) for side in full)
         origin = tuple(part.start for part in read)
 
         def run(part: Array, offset: tuple[int, ...]) -> dict[str, Array]:
@@ -368,37 +420,49 @@ class Model:
             )
         )
 
-    def _segment_plane(self, plane: _Plane, shape: tuple[int, ...], params: Params, tile: int) -> Iterator[Event]:
+    def _segment_plane(self, plane: Plane, shape: tuple[int, ...], params: Params, tile: int) -> Iterator[Event]:
         if plane.unusual is not None:
             yield Message(f"The image is unusual: {plane.unusual.why}. They were taken for background.")
-        if max(plane.channels.shape[1:]) <= BLOCK:
+        full = plane.channels.shape[1:]
+        if max(full) <= (BLOCK if self.spec.ndim == 2 else BLOCK_3D):
             for event in self._predict_window(plane, shape, None, tile, params):
                 if not isinstance(event, Result):
                     yield event
                     continue
                 yield Result(event.value.pipeline.run(params))
             return
-        margin = round(MARGIN_DIAMETERS * self.spec.diameter)
-        full = plane.channels.shape[1:]
-        # blocks are decoded on the grid that the network sees
-        factor = np.mean([seen / side for seen, side in zip(full, shape, strict=True)])
-        params = params.at_size(float(factor), self.spec.ndim)
-
-        def decode(window: tuple[slice, ...]) -> Iterator[Event]:
-            for event in self._predict_window(plane, full, window, tile, params):
-                if isinstance(event, Result):
-                    found = event.value.pipeline.run(params)
-                    columns = {"score": found.score, "class_id": found.class_id}
-                    known = {name: column for name, column in columns.items() if column is not None}
-                    yield Result({"labels": found.labels, **known})
-                else:
-                    yield event
-
-        for event in segment_blocks(full, decode, block=BLOCK, margin=margin, stride=self.network.stride):
+        params = self.at_network_size(params, full, shape)
+        for event in segment_blocks(self.blocks(full), lambda window: self.segment_window(plane, window, params, tile)):
             if isinstance(event, Result):
                 found = event.value
-                labels = _nearest(found["labels"], shape)
+                labels = nearest(found["labels"], shape)
                 yield Result(Segmentation(labels, found.get("score"), found.get("class_id")))
+            else:
+                yield event
+
+    def at_network_size(self, params: Params, seen: Sequence[int], shape: Sequence[int]) -> Params:
+        """Give the parameters for an image of this shape that the network sees in another: blocks are decoded there."""
+        factor = np.mean([new / old for new, old in zip(seen, shape, strict=True)])
+        return params.at_size(float(factor), self.spec.ndim)
+
+    def segment_window(
+        self, plane: Plane, window: tuple[slice, ...], params: Params, tile: int = TILE
+    ) -> Iterator[Event]:
+        """Segment a window of an image by itself, on the grid that the network sees.
+
+        Yields
+        ------
+        Progress, Message
+            Of the network's tiles.
+        Result
+            At last: ``labels`` (int32, 1 to n) and, where known, ``score`` and ``class_id``, a row per object.
+        """
+        for event in self._predict_window(plane, plane.channels.shape[1:], window, tile, params):
+            if isinstance(event, Result):
+                found = event.value.pipeline.run(params)
+                columns = {"score": found.score, "class_id": found.class_id}
+                known = {name: column for name, column in columns.items() if column is not None}
+                yield Result({"labels": found.labels, **known})
             else:
                 yield event
 
@@ -408,7 +472,7 @@ def _check_tile(tile: int) -> None:
         raise ParameterError(f"The tile is {tile!r}; expected a whole number of pixels, {SMALLEST_TILE} or more.")
 
 
-def _nearest(labels: Array, shape: tuple[int, ...]) -> Array:
+def nearest(labels: Array, shape: tuple[int, ...]) -> Array:
     """Bring a label image to another grid by its nearest pixels."""
     if labels.shape == shape:
         return labels

@@ -1,10 +1,17 @@
-"""Segmenting an image block by block: no object is cut, lost or found twice where blocks meet."""
+"""Segmenting an image block by block: no object is cut, lost or found twice where blocks meet.
+
+Blocks are looked at one by one (`look`), neighbours are compared (`compare`), all comparisons together decide what is
+kept and what is one object (`resolve`), and pixels are painted from that (`compose`). Each step needs only what the step
+before it left, so blocks and pairs may be done in any order, by any process, with the same result.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
@@ -20,9 +27,126 @@ SAME = 0.5
 """Share of common pixels above which what two blocks see is one object."""
 
 
-def segment_blocks(
-    shape: Sequence[int], decode: Decode, *, block: int | Sequence[int], margin: int, stride: int = 1
-) -> Iterator[Event]:
+@dataclass(frozen=True)
+class Blocks:
+    """Where the blocks of an image lie, in raster order.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image, in pixels.
+    windows, cores : tuple of tuple of slice
+        The blocks with and without their margins; the cores partition the image.
+    """
+
+    shape: tuple[int, ...]
+    windows: tuple[Window, ...]
+    cores: tuple[Window, ...]
+
+    @classmethod
+    def split(cls, shape: Sequence[int], block: int | Sequence[int], margin: int, stride: int = 1) -> Blocks:
+        """Cover an image with blocks.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Of the image, in pixels.
+        block : int or one int per axis
+            Side of a block with its margins, in pixels.
+        margin : int
+            In pixels.
+        stride : int
+            Windows start at multiples of it.
+        """
+        size = (block,) * len(shape) if isinstance(block, int) else tuple(block)
+        spans = list(split_grid(shape, size, margin, stride))
+        windows = tuple(
+            tuple(slice(span.start, min(span.stop, length)) for span, length in zip(one, shape, strict=True))
+            for one in spans
+        )
+        return cls(tuple(shape), windows, tuple(tuple(span.core for span in one) for one in spans))
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def meeting(self, window: Window) -> list[int]:
+        """Give the blocks that see some of a window, in raster order."""
+        return [number for number, other in enumerate(self.windows) if _common(other, window) is not None]
+
+    def later_neighbours(self, number: int) -> list[int]:
+        """Give the blocks after this one, in raster order, whose windows overlap its own."""
+        return [other for other in self.meeting(self.windows[number]) if other > number]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one block says of its objects; row k is object k + 1.
+
+    Attributes
+    ----------
+    size, core_size : int array (n,)
+        Pixels in the window, and of these in the core.
+    cut : bool array (n,)
+        Whether the window's edge, where it is not the image's, cuts the object.
+    values : mapping of str to array (n, ...)
+        What decode said of each, such as its score.
+    """
+
+    size: npt.NDArray[np.int64]
+    core_size: npt.NDArray[np.int64]
+    cut: npt.NDArray[np.bool_]
+    values: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What two blocks see in common; one row for each pair of objects that share pixels.
+
+    Attributes
+    ----------
+    first, second : int
+        The blocks, `first` before `second` in raster order.
+    a, b : int array (m,)
+        Object of the first and of the second block, from 1.
+    common, in_core : int array (m,)
+        Pixels that both have, and of these in the core of the first block.
+    a_size, b_size : int array (m,)
+        Pixels of each in what both blocks see.
+    middle : bool array (m,)
+        Whether they share a pixel that is not near the edge of either block.
+    """
+
+    first: int
+    second: int
+    a: npt.NDArray[np.int64]
+    b: npt.NDArray[np.int64]
+    common: npt.NDArray[np.int64]
+    in_core: npt.NDArray[np.int64]
+    a_size: npt.NDArray[np.int64]
+    b_size: npt.NDArray[np.int64]
+    middle: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What became of every object that any block saw.
+
+    Attributes
+    ----------
+    ids : list of int64 array (n + 1,)
+        For each block, the id in the whole image of its objects 0 to n; 0 for what is not painted.
+    count : int
+        The highest id.
+    row_of : int64 array (count, 2)
+        For id k + 1, the block and the object (from 1) whose row of values it has: its largest part.
+    """
+
+    ids: list[npt.NDArray[np.int64]]
+    count: int
+    row_of: npt.NDArray[np.int64]
+
+
+def segment_blocks(blocks: Blocks, decode: Decode) -> Iterator[Event]:
     """Segment a large image from the objects found in overlapping blocks.
 
     A block is a core with a margin around it; the cores partition the image. An object that a block sees whole is
@@ -33,16 +157,10 @@ def segment_blocks(
 
     Parameters
     ----------
-    shape : sequence of int
-        Of the image, in pixels.
+    blocks : Blocks
+        Their margins are best at least the diameter of an object.
     decode : callable
         ``decode(window)``, see `Decode`; called for one block at a time, in raster order.
-    block : int or one int per axis
-        Side of a block with its margins, in pixels.
-    margin : int
-        In pixels; best at least the diameter of an object.
-    stride : int
-        Windows start at multiples of it.
 
     Yields
     ------
@@ -54,15 +172,10 @@ def segment_blocks(
         At last: ``labels``, int32, ids 1 to n, and the other arrays that `decode` gave, a row per object; an object
         that was put together has the row of its largest part.
     """
-    size = (block,) * len(shape) if isinstance(block, int) else tuple(block)
-    blocks = list(split_grid(shape, size, margin, stride))
-    windows = [
-        tuple(slice(span.start, min(span.stop, length)) for span, length in zip(spans, shape, strict=True))
-        for spans in blocks
-    ]
-    canvas = Canvas(shape, windows, [tuple(span.core for span in spans) for spans in blocks])
+    packed: list[Packed] = []
+    facts: list[Facts | None] = []
     steps = 0
-    for number, window in enumerate(windows):
+    for number, window in enumerate(blocks.windows):
         found: Mapping[str, Array] | None = None
         for event in decode(window):
             if isinstance(event, Result):
@@ -74,9 +187,49 @@ def segment_blocks(
                 yield event
         if found is None:
             raise RuntimeError(f"decode ended without a Result for the window {window}")
-        canvas.add(found)
+        facts.append(look(found, blocks, number))
+        packed.append(Packed.of(found["labels"]))
         del found  # before the next block's arrays are made
-    yield Result(canvas.finish())
+    yield Result(_join(blocks, packed, facts))
+
+
+def _join(blocks: Blocks, packed: Sequence[Packed], facts: Sequence[Facts | None]) -> dict[str, Array]:
+    """Put the blocks of an image in memory together, with ids 1 to n."""
+    evidence = []
+    for number in range(len(blocks)):
+        first = packed[number].labels()
+        evidence += [
+            compare(first, packed[later].labels(), blocks, number, later) for later in blocks.later_neighbours(number)
+        ]
+    resolution = resolve(facts, evidence)
+    labels = np.zeros(blocks.shape, np.int32)
+    for core in blocks.cores:
+        labels[core] = compose(core, blocks, lambda number: packed[number].labels(), facts, resolution)
+    there = np.zeros(resolution.count + 1, bool)
+    for row in labels:  # one after the other, so that no second image is needed
+        there[row] = True
+    there[0] = False
+    numbers = (np.cumsum(there) * there).astype(np.int32)
+    for row in labels:
+        row[...] = numbers[row]
+    return {"labels": labels, **rows(facts, resolution.row_of[there[1:]])}
+
+
+def rows(facts: Sequence[Facts | None], row_of: npt.NDArray[np.int64]) -> dict[str, Array]:
+    """Collect the rows of values of objects, given the block and the object that each is taken from."""
+    known = [one for one in facts if one is not None]
+    if not known:
+        return {}
+    columns = {}
+    for name, like in known[0].values.items():
+        column = np.empty((len(row_of), *like.shape[1:]), like.dtype)
+        for number in np.unique(row_of[:, 0]).tolist():
+            of = row_of[:, 0] == number
+            one = facts[number]
+            assert one is not None
+            column[of] = one.values[name][row_of[of, 1] - 1]
+        columns[name] = column
+    return columns
 
 
 def expand(window: Sequence[slice], shape: Sequence[int], halo: int, stride: int) -> tuple[slice, ...]:
@@ -90,182 +243,245 @@ def expand(window: Sequence[slice], shape: Sequence[int], halo: int, stride: int
     )
 
 
-class Canvas:
-    """The label image as far as blocks have been added, and what is known of each object on it.
+@dataclass(frozen=True)
+class Packed:
+    """A label image, compressed."""
 
-    Its ids count up and are never given twice; an object that was joined to a later one points to that as its parent.
+    shape: tuple[int, ...]
+    content: bytes
+
+    @classmethod
+    def of(cls, labels: Array) -> Packed:
+        """Compress a label image of ids that fit into int32."""
+        plain = np.ascontiguousarray(labels, dtype="<i4")
+        return cls(plain.shape, bytes(imagecodecs.zstd_encode(plain.tobytes(), level=1)))
+
+    def labels(self) -> npt.NDArray[np.int32]:
+        """Give the label image."""
+        plain = np.frombuffer(imagecodecs.zstd_decode(self.content), "<i4")
+        return plain.astype(np.int32, copy=False).reshape(self.shape)
+
+
+def look(found: Mapping[str, Array], blocks: Blocks, number: int) -> Facts:
+    """Say what a block sees of its objects.
 
     Parameters
     ----------
-    shape : sequence of int
-        Of the image.
-    windows, cores : sequence of tuple of slice
-        The places of the blocks, in the order in which they will be added, with and without their margins.
+    found : mapping
+        ``labels`` (int, 1 to n) of the block's window, and arrays with a row per object; None is left out.
+    blocks : Blocks
+    number : int
+        Of the block.
     """
-
-    def __init__(self, shape: Sequence[int], windows: Sequence[Window], cores: Sequence[Window]) -> None:
-        self.labels: npt.NDArray[np.int32] = np.zeros(tuple(shape), np.int32)
-        self._windows, self._cores = windows, cores
-        self._assured = [_halfway(window, core) for window, core in zip(windows, cores, strict=True)]
-        self._added = 0
-        self._objects = [_Object(parent=0, whole=True, seen=0, values={})]
-        self._pieces: dict[int, list[tuple[int, Array]]] = {}
-        """For a block to come: earlier blocks, and the pieces of cut objects that they see in its window."""
-        self._empty: dict[str, Array] = {}
-
-    def add(self, found: Mapping[str, Array]) -> None:
-        """Add what was found in the next block.
-
-        Parameters
-        ----------
-        found : mapping
-            ``labels`` (int, 1 to n) of the block's window, and arrays with a row per object.
-        """
-        window, core = self._windows[self._added], self._cores[self._added]
-        values = {name: array for name, array in found.items() if name != "labels" and array is not None}
-        self._empty = self._empty or {name: array[:0] for name, array in values.items()}
-        there = self.labels[window]
-        there[...] = self._roots()[there]
-        view = _view(found["labels"], window, core, self.labels.shape)
-        ids = self._decide(view, there, values)
-        self._join_pieces(view, ids, window)
-        self._keep_pieces(view, ids, window)
-        painted = ids[view.labels]
-        painted[_outside(view.core, painted.shape) & view.cut[view.labels]] = 0
-        painted[there != 0] = 0
-        there += painted
-        for new, pixels in _count(painted).items():
-            self._objects[self._root(new)].size += pixels
-        self._added += 1
-
-    def finish(self) -> dict[str, Array]:
-        """Give the label image with ids 1 to n in the order of finding, and the arrays with a row per object."""
-        roots = self._roots()
-        painted = np.array([part.size for part in self._objects]) > 0
-        numbers = (np.cumsum(painted) * painted).astype(np.int32)[roots]
-        for row in self.labels:  # one after the other, so that no second canvas is needed
-            row[...] = numbers[row]
-        largest: dict[int, _Object] = {}
-        for number, part in zip(numbers.tolist(), self._objects, strict=True):
-            if number and (number not in largest or part.seen > largest[number].seen):
-                largest[number] = part
-        rows = [largest[number].values for number in sorted(largest)]
-        columns = {name: np.stack([row[name] for row in rows]) if rows else none for name, none in self._empty.items()}
-        return {"labels": self.labels, **columns}
-
-    def _decide(self, view: _View, there: Array, values: Mapping[str, Array]) -> npt.NDArray[np.int32]:
-        """Give an id to each object in view that is to be painted, 0 to the others; erase pieces of whole ones."""
-        ids = np.zeros(len(view.size), np.int32)
-        common = _count_pairs(view.labels, there)
-        replaced: list[int] = []
-        for found in np.flatnonzero(view.in_core).tolist():
-            pixels = int(view.size[found])
-            pairs = common.get(found, {})
-            pieces = {old: n for old, n in pairs.items() if not self._objects[old].whole and old not in replaced}
-            if sum(n for old, n in pairs.items() if self._objects[old].whole) > SAME * pixels:
-                continue  # an earlier block saw this whole
-            inside = [] if view.cut[found] else [old for old, n in pieces.items() if n > SAME * self._objects[old].size]
-            if not view.cut[found] and any(n > SAME * pixels for old, n in pieces.items() if old not in inside):
-                continue  # earlier blocks saw this as part of something larger
-            ids[found] = len(self._objects)
-            row = {name: array[found - 1] for name, array in values.items()}
-            self._objects.append(_Object(int(ids[found]), not view.cut[found], pixels, row))
-            for old in inside:
-                self._join(old, int(ids[found]))
-            replaced += inside
-        erased = np.isin(there, replaced)
-        for old, pixels in _count(there[erased]).items():
-            self._objects[self._root(old)].size -= pixels
-        there[erased] = 0
-        return ids
-
-    def _join_pieces(self, view: _View, ids: Array, window: Window) -> None:
-        """Join the cut objects of the block with what earlier blocks saw of them."""
-        for block, seen in self._pieces.pop(self._added, []):
-            box = _common(self._windows[block], window)
-            assured = _common(self._assured[block], self._assured[self._added])
-            if box is None or assured is None:
-                continue
-            here = (ids * view.cut)[view.labels[_within(box, window)]]
-            middle = _within(assured, box)
-            common, in_middle = _count_pairs(seen, here), _count_pairs(seen[middle], here[middle])
-            old_size, new_size = _count(seen), _count(here)
-            for old, pairs in in_middle.items():
-                for new in pairs:
-                    root = self._root(old)
-                    same = common[old][new] > SAME * min(old_size[old], new_size[new])
-                    if same and not self._objects[root].whole:
-                        self._join(root, self._root(new))
-
-    def _keep_pieces(self, view: _View, ids: Array, window: Window) -> None:
-        """Keep what the block sees of its cut objects where later blocks look too."""
-        cut_ids = ids * view.cut
-        if not cut_ids.any():
-            return
-        for later in range(self._added + 1, len(self._windows)):
-            box = _common(window, self._windows[later])
-            if box is not None:
-                seen = cut_ids[view.labels[_within(box, window)]]
-                self._pieces.setdefault(later, []).append((self._added, seen))
-
-    def _join(self, old: int, new: int) -> None:
-        if old != new:
-            self._objects[old].parent = new
-            self._objects[new].size += self._objects[old].size
-            self._objects[old].size = 0
-
-    def _root(self, number: int) -> int:
-        while (parent := self._objects[number].parent) != number:
-            number = parent
-        return number
-
-    def _roots(self) -> npt.NDArray[np.int32]:
-        """For each id, the one that it was joined to at last."""
-        roots = np.array([part.parent for part in self._objects], np.int32)
-        while not np.array_equal(roots, further := roots[roots]):
-            roots = further
-        return roots
-
-
-@dataclass
-class _Object:
-    """What is known of an id on the canvas."""
-
-    parent: int
-    """The id that it was joined to; its own if to none."""
-    whole: bool
-    """Whether a block saw all of it."""
-    seen: int
-    """Pixels as its block saw it."""
-    values: dict[str, Array]
-    """Its row of the arrays that decode gave."""
-    size: int = 0
-    """Pixels on the canvas, with those of the ids joined to it."""
-
-
-@dataclass(frozen=True)
-class _View:
-    """A block's labels, and facts about each of its objects, by id."""
-
-    labels: Array
-    core: Window
-    size: Array
-    in_core: npt.NDArray[np.bool_]
-    cut: npt.NDArray[np.bool_]
-
-
-def _view(labels: Array, window: Window, core: Window, shape: Sequence[int]) -> _View:
-    inner = _within(core, window)
+    labels, window, core = found["labels"], blocks.windows[number], blocks.cores[number]
     size = np.bincount(labels.ravel(), minlength=1)
-    in_core = np.bincount(labels[inner].ravel(), minlength=len(size)) > 0
+    core_size = np.bincount(labels[_within(core, window)].ravel(), minlength=len(size))
     cut = np.zeros(len(size), bool)
-    for axis, (part, length) in enumerate(zip(window, shape, strict=True)):
+    for axis, (part, length) in enumerate(zip(window, blocks.shape, strict=True)):
         if part.start > 0:
             cut[np.unique(labels.take(0, axis))] = True
         if part.stop < length:
             cut[np.unique(labels.take(-1, axis))] = True
-    in_core[0] = cut[0] = False
-    return _View(labels, inner, size, in_core, cut)
+    values = {name: array for name, array in found.items() if name != "labels" and array is not None}
+    return Facts(size[1:], core_size[1:], cut[1:], values)
+
+
+def compare(first_labels: Array, second_labels: Array, blocks: Blocks, first: int, second: int) -> Evidence:
+    """Compare what two blocks with overlapping windows see, `first` before `second` in raster order."""
+    windows, cores = blocks.windows, blocks.cores
+    box = _common(windows[first], windows[second])
+    if box is None:
+        raise ValueError(f"blocks {first} and {second} see nothing in common")
+    a, b = first_labels[_within(box, windows[first])], second_labels[_within(box, windows[second])]
+    width = int(b.max(initial=0)) + 1
+
+    def count(part: Window | None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        if part is None:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        of_a, of_b = a[_within(part, box)], b[_within(part, box)]
+        both = (of_a != 0) & (of_b != 0)
+        keys, counts = np.unique(of_a[both].astype(np.int64) * width + of_b[both], return_counts=True)
+        return keys, counts.astype(np.int64)
+
+    keys, common = count(box)
+    core_keys, core_counts = count(_common(cores[first], box))
+    in_core = np.zeros(len(keys), np.int64)
+    in_core[np.searchsorted(keys, core_keys)] = core_counts
+    halves = [_halfway(windows[number], cores[number]) for number in (first, second)]
+    middle = np.isin(keys, count(_common(*halves))[0])
+    of_a, of_b = keys // width, keys % width
+    a_size, b_size = np.bincount(a.ravel(), minlength=1), np.bincount(b.ravel(), minlength=1)
+    return Evidence(first, second, of_a, of_b, common, in_core, a_size[of_a], b_size[of_b], middle)
+
+
+def resolve(facts: Sequence[Facts | None], evidence: Iterable[Evidence]) -> Resolution:
+    """Decide which objects are kept and which are one; the order of the evidence does not matter.
+
+    Parameters
+    ----------
+    facts : sequence of Facts or None
+        Of all blocks; None for one that is missing, whose objects are not known.
+    evidence : iterable of Evidence
+        Of all pairs of blocks with overlapping windows.
+    """
+    counts = [0 if one is None else len(one.size) for one in facts]
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    state = _State(facts, int(starts[-1]))
+    by_second: dict[int, list[Evidence]] = {}
+    for one in sorted(evidence, key=lambda one: (one.second, one.first)):
+        by_second.setdefault(one.second, []).append(one)
+    for number, count in enumerate(counts):
+        if count:
+            state.decide(int(starts[number]), count, by_second.get(number, []), starts)
+            state.join_pieces(int(starts[number]), by_second.get(number, []), starts)
+    return state.finish(starts)
+
+
+class _State:
+    """Decisions so far; objects of all blocks are numbered from 0 in raster order of their blocks."""
+
+    def __init__(self, facts: Sequence[Facts | None], total: int) -> None:
+        known = [one for one in facts if one is not None]
+
+        def joined(name: str, dtype: npt.DTypeLike) -> Array:
+            return np.concatenate([getattr(one, name) for one in known] or [np.zeros(0)]).astype(dtype)
+
+        self.size: Array = joined("size", np.int64)
+        self.core_size: Array = joined("core_size", np.int64)
+        self.cut: Array = joined("cut", bool)
+        self.kept = np.zeros(total, bool)
+        self.parent = np.arange(total)
+        self.group_size = self.core_size.copy()
+        """Of the root of pieces that were joined: pixels of all of them in their cores."""
+
+    def decide(self, start: int, count: int, evidence: Sequence[Evidence], starts: Array) -> None:
+        """Keep or drop each object of a block, from what earlier blocks see in its place."""
+        pairs: dict[int, list[tuple[int, int, int]]] = {}
+        for one in evidence:
+            firsts, seconds = starts[one.first] + one.a - 1, start + one.b - 1
+            kept = self.kept[firsts]
+            for a, b, common, in_core in zip(
+                firsts[kept].tolist(),
+                seconds[kept].tolist(),
+                one.common[kept].tolist(),
+                one.in_core[kept].tolist(),
+                strict=True,
+            ):
+                pairs.setdefault(b, []).append((a, common, in_core))
+        self.kept[start : start + count] = self.core_size[start : start + count] > 0
+        for found in sorted(pairs):
+            if self.kept[found]:
+                self.kept[found] = self._keeps(found, pairs[found])
+
+    def _keeps(self, found: int, pairs: Sequence[tuple[int, int, int]]) -> bool:
+        pixels, whole = int(self.size[found]), 0
+        pieces: dict[int, int] = {}
+        for a, common, in_core in pairs:
+            root = self.root(a)
+            if not self.cut[a]:
+                whole += common
+            elif self.cut[root]:  # else it became a part of one that is whole
+                pieces[root] = pieces.get(root, 0) + in_core
+        if whole > SAME * pixels:
+            return False  # an earlier block saw this whole
+        if self.cut[found]:
+            return True
+        inside = [root for root, n in pieces.items() if n > SAME * self.group_size[root]]
+        if any(n > SAME * pixels for root, n in pieces.items() if root not in inside):
+            return False  # earlier blocks saw this as part of something larger
+        for root in inside:
+            self.parent[root] = found
+        return True
+
+    def join_pieces(self, start: int, evidence: Sequence[Evidence], starts: Array) -> None:
+        """Join the cut objects of a block with what earlier blocks saw of them."""
+        for one in evidence:
+            firsts, seconds = starts[one.first] + one.a - 1, start + one.b - 1
+            same = one.middle & (one.common > SAME * np.minimum(one.a_size, one.b_size))
+            same &= self.kept[firsts] & self.kept[seconds] & self.cut[firsts] & self.cut[seconds]
+            for a, b in zip(firsts[same].tolist(), seconds[same].tolist(), strict=True):
+                old, new = self.root(a), self.root(b)
+                if old != new and self.cut[old]:
+                    self.parent[old] = new
+                    self.group_size[new] += self.group_size[old]
+
+    def root(self, number: int) -> int:
+        """Find the object that it was joined to at last."""
+        while (parent := int(self.parent[number])) != number:
+            self.parent[number] = number = int(self.parent[parent])
+        return number
+
+    def finish(self, starts: Array) -> Resolution:
+        roots = self.parent
+        while not np.array_equal(roots, further := roots[roots]):
+            roots = further
+        # a piece that lies in one that was seen whole later is not painted: the whole one is
+        painted = self.kept & (self.cut[roots] | ~self.cut)
+        first = np.full(len(roots), len(roots))
+        np.minimum.at(first, roots[painted], np.flatnonzero(painted))
+        with_object = np.flatnonzero(first < len(roots))
+        order = with_object[np.argsort(first[with_object], kind="stable")]
+        numbers = np.zeros(len(roots), np.int64)
+        numbers[order] = np.arange(1, len(order) + 1)
+        ids = np.where(painted, numbers[roots], 0) if len(roots) else np.zeros(0, np.int64)
+        # the largest part of each, the first one of equals
+        parts = np.flatnonzero(ids)
+        parts = parts[np.lexsort((parts, -self.size[parts], ids[parts]))]
+        largest = parts[np.unique(ids[parts], return_index=True)[1]]
+        block = np.searchsorted(starts, largest, side="right") - 1
+        row_of = np.stack([block, largest - starts[block] + 1], axis=1).astype(np.int64)
+        per_block = [np.concatenate([[0], ids[a:b]]).astype(np.int64) for a, b in zip(starts, starts[1:], strict=False)]
+        return Resolution(per_block, len(order), row_of)
+
+
+def compose(
+    region: Window,
+    blocks: Blocks,
+    labels_of: Callable[[int], Array],
+    facts: Sequence[Facts | None],
+    resolution: Resolution,
+) -> npt.NDArray[np.int64]:
+    """Paint a region of the image: what is seen whole wherever it lies, what is cut in its block's core.
+
+    Parameters
+    ----------
+    region : tuple of slice
+        Any part of the image.
+    blocks : Blocks
+    labels_of : callable
+        Gives the labels of a block's window by its number.
+    facts : sequence of Facts or None
+    resolution : Resolution
+
+    Returns
+    -------
+    int64 array of the region's shape
+        Ids in the whole image.
+    """
+    painted = np.zeros(tuple(part.stop - part.start for part in region), np.int64)
+    for number in blocks.meeting(region):
+        known, window, core = facts[number], blocks.windows[number], blocks.cores[number]
+        box = _common(window, region)
+        if known is None or box is None or not resolution.ids[number].any():
+            continue
+        local = labels_of(number)[_within(box, window)]
+        into = painted[_within(box, region)]
+        whole = resolution.ids[number] * np.concatenate([[True], ~known.cut])
+        np.copyto(into, whole[local], where=into == 0)
+        inner = _common(core, box)
+        if inner is not None:
+            own = into[_within(inner, box)]
+            np.copyto(own, resolution.ids[number][local[_within(inner, box)]], where=own == 0)
+    return painted
+
+
+def regions(shape: Sequence[int], side: Sequence[int]) -> list[Window]:
+    """Cut an image into regions of one size, without overlap; those at its ends may be smaller."""
+    starts = [range(0, length, size) for length, size in zip(shape, side, strict=True)]
+    return [
+        tuple(slice(a, min(a + size, length)) for a, size, length in zip(corner, side, shape, strict=True))
+        for corner in product(*starts)
+    ]
 
 
 def _within(part: Window, window: Window) -> Window:
@@ -281,27 +497,3 @@ def _halfway(window: Window, core: Window) -> Window:
 def _common(first: Window, second: Window) -> Window | None:
     both = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
     return both if all(part.start < part.stop for part in both) else None
-
-
-def _outside(core: Window, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    mask = np.ones(shape, bool)
-    mask[core] = False
-    return mask
-
-
-def _count(labels: Array) -> dict[int, int]:
-    """Count the pixels of each id but 0."""
-    counts = np.bincount(labels.ravel(), minlength=1)
-    ids = np.flatnonzero(counts)
-    return {number: count for number, count in zip(ids.tolist(), counts[ids].tolist(), strict=True) if number}
-
-
-def _count_pairs(first: Array, second: Array) -> dict[int, dict[int, int]]:
-    """Count the pixels that each object of one label image shares with each of another."""
-    both = (first != 0) & (second != 0)
-    width = int(second.max(initial=0)) + 1
-    keys, counts = np.unique(first[both].astype(np.int64) * width + second[both], return_counts=True)
-    pairs: dict[int, dict[int, int]] = {}
-    for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
-        pairs.setdefault(key // width, {})[key % width] = count
-    return pairs

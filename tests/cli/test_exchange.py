@@ -104,3 +104,16 @@ def test_formats_lists_what_there_is(instseg, capsys):
     shown = capsys.readouterr().out
     assert "NAME_rois.zip" in shown
     assert "QuPath" in shown
+
+
+def test_decode_reads_another_tools_outputs_with_flags(instseg, tmp_path, capsys):
+    y, x = np.mgrid[:40, :60]
+    cellprob = np.where((y % 20 - 10) ** 2 + (x % 20 - 10) ** 2 <= 64, 4.0, -4.0)
+    flows = -np.stack([y % 20 - 10.0, x % 20 - 10.0]) / 2
+    np.savez(tmp_path / "a.npz", dP=flows, cellprob=cellprob)
+    assert instseg("decode", tmp_path / "a.npz", "--out", tmp_path / "a.tif") == 0
+    assert read_labels(tmp_path / "a.tif").max() == 6
+    assert instseg("decode", tmp_path / "a.npz", "--out", tmp_path / "b.tif", "--min-size", 4000) == 0
+    assert read_labels(tmp_path / "b.tif").max() == 0
+    assert "0 objects decoded by semiconv" in capsys.readouterr().err
+    assert instseg("decode", tmp_path / "none.npz", "--out", tmp_path / "b.tif") == 1

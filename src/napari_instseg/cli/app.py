@@ -11,6 +11,7 @@ import typer
 
 from napari_instseg.cli import (
     benchmark,
+    decode,
     demo,
     evaluate,
     exchange,
@@ -56,6 +57,7 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         evaluate,
         measure,
         exchange,
+        decode,
         replay,
         lists,
         simulate,

@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from napari_instseg.core.errors import InputError
 
 LARGEST_ENTRY = 256 << 20
 """Bytes that one entry of an archive may have when unpacked."""
 LARGEST_SUM = 2 << 30
 """Bytes that all entries may have."""
+LARGEST_ARRAYS = 16 << 30
+"""Bytes that the arrays of a file may have."""
 
 
 def read_json(path: Path) -> Any:
@@ -68,3 +72,34 @@ def read_zip(path: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
         raise InputError(f"'{path}' cannot be opened: {error.strerror or error}.") from None
     except Exception as error:  # zipfile and zlib raise whatever occurs to them at damaged files
         raise InputError(f"'{path}' is no zip archive, or is damaged ({error}). Export it again.") from None
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Read the arrays of an NPZ file by name.
+
+    Raises
+    ------
+    InputError
+        If it is no such file, is damaged, holds Python objects, or unpacks to far more than an image.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > LARGEST_ARRAYS:
+                raise InputError(f"'{path}' unpacks to more than {LARGEST_ARRAYS >> 30} GiB; it is not opened.")
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be opened: {error.strerror or error}.") from None
+    except Exception as error:  # numpy, zipfile and zlib raise whatever occurs to them at damaged files
+        raise InputError(f"'{path}' is no file of arrays (NPZ), or is damaged ({error}). Save it again.") from None
+
+
+def names_in(path: Path) -> set[str]:
+    """Give the names of the arrays of an NPZ file, without reading them; none of any other file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return set()

@@ -26,8 +26,8 @@ from napari_instseg.data.simulate import simulate
 from napari_instseg.inference.model import Model, load_model
 from napari_instseg.io.pairs import pairs_from_arrays
 from napari_instseg.metrics import evaluate_labels
-from napari_instseg.training.loop import train
 from napari_instseg.training.recipe import Recipe
+from napari_instseg.training.train import train
 from napari_instseg.zoo import shipped
 
 SIZE, REPEAT, STEPS = 1024, 5, 30

@@ -27,10 +27,10 @@ from napari_instseg.benchmarks.scenes import simulate_scene
 from napari_instseg.benchmarks.subjects import SETTINGS, outputs_for
 from napari_instseg.io.models import ModelSpec
 from napari_instseg.methods import methods
+from napari_instseg.session.results import Results
+from napari_instseg.session.source import readings
 from napari_instseg.widgets.dock import SegmentDock
-from napari_instseg.widgets.parameters import NumberRow
-from napari_instseg.workspace.results import Results
-from napari_instseg.workspace.source import readings
+from napari_instseg.widgets.parameter_form import NumberRow
 
 WINDOW = (1200, 800)
 MOVES = 50

@@ -19,7 +19,7 @@ from screenshots import DOCK, IMAGES, PLUGIN, wait
 
 from napari_instseg.core.scale import share_of
 from napari_instseg.widgets.dock import SegmentDock
-from napari_instseg.widgets.parameters import NumberRow
+from napari_instseg.widgets.parameter_form import NumberRow
 
 SAMPLE, MODEL = "nuclei", "discriminative-nuclei"
 SIZE = (1060, 700)

@@ -1,4 +1,4 @@
-"""Put what `instseg benchmark finetune --json FILE` measured into docs/retrain.md: a table and a picture of its curves.
+"""Put what `instseg benchmark finetune --json FILE` measured into docs/notebook/retraining.md: a table and its curves.
 
 Run as `python scripts/finetune_docs.py NAME FILE...`; the rows of all files are taken together, of a later file in the
 place of the same ones of an earlier one. What stands between `<!-- NAME -->` and `<!-- end -->` is replaced. The rows
@@ -103,14 +103,14 @@ def draw(before: dict[str, dict[str, Any]], rows: Rows, path: Path) -> None:
 
 def main(name: str, files: list[str]) -> None:
     """Replace the section."""
-    page, start, end = DOCS / "retrain.md", f"<!-- {name} -->\n", "<!-- end -->"
+    page, start, end = DOCS / "notebook" / "retraining.md", f"<!-- {name} -->\n", "<!-- end -->"
     text = page.read_text(encoding="utf-8")
     if start not in text:
         raise SystemExit(f"{page} has no line '{start.strip()}'; add it, and '{end}' below it.")
     before, rows = read(files)
     draw(before, rows, DOCS / "images" / f"retrain-{name}.png")
     head, rest = text.split(start)
-    section = f"{table(before, rows)}\n\n![Mean AP over the minutes](images/retrain-{name}.png)\n"
+    section = f"{table(before, rows)}\n\n![Mean AP over the minutes](../images/retrain-{name}.png)\n"
     page.write_text(head + start + section + rest[rest.index(end) :], encoding="utf-8")
 
 

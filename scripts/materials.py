@@ -27,6 +27,13 @@ class Material:
     data: str
     licence: str
     intended_use: str
+    modality: Sequence[str] = ()
+    """How the images were taken."""
+    stain: Sequence[str] = ()
+    replay: Sequence[str] = ()
+    """Kinds of simulated images like them."""
+    group_modality: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of groups of `held_out` that are not of all modalities."""
     diameter: float = 0.0
     """Typical object diameter that images are rescaled to, in pixels; 0 leaves them."""
     patch: int = 256
@@ -54,6 +61,13 @@ def nuclei(folder: Path) -> Material:
             "DSB 2018 stained tissue and bright field, held out": [p for p in held_out if p not in fluorescent],
         },
         title="Nuclei in fluorescence, bright field and stained tissue",
+        modality=("fluorescence", "histology", "bright field"),
+        stain=("H&E", "Giemsa"),
+        replay=("nuclei",),
+        group_modality={
+            "DSB 2018 fluorescence, held out": ("fluorescence",),
+            "DSB 2018 stained tissue and bright field, held out": ("histology", "bright field"),
+        },
         data=f"BBBC038, 2018 Data Science Bowl stage 1, corrected labels: {len(learnt)} images",
         licence="CC0 1.0",
         intended_use="Nuclei of 10 to 60 px diameter in fluorescence, bright field and stained tissue (H&E, Giemsa), "
@@ -73,6 +87,7 @@ def cells(folder: Path) -> Material:
         chosen,
         {"Usiigaci phase contrast, held out": held_out},
         title="Cells in phase contrast",
+        modality=("phase contrast",),
         data=f"Usiigaci, T98G cells: {len(learnt)} images",
         licence="MIT",
         intended_use="Adherent cells in phase contrast, 25 to 90 px across; the image is seen at half its size.",
@@ -89,6 +104,7 @@ def worms(folder: Path) -> Material:
         chosen,
         {"BBBC010 bright field, held out": held_out},
         title="Worms in bright field",
+        modality=("bright field",),
         data=f"BBBC010, C. elegans: {len(learnt)} images",
         licence="not verified: not to be shipped",
         intended_use="Measuring only.",
@@ -105,6 +121,7 @@ def shapes(folder: Path) -> Material:
     return _simulated(
         folder,
         title="Leaf rosettes, worms and bacteria",
+        replay=("rosettes", "worms", "bacteria"),
         intended_use="Leaves of a rosette, worms in bright field or as a binary foreground, rod bacteria; a start for "
         "retraining on images of one's own rather than a finished tool: it has seen no real image.",
     )
@@ -115,6 +132,7 @@ def leaves(folder: Path) -> Material:
     return _simulated(
         folder,
         title="Leaf rosettes",
+        replay=("rosettes",),
         intended_use="Leaves of a rosette from above, in colour, 30 to 90 px across; the image is seen at half its "
         "size. A start for retraining on images of one's own: it has seen no real image.",
         diameter=22,
@@ -136,6 +154,7 @@ def _simulated(folder: Path, **about: Any) -> Material:
         held_out,
         data=f"simulated by this package: {len(learnt)} images",
         licence="BSD-3-Clause",
+        modality=("simulated",),
         margin=20,
         augmentation=Augmentation(scale=0.2, elastic=0, intensity=0.1, noise=0.05, blur=0.7),
         **about,

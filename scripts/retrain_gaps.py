@@ -16,7 +16,7 @@ import numpy as np
 from qtpy.QtCore import QEventLoop, Qt, QTimer
 from retrain_pictures import Tutorial
 
-from napari_instseg.workspace.retrain import Length
+from napari_instseg.projects.retraining import Length
 
 TICK_MS, MOVE_MS, REST_S = 5, 100, 5.0
 LIMIT_S = 0.1

@@ -19,8 +19,8 @@ from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 from screenshots import DOCK, IMAGES, PLUGIN, wait
 from skimage import filters, measure, segmentation
 
+from napari_instseg.projects.retraining import Length
 from napari_instseg.widgets.dock import WIDTH, SegmentDock
-from napari_instseg.workspace.retrain import Length
 
 MODEL, DIAMETER = "discriminative-cells", 50
 """A model of another kind of image, which does badly on coins, and the size of a coin in pixels."""

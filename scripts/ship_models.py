@@ -137,13 +137,21 @@ def ship(args: argparse.Namespace) -> None:
                     **({"started_from": args.started_from} if args.started_from else {}),
                 },
                 intended_use=material.intended_use,
+                modality=tuple(material.modality),
+                stain=tuple(material.stain),
+                replay=tuple(material.replay),
             )
         )
         model.load_weights(weights)
         decode = choose_decode(model, material.decoded_by or material.chosen, material.decode)
         model.spec = model.spec.model_copy(update={"decode": decode})
         print(model.spec.name, decode, flush=True)
-        scores = tuple(score(model, group, pairs) for group, pairs in material.held_out.items())
+        scores = tuple(
+            score(model, group, pairs).model_copy(
+                update={"modality": tuple(material.group_modality.get(group, material.modality))}
+            )
+            for group, pairs in material.held_out.items()
+        )
         for found in scores:
             values = " ".join(f"{value:.3f}" for value in found.ap.values())
             print(f"{found.data}: AP {values} mean {found.mean_ap:.3f} SBD {found.sbd:.3f}", flush=True)

@@ -19,9 +19,9 @@ import napari_instseg.methods
 from napari_instseg.core.events import Message, Metric
 from napari_instseg.inference.model import load_model
 from napari_instseg.methods import get_method
-from napari_instseg.training.loop import train
 from napari_instseg.training.params import TrainParams
 from napari_instseg.training.recipe import Recipe
+from napari_instseg.training.train import train
 
 napari_instseg.methods.__path__.append(str(Path(__file__).parent / "joint"))
 JOINT_LOSS = {"halo_weight": 2, "balance": 0.5, "reach": 40, "dice": 0.3, "foreground_weight": 1.5}

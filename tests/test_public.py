@@ -24,3 +24,11 @@ def test_importing_the_package_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_methods_can_be_called_whatever_was_imported_before():
+    code = "import napari_instseg as i; i.methods(); import napari_instseg.cli.app; assert 'coloring' in i.methods()"
+    other = "import napari_instseg.cli.app, napari_instseg as i; assert 'coloring' in i.methods()"
+    for lines in (code, other):
+        done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr

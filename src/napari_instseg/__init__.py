@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from napari_instseg.io.pairs import open_pairs, pairs_from_arrays
     from napari_instseg.methods import get_method, methods
     from napari_instseg.metrics import evaluate_labels
+    from napari_instseg.training.annotations import open_examples
     from napari_instseg.training.finetune import finetune
     from napari_instseg.training.finetune_params import FinetuneParams
-    from napari_instseg.training.loop import train
-    from napari_instseg.training.material import open_examples
     from napari_instseg.training.recipe import Recipe
+    from napari_instseg.training.train import train
     from napari_instseg.zoo import shipped
 
 # Where each public name lives. Modules are imported when a name is first used, so that opening the window stays quick.
@@ -58,7 +58,7 @@ _HOMES = {
     "load_model": "inference.model",
     "load_sample": "data.samples",
     "methods": "methods",
-    "open_examples": "training.material",
+    "open_examples": "training.annotations",
     "open_pairs": "io.pairs",
     "pairs_from_arrays": "io.pairs",
     "read_image": "io.images",
@@ -66,7 +66,7 @@ _HOMES = {
     "shipped": "zoo",
     "simulate": "data.simulate",
     "text": "core.params",
-    "train": "training.loop",
+    "train": "training.train",
     "tunable": "core.params",
     "unmix": "data.stains",
 }

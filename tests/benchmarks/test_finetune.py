@@ -10,7 +10,7 @@ from napari_instseg.data.pairs import Example
 from napari_instseg.inference.model import Model
 from napari_instseg.io.models import ModelSpec
 from napari_instseg.io.pairs import pairs_from_arrays
-from napari_instseg.workspace.corrections import RING
+from napari_instseg.session.annotation import RING
 
 RING_ROWS = [*range(20 - RING, 20), *range(24, 24 + RING)]
 

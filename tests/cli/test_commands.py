@@ -185,8 +185,8 @@ def test_axes_are_those_of_the_file_as_stored(instseg, model, dots, tmp_path, ca
     shapes = [read_labels(tmp_path / "out" / "labels" / f"{name}.tif").shape for name in ("five", "one")]
     assert shapes == [(2, 2, 64, 64), (3, 64, 64)]
     assert "centroid_t" in (tmp_path / "out" / "tables" / "one.csv").read_text()
-    assert instseg("segment", tmp_path / "one.npy", *options, "TYX") == 1
-    assert "name 3 dimensions, the array has 4" in capsys.readouterr().err
+    assert instseg("segment", tmp_path / "one.npy", *options, "TZCYX") == 1
+    assert "name 5 dimensions, the array has 4" in capsys.readouterr().err
 
 
 def test_corrected_labels_are_kept_unless_told_otherwise(instseg, model, gradient, tmp_path, capsys):
@@ -355,3 +355,52 @@ def test_errors_are_words_and_exit_code_one(instseg, arguments, words, tmp_path,
     assert "Error:" in shown
     assert words in shown
     assert "Traceback" not in shown
+
+
+def test_results_of_others_in_a_folder_are_left_out_and_what_is_not_read_is_named(
+    instseg, model, dots, tmp_path, capsys
+):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    image = tifffile.imread(dots / "images" / "dots-3-0000.tif")
+    for name in ("a.tif", "b.lsm", "c.btf", "a_cp_masks.tif", "d.czi"):
+        tifffile.imwrite(tmp_path / "x.tif", image)
+        shutil.move(tmp_path / "x.tif", folder / name)
+    assert instseg("segment", folder, "--model", model, "--out", folder) == 0
+    words = capsys.readouterr().err
+    assert "as results of Cellpose: 'a_cp_masks.tif'" in words
+    assert "by their suffixes: 'd.czi'" in words
+    assert sorted(path.name for path in (folder / "labels").iterdir()) == ["a.tif", "b.tif", "c.tif"]
+    assert "a: YX 64 x 64 uint8; no scale" in words
+    record = json.loads((folder / "segment.json").read_text())["images"]["b"]["read"]
+    assert (record["axes"], record["shape"], record["scale"]) == ("YX", [64, 64], {})
+    assert instseg("segment", folder / "labels", "--model", model, "--out", tmp_path / "again") == 1
+    assert "has no images" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such pipes there")
+def test_a_pipe_is_refused_and_not_waited_for(instseg, model, dots, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    os.mkfifo(folder / "a.tif")
+    shutil.copy(dots / "images" / "dots-3-0000.tif", folder / "b.tif")
+    assert instseg("segment", folder, "--model", model, "--out", tmp_path / "out") == 1
+    assert "is a pipe, a socket or a device" in capsys.readouterr().err
+    assert (tmp_path / "out" / "labels" / "b.tif").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 there")
+def test_a_name_that_is_not_utf_8(instseg, model, dots, tmp_path, capsys):
+    name = os.fsdecode(b"cells_10\xb5m.tif")
+    shutil.copy(dots / "images" / "dots-3-0000.tif", tmp_path / name)
+    out = tmp_path / "out"
+    assert instseg("segment", tmp_path / name, "--model", model, "--out", out, "--json", tmp_path / "s.json") == 0
+    assert (out / "labels" / name).exists()
+    assert instseg("segment", tmp_path / name, "--model", model, "--out", out) == 0
+    assert "earlier run replaced for 1" in capsys.readouterr().err
+
+
+def test_the_package_is_a_command_too():
+    for module in ("napari_instseg", "napari_instseg.cli.main"):
+        done = subprocess.run([sys.executable, "-m", module, "methods"], capture_output=True, text=True, check=True)
+        assert "discriminative" in done.stdout

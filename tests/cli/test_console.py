@@ -7,7 +7,7 @@ import signal
 import pytest
 import typer
 
-from napari_instseg.cli.console import Follower, Stopped, in_words, keeping, show_table, write_json
+from napari_instseg.cli.console import Follower, Stopped, in_words, keeping, say, show_table, write_json
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.events import Message, Metric, Progress, Result
 
@@ -91,6 +91,17 @@ def test_json_has_no_numbers_that_json_does_not_know(tmp_path, capsys):
     assert value == {"ap": None, "per": [{"x": [1, None]}], "name": "Zürich", "3": str(tmp_path)}
     write_json(None, {})
     assert capsys.readouterr().out == ""
+
+
+def test_names_that_are_not_utf_8_are_said_and_written(tmp_path, capsys):
+    name = "cells_10\udcb5m"
+    say(f"Error in {name}")
+    show_table(("image", "objects"), [(name, 3)])
+    shown = capsys.readouterr()
+    assert "cells_10\\udcb5m" in shown.err
+    assert "cells_10\\udcb5m" in shown.out
+    write_json(tmp_path / "a.json", {name: 1})
+    assert json.loads((tmp_path / "a.json").read_text()) == {name: 1}
 
 
 def test_a_table_into_a_pipe_is_not_cut(capsys):

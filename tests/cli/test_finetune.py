@@ -22,9 +22,9 @@ def start(instseg, dots, tmp_path_factory):
 
 
 def test_a_folder_of_pairs_teaches(instseg, start, dots, tmp_path, capsys):
+    from napari_instseg.training.annotations import open_examples
     from napari_instseg.training.finetune import finetune
     from napari_instseg.training.finetune_params import FinetuneParams
-    from napari_instseg.training.material import open_examples
 
     out, report = tmp_path / "new", tmp_path / "report.json"
     assert instseg("finetune", start, dots, "--out", out, "--steps", 3, "--json", report, *FAST) == 0

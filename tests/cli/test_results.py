@@ -20,7 +20,7 @@ IMAGE = Path("in", "a.png")
 def write(results, stem="a", value=1):
     labels = np.zeros((8, 8), np.int32)
     labels[:value, 2:5] = 1
-    image = Image(np.arange(64, dtype=np.uint8).reshape(8, 8), "YX", (0.5, 0.25), "µm", IMAGE)
+    image = Image(np.arange(64, dtype=np.uint8).reshape(8, 8), "YX", (0.5, 0.25), IMAGE)
     results.write(stem, image, Segmentation(labels), {"objects": 1})
     results.write_record({"model": "m"})
 
@@ -109,15 +109,15 @@ def test_the_table_has_micrometres_where_they_are_known(tmp_path):
     table = pd.read_csv(results.files("a").table)
     assert table["area"].tolist() == [3]
     assert table["area_um2"].tolist() == [3 * 0.5 * 0.25]
-    stack = Image(np.arange(128.0).reshape(2, 8, 8), "TYX", (1.0, 0.5, 0.25), "µm", IMAGE)
+    stack = Image(np.arange(128.0).reshape(2, 8, 8), "TYX", (None, 0.5, 0.25), IMAGE)
     labels = np.zeros((2, 8, 8), np.int32)
     labels[1, 2:4, 5] = 1
     results.write("t", stack, Segmentation(labels, axes="TYX"), {})
     assert pd.read_csv(results.files("t").table)["area_um2"].tolist() == [2 * 0.5 * 0.25]
-    volume = Image(stack.array, "ZYX", (3.0, 0.5, 0.25), "µm", IMAGE)
+    volume = Image(stack.array, "ZYX", (3.0, 0.5, 0.25), IMAGE)
     results.write("z", volume, Segmentation(labels), {}, ndim=3)
     assert pd.read_csv(results.files("z").table)["volume_um3"].tolist() == [2 * 3.0 * 0.5 * 0.25]
-    plain = Image(stack.array[0], "YX", (1.0, 1.0), path=IMAGE)
+    plain = Image(stack.array[0], "YX", (None, 1.0), IMAGE)
     results.write("p", plain, Segmentation(labels[1]), {})
     assert not [column for column in pd.read_csv(results.files("p").table) if "um" in column]
 

@@ -7,6 +7,7 @@ from napari_instseg.core.errors import InputError, ParameterError
 from napari_instseg.core.events import Progress, Result
 from napari_instseg.inference.fit import Agreement, Known, agreement, fit, fit_events, only_objects
 from napari_instseg.inference.prediction import Prediction
+from napari_instseg.methods import get_method
 from napari_instseg.metrics import evaluate_labels, overlap
 
 
@@ -95,3 +96,27 @@ def test_truth_of_another_shape_or_without_objects_is_refused():
         Known(prediction, truth[:5])
     with pytest.raises(InputError, match="no true object"):
         fit([Known(prediction, np.zeros_like(truth))], prediction.parameters())
+
+
+def test_without_a_start_the_search_begins_at_the_predictions_own():
+    known = Known(*scene())
+    own = known.prediction.parameters()
+    assert fit([known], most_tries=3) == fit([known], own, most_tries=3)
+
+
+def test_what_cannot_be_fitted_is_told():
+    known = Known(*scene())
+    other = get_method("coloring").decode()
+    for call, kind, words in (
+        (lambda: fit([]), InputError, "no true object"),
+        (lambda: fit(known), InputError, "Expected a list of Known"),
+        (lambda: fit([known.prediction]), InputError, "Expected a list of Known"),
+        (lambda: fit([known], other), ParameterError, "expected those of the method 'discriminative'"),
+        (lambda: fit([known], {"bandwidth": 1}), ParameterError, "The parameters are dict"),
+        (lambda: fit([known], own=other), ParameterError, "expected those of the method 'discriminative'"),
+        (lambda: fit([known], seed=-1), ParameterError, "The seed is -1"),
+        (lambda: Known(known.prediction, [[1]]), InputError, "The true labels are list"),
+        (lambda: Known(known.prediction, known.truth * 1.0), InputError, "The true labels are float64"),
+    ):
+        with pytest.raises(kind, match=words):
+            call()

@@ -1,5 +1,8 @@
 """A model looks at images of any kind: tiles change nothing, axes and channels are understood or asked for."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +12,11 @@ from napari_instseg.core.errors import InputError, ModelError, ParameterError
 from napari_instseg.core.events import Progress, Result
 from napari_instseg.inference import model as module
 from napari_instseg.inference.model import Model, load_model
+from napari_instseg.inference.prediction import Prediction
 from napari_instseg.io.models import ModelSpec
 from napari_instseg.networks.coordinates import random_coordinate_maps
 from napari_instseg.networks.semiconv import FIRST_SIGMA
+from napari_instseg.zoo import find_model
 
 NETWORK = {"width": 8, "levels": 3}
 
@@ -247,3 +252,43 @@ def test_a_saved_model_predicts_the_same(tmp_path):
 def test_weights_of_another_network_are_refused_in_words():
     with pytest.raises(ModelError, match="do not fit its network"):
         tiny().load_weights(tiny(network={**NETWORK, "dimensions": 5}).network.state_dict())
+
+
+def test_a_network_that_a_damaged_spec_claims_is_never_made(tmp_path, monkeypatch):
+    folder = shutil.copytree(find_model("coloring-nuclei"), tmp_path / "model")
+    spec = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    spec["network"] |= {"width": 256, "levels": 6, "blocks": 6}  # 200 GB of weights in a volume
+    (folder / "model.json").write_text(json.dumps(spec | {"ndim": 3}), encoding="utf-8")
+    made = []
+    monkeypatch.setattr("napari_instseg.inference.model.Model", made.append)
+    with pytest.raises(ModelError, match="The weights of 'coloring-nuclei' do not fit its network"):
+        load_model(folder)
+    assert made == []
+
+
+@pytest.mark.parametrize("diameter", [1e300, 1e308, 10**400, float("inf"), float("nan"), 0, -1, 1e-320])
+def test_a_diameter_that_no_object_has(diameter):
+    model = tiny()
+    for call in (model.predict, model.segment):
+        with pytest.raises(InputError, match="diameter is"):
+            call(disks((64, 64)), diameter=diameter, device="cpu")
+
+
+@pytest.mark.parametrize("values", [[[1], [1, 2]], None, "a.tif", {"a": 1}, [[1, None]]])
+def test_what_is_no_image(values):
+    with pytest.raises(InputError):
+        tiny().predict(values, device="cpu")
+    with pytest.raises(InputError, match="one letter per dimension"):
+        tiny().predict(disks((64, 64)), axes=["Y", "X"], device="cpu")
+
+
+@pytest.mark.parametrize("method", ["discriminative", "semiconv", "coloring"])
+def test_a_prediction_without_channels(method):
+    found = tiny(method).predict(disks((64, 64)), device="cpu").outputs
+    name = "colors" if method == "coloring" else "embedding"
+    with pytest.raises(InputError, match=f"'{name}' has the shape .0, 64, 64.; expected at least one channel"):
+        Prediction(method, {**found, name: found[name][:0]})
+    with pytest.raises(InputError, match="is list; expected an array"):
+        Prediction(method, {**found, name: found[name].tolist()})
+    with pytest.raises(InputError, match="expected a mapping"):
+        Prediction(method, [found[name]])

@@ -11,7 +11,7 @@ import pytest
 
 from napari_instseg.core.errors import OutputError
 from napari_instseg.io import atomic
-from napari_instseg.io.atomic import make_folder, replacing, write_bytes
+from napari_instseg.io.atomic import make_folder, replacing, replacing_all, write_bytes
 from napari_instseg.io.tables import write_table
 
 
@@ -109,3 +109,39 @@ def test_table(tmp_path):
     path = write_table(tmp_path / "tables" / "a.csv", table)
     assert path.read_bytes().decode("utf-8") == 'label,score,class\n1,0.123457,"größer, älter"\n2,1,\n'
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_files_that_belong_together_all_appear_or_none_does(tmp_path):
+    paths = [tmp_path / kind / f"a.{kind}" for kind in ("csv", "png", "tif")]
+    with replacing_all(*paths) as beside:
+        for number, path in enumerate(beside):
+            write_bytes(path, bytes([number]))
+        assert not any(path.exists() for path in paths)
+    assert [path.read_bytes() for path in paths] == [b"\0", b"\1", b"\2"]
+    new = [path.with_stem("b") for path in paths]
+    new[2].mkdir()
+
+    def write():
+        with replacing_all(*new) as beside:
+            for path in beside:
+                write_bytes(path, b"x")
+
+    with pytest.raises(OutputError, match=r"b\.tif"):
+        write()
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["a.csv", "a.png", "a.tif", "b.tif"]
+
+
+def test_what_fails_on_the_way_leaves_the_older_files(tmp_path):
+    paths = [tmp_path / name for name in ("a.csv", "a.tif")]
+    write_bytes(paths[0], b"old")
+
+    def write():
+        with replacing_all(*paths) as beside:
+            write_bytes(beside[0], b"new")
+            beside[1].mkdir()
+            write_bytes(beside[1], b"new")
+
+    with pytest.raises(OutputError, match=r"a\.tif"):
+        write()
+    assert paths[0].read_bytes() == b"old"
+    assert not paths[1].exists()

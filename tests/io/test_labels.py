@@ -36,20 +36,20 @@ def test_compressed(tmp_path):
     [
         ((20, 31), None, (0.5, 0.25)),
         ((3, 20, 31), "ZYX", (2.0, 0.5, 0.25)),
-        ((2, 3, 20, 31), "TZYX", (1, 2.0, 0.5, 0.25)),
+        ((2, 3, 20, 31), "TZYX", (30.0, 2.0, 0.5, 0.25)),
+        ((3, 20, 31), "ZYX", (None, None, 0.25)),
     ],
 )
 def test_axes_and_pixel_size_are_kept(tmp_path, shape, axes, scale):
     labels = np.broadcast_to(LABELS, shape)
-    image = read_image(write_labels(tmp_path / "a.tif", labels, axes, scale, unit="µm"))
+    image = read_image(write_labels(tmp_path / "a.tif", labels, axes, scale))
     assert image.axes == (axes or "YX")
     assert image.scale == pytest.approx(scale)
-    assert image.unit == "µm"
     np.testing.assert_array_equal(image.array, labels)
 
 
 def test_plain_tiff_tags_have_the_pixel_size_too(tmp_path):
-    with tifffile.TiffFile(write_labels(tmp_path / "a.tif", LABELS, None, (0.5, 0.25), "µm")) as file:
+    with tifffile.TiffFile(write_labels(tmp_path / "a.tif", LABELS, None, (0.5, 0.25))) as file:
         tags = file.pages.first.tags
         assert tags["ResolutionUnit"].value == tifffile.RESUNIT.CENTIMETER
         for tag, pixels_per_centimetre in (("XResolution", 40000), ("YResolution", 20000)):

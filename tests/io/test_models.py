@@ -117,3 +117,57 @@ def test_a_pickle_is_never_opened(folder, name, tmp_path):
     with pytest.raises(ModelError, match="is damaged|could run code, so it is not opened"):
         read_weights(folder)
     assert not (tmp_path / "bomb").exists()
+
+
+BROKEN_SPECS = {
+    "deep": b'{"name": ' + b"[" * 100_000,
+    "not UTF-8": b"\xff\xfe\x00",
+    "a list": b"[]",
+    "a huge diameter": b'{"name": "a", "method": "coloring", "diameter": 1e300}',
+    "a tiny diameter": b'{"name": "a", "method": "coloring", "diameter": 1e-300}',
+    "no diameter": b'{"name": "a", "method": "coloring", "diameter": NaN}',
+    "half a character": b'{"name": "\\ud83d", "method": "coloring", "diameter": 9}',
+    "ten thousand channels": b'{"name": "a", "method": "coloring", "diameter": 9, "in_channels": 10000}',
+    "ten thousand classes": json.dumps(
+        {"name": "a", "method": "coloring", "diameter": 9, "classes": ["a"] * 10_000}
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("content", BROKEN_SPECS.values(), ids=BROKEN_SPECS)
+def test_a_spec_of_somebody_else(folder, content):
+    (folder / "model.json").write_bytes(content)
+    with pytest.raises(ModelError, match=r"model\.json (cannot be read|is not valid)"):
+        read_spec(folder)
+
+
+def test_weights_of_a_kind_that_nobody_knows(folder):
+    header = json.dumps({"w": {"dtype": "X7", "shape": [2], "data_offsets": [0, 2]}}).encode()
+    (folder / "weights.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"ab")
+    with pytest.raises(ModelError, match="is damaged"):
+        read_weights(folder)
+
+
+def test_a_model_of_layout_1_says_in_fields_what_its_sentences_said(folder):
+    path = folder / "model.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    for new in ("modality", "stain", "replay"):
+        del values[new]
+    del values["scores"][0]["modality"]
+    first = {**values["scores"][0], "data": "DSB 2018 fluorescence, held out"}
+    second = {**values["scores"][0], "data": "stained tissue and bright field"}
+    values |= {"format": 1, "name": "coloring-nuclei", "title": "Nuclei in phase contrast", "scores": [first, second]}
+    values["intended_use"] = "Nuclei (H&E)."
+    path.write_text(json.dumps(values), encoding="utf-8")
+    spec = read_spec(folder)
+    assert spec.format == FORMAT
+    assert spec.modality == ("fluorescence", "histology", "bright field", "phase contrast")
+    assert [score.modality for score in spec.scores] == [("fluorescence",), ("histology", "bright field")]
+    assert (spec.stain, spec.replay) == (("H&E",), ("nuclei",))
+    path.write_text(json.dumps({**values, "training": {"fine_tuned_from": "coloring-nuclei"}}), encoding="utf-8")
+    assert read_spec(folder).replay == ()
+
+
+def test_the_card_tells_the_modality():
+    spec = ModelSpec(name="a", method="b", diameter=1, modality=("histology", "bright field"), stain=("H&E",))
+    assert "- Modality: histology, bright field\n- Stain: H&E\n" in card(spec)

@@ -142,11 +142,14 @@ def test_classes_from_json_or_a_second_label_image(folder):
     ("content", "words"),
     [
         ('{"3": 2}', "no class for object '8'"),
-        ('{"3": 2, "8": 0}', "whole numbers from 1"),
-        ('{"3": 2, "8": 1.5}', "whole numbers from 1"),
+        ('{"3": 2, "8": 0}', "8: Input should be greater than or equal to 1"),
+        ('{"3": 2, "8": 1.5}', "8: Input should be a valid integer"),
         ('{"3": 2, "8": "red"}', "expected a class from 1 for each object id"),
         ("[3, 8]", "expected a class from 1 for each object id"),
         ("{", "expected a class from 1 for each object id"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"3": 2, "8": 1e300}', "expected a class from 1 for each object id"),
+        ('{"3": 2, "8": 1, "99999999999": 1}', "less than 2147483648"),
     ],
 )
 def test_bad_classes(folder, content, words):
@@ -170,6 +173,12 @@ def test_val_txt_names_the_held_out(folder):
     assert [pair.name for pair in held_out] == ["a", "b 2"]
     (folder / "val.txt").write_text("d\n")
     with pytest.raises(InputError, match=r"val\.txt.*no image named 'd'"):
+        open_split(folder)
+
+
+def test_val_txt_in_another_encoding_is_told(folder):
+    (folder / "val.txt").write_bytes("Zellen ä\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"val\.txt' cannot be read .*expected the names of images in UTF-8"):
         open_split(folder)
 
 

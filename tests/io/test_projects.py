@@ -152,9 +152,7 @@ with opened_alone(sys.argv[1]):
 
 
 def test_a_second_window_is_told_who_has_it_and_a_killed_one_leaves_no_lock(folder):
-    (folder / "edits" / f".{'0f' * 16}.npz").write_bytes(b"left over")
     with opened_alone(folder):
-        assert not list((folder / "edits").glob(".*"))
         words = f"open in another window .process {os.getpid()} on .*, since 20"
         with pytest.raises(ProjectError, match=words), opened_alone(folder):
             raise AssertionError
@@ -167,3 +165,96 @@ def test_a_second_window_is_told_who_has_it_and_a_killed_one_leaves_no_lock(fold
     with opened_alone(folder):
         pass
     assert not (folder / ".opened-by.json").exists()
+
+
+def edited(folder, change):
+    """Change what project.json says, as somebody else may have."""
+    values = json.loads((folder / "project.json").read_text(encoding="utf-8"))
+    change(values)
+    (folder / "project.json").write_text(json.dumps(values), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["../../outside", "..", "/outside", "a/../../b", "C:\\outside", "a\x00", ""])
+def test_names_that_lead_out_of_the_folder_are_refused(folder, name):
+    edited(folder, lambda values: values["examples"][0].update(name=name))
+    with pytest.raises(ProjectError, match=r"damaged \(examples\.0\.name: .*cannot be"):
+        projects.read_project(folder)
+    version = {"name": name, "start": "coloring-nuclei", "state": "kept"}
+    edited(folder, lambda values: values.update(examples=[], versions=[version]))
+    with pytest.raises(ProjectError, match=r"damaged \(versions\.0\.name: .*cannot be"):
+        projects.read_project(folder)
+
+
+def test_two_of_one_name_are_refused(folder):
+    edited(folder, lambda values: values.update(examples=2 * values["examples"]))
+    with pytest.raises(ProjectError, match="two examples have the same name"):
+        projects.read_project(folder)
+
+
+def test_nothing_is_written_behind_a_link(folder, tmp_path):
+    outside = tmp_path / "outside"
+    (folder / "edits").rename(outside)
+    before = (outside / "a.npz").read_bytes()
+    (folder / "edits").symlink_to(outside)
+    with pytest.raises(ProjectError, match="leads out of the project"):
+        projects.write_edits(folder, "a", LABELS * 0, {})
+    with pytest.raises(ProjectError, match="leads out of the project"):
+        projects.inside(folder, "edits", "..", "..")
+    assert [(path.name, path.read_bytes()) for path in outside.iterdir()] == [("a.npz", before)]
+    np.testing.assert_array_equal(projects.read_edits(folder, "a")[0], LABELS)
+
+
+def test_a_lock_that_is_a_link_empties_nothing(folder, tmp_path):
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("years of work", encoding="utf-8")
+    (folder / ".lock").symlink_to(thesis)
+    with pytest.raises(ProjectError, match=r"\.lock' is a link"), opened_alone(folder):
+        raise AssertionError
+    assert thesis.read_text(encoding="utf-8") == "years of work"
+
+
+def test_opening_deletes_nothing(folder):
+    left = folder / "edits" / f".{'0f' * 16}.npz"
+    left.write_bytes(b"whatever it is")
+    (folder / "versions" / "old").mkdir(parents=True)
+    before = sorted(folder.rglob("*"))
+    with opened_alone(folder):
+        assert set(before) <= set(folder.rglob("*"))
+    assert set(before) <= set(folder.rglob("*"))
+
+
+WRONG_EDITS = {
+    "labels of another shape": {"edits_labels": LABELS[:2]},
+    "labels of another kind": {"edits_labels": LABELS.astype(float)},
+    "a mask of numbers": {"edits_complete": LABELS},
+    "a structured mask": {"edits_complete": np.zeros(LABELS.shape, [("a", bool)])},
+    "objects in text": {"edits_accepted": np.array(["a"])},
+    "ids above 2^31": {"edits_accepted": np.array([2**40])},
+    "ids below 1": {"edits_accepted": np.array([0, -4])},
+    "five axes in space": {"edits_ndim": np.array(5)},
+    "a highest id of 2^63": {"edits_highest": np.array(2**63 - 1)},
+    "training of floats": {"training": LABELS * 1.0},
+    "training of one axis": {"training": LABELS.ravel()},
+    "training below -1": {"training": LABELS - 5},
+    "something else": {"other": LABELS},
+}
+
+
+@pytest.mark.parametrize("arrays", WRONG_EDITS.values(), ids=WRONG_EDITS)
+def test_edits_that_are_wrong_are_damaged(folder, arrays):
+    np.savez(folder / "edits" / "a.npz", **{"training": LABELS, **arrays})
+    with pytest.raises(ProjectError, match=r"a\.npz' is damaged .*; restore it"):
+        projects.read_edits(folder, "a")
+
+
+@pytest.mark.parametrize("take", [[9, None], [None], [-1, None], [None, None, None]])
+def test_a_part_of_an_image_that_is_not_there(folder, take):
+    edited(folder, lambda values: values["examples"][0]["image"].update(take=take))
+    ((pair, _),) = projects.project_pairs(folder)
+    with pytest.raises(InputError, match="there is no such part"):
+        pair.read()
+
+
+def test_a_file_whose_name_is_not_utf8_is_refused(tmp_path):
+    with pytest.raises(InputError, match="not UTF-8"):
+        projects.refer_to(tmp_path, tmp_path / "z\udcff.tif")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_instseg.metrics import count, overlap, overlap_known
+from napari_instseg.metrics import count, overlap, overlap_known, settle_unknown
 
 
 def squares(*boxes, other=0):
@@ -77,3 +77,12 @@ def test_what_is_predicted_on_known_background_is_judged():
     prediction = squares((0, 0, 10, 10), (0, 12, 5, 5), (0, 17, 5, 7))
     counts = count(overlap_known(truth, prediction), 0.5)
     assert (counts.tp, counts.fp, counts.fn) == (1, 1, 0)
+
+
+def test_of_settled_labels_the_overlap_is_that_of_the_known(pair):
+    truth, prediction = pair
+    known = np.random.default_rng(1).random(truth.shape) < 0.5
+    truth = np.where(known | (truth % 3 == 1), truth, -1)
+    table, settled = overlap_known(truth, prediction), overlap(*settle_unknown(truth, prediction))
+    for name in ("true_ids", "pred_ids", "true_areas", "pred_areas", "true_index", "pred_index", "intersection"):
+        np.testing.assert_array_equal(getattr(settled, name), getattr(table, name), err_msg=name)

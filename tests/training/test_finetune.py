@@ -15,17 +15,16 @@ from napari_instseg.inference.model import Model, load_model
 from napari_instseg.io.models import ModelSpec, read_spec, read_weights
 from napari_instseg.methods import get_method, methods
 from napari_instseg.training import finetune as beginning
-from napari_instseg.training import run as running
+from napari_instseg.training import finetune_run as running
 from napari_instseg.training.checkpoints import load
 from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import RUN, FinetuneParams
-from napari_instseg.training.judge import forgotten, give_verdict, smaller_share
-from napari_instseg.training.loop import train
-from napari_instseg.training.material import read_planes
-from napari_instseg.training.memory import read_memory
-from napari_instseg.training.plan import choose_enlargement
-from napari_instseg.training.run import read_run, write_run
+from napari_instseg.training.finetune_run import read_run, write_run
+from napari_instseg.training.options import choose_enlargement
+from napari_instseg.training.replay import read_replay
+from napari_instseg.training.train import train
 from napari_instseg.training.trainer import read_recipe
+from napari_instseg.training.verdict import forgotten
 
 from .conftest import drain
 
@@ -88,7 +87,7 @@ def test_zero_steps_give_the_same_model(start, tmp_path, dark_examples):
 
 
 def test_a_new_kind_of_image_is_learnt_and_the_old_is_kept(start, tmp_path, dark_examples, disks):
-    params = FinetuneParams(**{**QUICK, "batch_size": 4, "validate_every": 100, "learning_rate": 5e-3})
+    params = FinetuneParams(**{**QUICK, "batch_size": 4, "validate_every": 50, "learning_rate": 1e-2})
     events = run(start, dark_examples, tmp_path / "new", steps=200, params=params, remembered=disks)
     verdict = events[-1].value.verdict
     assert verdict.before["mean_ap"] < 0.3
@@ -96,13 +95,13 @@ def test_a_new_kind_of_image_is_learnt_and_the_old_is_kept(start, tmp_path, dark
     assert verdict.after["old_mean_ap"] > 0.8 * verdict.before["old_mean_ap"]
     spec = read_spec(tmp_path / "new")
     assert spec.training["fine_tuned_from"] == str(start)
-    # the better of the two looks is kept; which one that is depends on the processor's rounding
-    assert spec.training["fine_tuning_steps"] in {100, 200}
+    # the best of the looks is kept; which one that is depends on the processor's rounding
+    assert spec.training["fine_tuning_steps"] in {100, 150, 200}
     held = int(verdict.before["objects"])
     told = [score.data for score in spec.scores]
     assert told == [f"{held} held-out corrections", "stored images of the old kind"]
     # what was learnt now is remembered by those who learn from this model next
-    assert len(drain(read_memory(tmp_path / "new"))) == sum(map(len, disks)) + len(dark_examples)
+    assert len(drain(read_replay(tmp_path / "new"))) == sum(map(len, disks)) + len(dark_examples)
 
 
 @pytest.mark.parametrize(
@@ -120,23 +119,6 @@ def test_of_equally_good_weights_the_longer_learnt_are_kept(start, tmp_path, dar
         monkeypatch.setattr(module, "in_short", lambda new, old: {} if new is None else next(told, {}))
     run(start, dark_examples, tmp_path / "new", steps=9)
     assert read_spec(tmp_path / "new").training["fine_tuning_steps"] == kept
-
-
-@pytest.mark.parametrize(
-    ("share", "lost", "wanted"),
-    [
-        (1.0, 0.008, 1.0),
-        (1.0, -0.01, 1.0),
-        (1.0, 0.0081, 0.95),  # always a step lower
-        (1.0, 0.032, 0.5),  # a quarter of the loss at half of the way
-        (0.5, 0.032, 0.25),
-        (0.5, 0.009, 0.45),
-        (1.0, 2.0, 0.2),
-        (0.2, 2.0, 0.2),
-    ],
-)
-def test_the_share_of_new_weights_goes_with_the_root_of_what_may_be_lost(share, lost, wanted):
-    assert smaller_share(share, lost) == wanted
 
 
 def test_what_forgets_goes_part_of_the_way_back(start, tmp_path, dark_examples, monkeypatch, disks):
@@ -399,45 +381,3 @@ def test_one_object_is_learnt_from_and_nothing_is_held_out(start, tmp_path, disk
     assert "nothing can be said for sure" in verdict.words
     assert not verdict.better
     json.dumps(verdict.to_dict())
-
-
-def test_one_id_in_places_far_apart_is_learnt_as_several_objects():
-    labels = np.full((40, 60), -1, np.int32)
-    labels[2:8, 2:8] = labels[30:36, 50:56] = labels[2:8, 40:46] = 1
-    labels[20:24, 20:24] = 2
-    image = np.random.default_rng(0).integers(0, 255, labels.shape).astype(np.uint8)
-    (plane,) = drain(read_planes([(Pair("a", lambda: Example(image, "YX", labels)), 6.0)], 2, 0))
-    found = plane.learn
-    assert len({found[5, 5], found[32, 52], found[5, 42], found[22, 22]}) == 4
-    np.testing.assert_array_equal(found > 0, labels > 0)
-    np.testing.assert_array_equal(found < 0, labels < 0)
-
-
-@pytest.mark.parametrize(
-    ("old", "simulated", "words"),
-    [
-        ({"old_mean_ap": 0.5}, True, "These are simulated"),
-        ({"old_mean_ap": 0.5, "old_objects": 300.0}, False, "0.50 before, 0.50 after."),
-        ({"old_mean_ap": 0.5, "old_objects": 90.0}, False, "These are few; others may have lost more."),
-        ({}, True, "what it forgot is not known"),
-    ],
-)
-def test_the_verdict_says_how_much_is_known_of_what_was_forgotten(old, simulated, words):
-    before, after = ({"mean_ap": value, "objects": 20.0, **old} for value in (0.2, 0.4))
-    verdict = give_verdict(before, after, {}, steps=100, images=3, objects=80, simulated=simulated)
-    assert verdict.better
-    assert words in verdict.words
-    assert ("simulated" in verdict.words) == (simulated and bool(old))
-    assert ("few" in verdict.words) == (old.get("old_objects") == 90)
-
-
-def test_the_verdict_counts_what_versions_before_forgot():
-    before = {"mean_ap": 0.3, "objects": 20.0, "old_mean_ap": 0.585, "old_objects": 400.0, "old_lost": 0.015}
-    after = {**before, "mean_ap": 0.4, "old_mean_ap": 0.575}
-    verdict = give_verdict(before, after, {}, steps=100, images=3, objects=80)
-    assert not verdict.better
-    assert "(the versions before it lost 0.0" in verdict.words
-    assert "It forgets what it knew" in verdict.words
-    alone = give_verdict({**before, "old_lost": 0.0}, after, {}, steps=100, images=3, objects=80)
-    assert alone.better
-    assert "the versions before it" not in alone.words

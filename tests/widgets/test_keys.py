@@ -5,7 +5,7 @@ from html import escape
 import pytest
 from qtpy.QtWidgets import QShortcut, QWidget
 
-from napari_instseg.widgets.correct import KEYS
+from napari_instseg.widgets.annotating.section import KEYS
 from napari_instseg.widgets.keys import Keys
 
 

@@ -17,11 +17,11 @@ from napari_instseg.core.events import Event, Message, Progress, Result
 from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.inference.model import Model, load_model
 from napari_instseg.metrics import overlap
+from napari_instseg.session.annotation import Annotation
 from napari_instseg.training.finetune import finetune
 from napari_instseg.training.finetune_params import FinetuneParams
-from napari_instseg.training.material import find_centres
+from napari_instseg.training.held_out import find_centres
 from napari_instseg.training.validate import evaluate
-from napari_instseg.workspace.corrections import Corrections
 
 SQUARE = 2.5
 """Side of the square around a corrected object in which the simulated user sets all right, in its diameters."""
@@ -214,7 +214,7 @@ class User:
     """One who sets objects right: the worst first.
 
     Around each object a square is set right and marked as complete; every object that it touches is corrected and
-    counts. All else stays unknown, but for the ring around what was corrected, see `Corrections.training_labels`.
+    counts. All else stays unknown, but for the ring around what was corrected, see `Annotation.training_labels`.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ class User:
 
     def __init__(self, truth: Sequence[Example]) -> None:
         self._truth = truth
-        self._corrections = [Corrections(example.labels.copy(), example.labels.ndim) for example in truth]
+        self._corrections = [Annotation(example.labels.copy(), example.labels.ndim) for example in truth]
         self._centres = [dict(find_centres(example.labels)) for example in truth]
         self._done: set[tuple[int, int]] = set()
 

@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from napari_instseg.cli import benchmark, demo, evaluate, finetune, fit, lists, reproduce, segment, simulate, train
+from napari_instseg.cli import (
+    benchmark,
+    demo,
+    evaluate,
+    exchange,
+    finetune,
+    fit,
+    lists,
+    measure,
+    replay,
+    reproduce,
+    segment,
+    simulate,
+    train,
+)
 from napari_instseg.cli.console import say, words_on_file
 from napari_instseg.core.errors import InstsegError
 
@@ -32,7 +46,21 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
     )
     app.callback()(_instseg)
-    for module in (segment, train, finetune, fit, evaluate, lists, simulate, demo, reproduce, benchmark):
+    for module in (
+        segment,
+        train,
+        finetune,
+        fit,
+        evaluate,
+        measure,
+        exchange,
+        replay,
+        lists,
+        simulate,
+        demo,
+        reproduce,
+        benchmark,
+    ):
         module.register(app, arguments)
     return app
 

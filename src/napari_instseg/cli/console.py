@@ -34,7 +34,12 @@ class Stopped(KeyboardInterrupt):
 
 def say(text: str, style: str | None = None) -> None:
     """Tell the user something on stderr."""
-    errors.print(text, style=style, markup=False)
+    errors.print(printable(text), style=style, markup=False)
+
+
+def printable(text: str) -> str:
+    """Return a text with what no terminal can show, such as a byte of a name that is not UTF-8, spelled as a number."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def in_words(command: Callable[..., None]) -> Callable[..., None]:
@@ -213,7 +218,7 @@ def write_json(path: Path | None, value: Any) -> None:
         return
     from napari_instseg.io.atomic import write_bytes
 
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _json_ready(value: Any) -> Any:
@@ -229,4 +234,4 @@ def _json_ready(value: Any) -> Any:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
-    return str(value)
+    return printable(str(value))

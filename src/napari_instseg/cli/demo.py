@@ -56,7 +56,7 @@ def demo(
         for sample, name in runs:
             follower.progress(len(rows), len(runs), "samples")
             array, truth, _ = load_sample(sample.name)
-            image = Image(array, guess_axes(array.shape), (1.0,) * array.ndim)
+            image = Image(array, guess_axes(array.shape), (None,) * array.ndim)
             settings = Settings(device=device.value, diameter=sample.diameter, stain=sample.stain)
             row = segment_image(image, f"{sample.name}_{name}", models[name], settings, results, follower)
             true = "" if truth is None else str(int(truth.max()))

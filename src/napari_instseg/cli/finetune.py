@@ -64,10 +64,10 @@ def finetune(
     judgement lie in it. Ctrl-C stops after the step and keeps what was learnt; --resume goes on.
     """
     from napari_instseg.io.pairs import open_split
+    from napari_instseg.training.annotations import open_examples
     from napari_instseg.training.finetune import finetune as run
     from napari_instseg.training.finetune_params import FinetuneParams
-    from napari_instseg.training.material import open_examples
-    from napari_instseg.training.memory import open_remembered
+    from napari_instseg.training.replay import open_replay
 
     if resume:
         say(
@@ -76,7 +76,7 @@ def finetune(
         )
     remembered = open_split(remember) if remember is not None else None
     if remember is None and not resume:
-        remembered = open_remembered(examples, model)
+        remembered = open_replay(examples, model)
     kept = f"What was learnt is kept in '{out}'; go on with the same command and --resume."
     with Follower() as follower, keeping(lambda: kept if out.exists() else "Nothing was learnt yet."):
         outcome = follower.run(

@@ -18,3 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("Stopped.\n")
         sys.exit(STOPPED)
+
+
+if __name__ == "__main__":
+    main()

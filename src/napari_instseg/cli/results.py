@@ -12,6 +12,7 @@ from napari_instseg.core.errors import OutputError
 
 if TYPE_CHECKING:
     from napari_instseg.decoding.segmentation import Segmentation
+    from napari_instseg.inference.replay import MadeBy
     from napari_instseg.io.images import Image
     from napari_instseg.io.stamps import Stamp
 
@@ -47,6 +48,7 @@ class Results:
 
         self.folder = make_folder(folder)
         self._images: dict[str, Any] = {}
+        self._made: dict[str, Any] = {}
 
     def files(self, stem: str) -> Files:
         """Give the paths of the results of the image of that name."""
@@ -103,7 +105,13 @@ class Results:
         return stamp
 
     def write(
-        self, stem: str, image: Image, segmentation: Segmentation, about: Mapping[str, Any], ndim: int = 2
+        self,
+        stem: str,
+        image: Image,
+        segmentation: Segmentation,
+        about: Mapping[str, Any],
+        ndim: int = 2,
+        made: MadeBy | None = None,
     ) -> None:
         """Write labels, overlay and table of one image, and note them in the record.
 
@@ -118,23 +126,30 @@ class Results:
             JSON-ready, for the record.
         ndim : {2, 3}
             Whether objects are areas or volumes.
+        made : MadeBy, optional
+            How the labels were made, for the recipe; the label file tells it too, but not where the image lies.
 
         Raises
         ------
         OutputError
             If a file cannot be written.
         """
+        from napari_instseg.io.atomic import replacing_all
         from napari_instseg.io.labels import write_labels
         from napari_instseg.io.overlay import draw_overlay, write_overlay
         from napari_instseg.io.tables import with_size, write_table
 
         files, axes, place = self.files(stem), segmentation.axes, image.path or Path(stem)
         scale = [image.scale[image.axes.index(letter)] for letter in axes]
-        table = segmentation.table if image.unit == "pixel" else with_size(segmentation.table, scale[-ndim:])
-        write_table(files.table, table)
-        write_overlay(files.overlay, draw_overlay(image.array, image.axes, segmentation.labels))
-        write_labels(files.labels, segmentation.labels, axes, scale, image.unit, found_in=place)
+        table = with_size(segmentation.table, scale[-ndim:])
+        overlay = draw_overlay(image.array, image.axes, segmentation.labels)
+        with replacing_all(files.table, files.overlay, files.labels) as (to_table, to_overlay, to_labels):
+            write_table(to_table, table)
+            write_overlay(to_overlay, overlay)
+            write_labels(to_labels, segmentation.labels, axes, scale, found_in=place, made=_shared(made))
         self._images[stem] = {**about, "path": str(place.resolve())}
+        if made is not None:
+            self._made[stem] = made.model_dump(mode="json")
 
     def write_record(self, values: Mapping[str, Any]) -> None:
         """Write the record, with what other runs wrote into it meanwhile.
@@ -147,11 +162,16 @@ class Results:
         from napari_instseg.cli.console import write_json
 
         write_json(self.folder / RECORD, {**values, "images": self._recorded() | self._images})
+        if self._made:
+            from napari_instseg.inference.replay import FILE, FORMAT
 
-    def _recorded(self) -> dict[str, Any]:
-        """Give what the record on disk says of the images; nothing where it is missing or damaged."""
+            recipes = {"format": FORMAT, "images": self._recorded(FILE) | self._made}
+            write_json(self.folder / FILE, recipes)
+
+    def _recorded(self, name: str = RECORD) -> dict[str, Any]:
+        """Give what a record on disk says of the images; nothing where it is missing or damaged."""
         try:
-            values = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
+            values = json.loads((self.folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
         images = values.get("images") if isinstance(values, dict) else None
@@ -161,3 +181,12 @@ class Results:
         """Say where the image lies whose results these are, if the record knows."""
         known = self._recorded().get(stem)
         return f", '{known['path']}'" if isinstance(known, dict) and "path" in known else ""
+
+
+def _shared(made: MadeBy | None) -> str:
+    """Give a recipe as text for a file that may be given away: without the folders of this computer."""
+    if made is None:
+        return ""
+    image = made.image.model_copy(update={"path": ""})
+    model = made.model.model_copy(update={"asked": made.model.name})
+    return made.model_copy(update={"image": image, "model": model}).model_dump_json()

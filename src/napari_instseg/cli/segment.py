@@ -28,6 +28,7 @@ from napari_instseg.core.params import Params
 
 if TYPE_CHECKING:
     from napari_instseg.cli.results import Results
+    from napari_instseg.decoding.segmentation import Segmentation
     from napari_instseg.inference.model import Model
     from napari_instseg.io.images import Image
 
@@ -115,7 +116,9 @@ def segment(
     from napari_instseg.cli.results import Results
     from napari_instseg.inference.model import load_model
 
-    files = find_images(images)
+    files, told = find_images(images)
+    for line in told:
+        say(line, "yellow")
     opened = load_model(model)
     results = Results(out)
     settings = Settings(
@@ -127,6 +130,7 @@ def segment(
         tile,
         values["decode"],
         overwrite,
+        str(Path(model).resolve()) if os.path.isdir(model) else model,
     )
     rows: list[dict[str, Any]] = []
     bad: dict[str, str] = {}
@@ -136,6 +140,7 @@ def segment(
                 follower.progress(done, len(files), "files")
                 try:
                     rows.append(segment_file(path, stem, opened, settings, results, follower))
+                    say(f"{stem}: {rows[-1]['read']['how']}")
                 except Exception as error:  # whatever is wrong with one file, the others are done
                     bad[stem] = in_a_sentence(error)
             follower.progress(len(files), len(files), "files")
@@ -159,6 +164,8 @@ class Settings:
     tile: int = 1024
     decode: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
+    model: str = ""
+    """As the user named it."""
 
     def to_dict(self, model: Model) -> dict[str, Any]:
         """Give what is needed to do the same again, JSON-ready."""
@@ -173,8 +180,14 @@ class Settings:
         }
 
 
-def find_images(paths: Sequence[Path]) -> dict[str, Path]:
+def find_images(paths: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
     """Find the image files by name, looking into folders; a file that is missing is kept, to be reported as bad.
+
+    Returns
+    -------
+    files : dict
+    told : list of str
+        Which files of a folder are left out, and why: results of earlier work, and what is not read.
 
     Raises
     ------
@@ -184,15 +197,19 @@ def find_images(paths: Sequence[Path]) -> dict[str, Path]:
     from napari_instseg.io.images import SUFFIXES
     from napari_instseg.io.pairs import stem
 
+    told: list[str] = []
+
     def files() -> Iterator[Path]:
         for path in paths:
             if not os.path.isdir(path):  # which, unlike Path.is_dir, is no error where a name is too long
                 yield path
                 continue
             folder = path / "images" if (path / "images").is_dir() else path
-            inside = [file for file in sorted(folder.iterdir()) if _is_image(file, SUFFIXES)]
+            inside, words = _look_into(folder, SUFFIXES)
+            told.extend(words)
             if not inside:
-                raise InputError(f"'{folder}' has no images; expected files of type {', '.join(SUFFIXES)}.")
+                wanted = f"expected files of type {', '.join(SUFFIXES)}"
+                raise InputError(" ".join([f"'{folder}' has no images; {wanted}.", *words]))
             yield from inside
 
     found: dict[str, Path] = {}
@@ -204,12 +221,30 @@ def find_images(paths: Sequence[Path]) -> dict[str, Path]:
                 "folders, or rename one."
             )
         found[name] = path
-    return found
+    return found, told
 
 
-def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
+def _look_into(folder: Path, suffixes: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Return the images of a folder, and what to tell of its other files."""
+    from napari_instseg.data.pairs import listed
+    from napari_instseg.io.leftovers import why_no_image
+
     # a link to nowhere is kept, to be reported as bad
-    return not path.is_dir() and path.suffix.lower() in suffixes and not path.name.startswith(".")
+    files = [path for path in sorted(folder.iterdir()) if not path.is_dir() and not path.name.startswith(".")]
+    readable = [path for path in files if path.suffix.lower() in suffixes]
+    stems = {path.stem for path in files}
+    images: list[Path] = []
+    results: list[Path] = []
+    for path in readable:
+        (results if why_no_image(path, stems) else images).append(path)
+    told = []
+    if results:
+        whose = sorted({why_no_image(path, stems) for path in results})
+        told.append(f"Left out of '{folder}', as results of {', '.join(whose)}: {listed([p.name for p in results])}.")
+    others = [path.name for path in files if path.suffix.lower() not in suffixes]
+    if others:
+        told.append(f"Not read in '{folder}', by their suffixes: {listed(others)}.")
+    return images, told
 
 
 def segment_file(
@@ -233,8 +268,32 @@ def segment_image(
     image: Image, stem: str, model: Model, settings: Settings, results: Results, follower: Follower
 ) -> dict[str, Any]:
     """Segment an image that is read already, otherwise as `segment_file`."""
-    image = choose_channels(image, settings.channels)
+    from napari_instseg.inference.replay import describe
+
+    read = image
     start = time.perf_counter()
+    image, segmentation = find_objects(read, model, settings, follower)
+    seconds = time.perf_counter() - start
+    about = {"image": str(image.path or stem), "objects": segmentation.n_objects, "seconds": round(seconds, 3)}
+    about["read"] = _how_read(read, settings, model)
+    said = {**settings.to_dict(model), "channels": settings.channels, "axes": settings.axes}
+    made = describe(
+        model,
+        read,
+        segmentation.labels,
+        asked=settings.model,
+        name=stem,
+        tile=settings.tile,
+        device=settings.device,
+        **said,
+    )
+    results.write(stem, image, segmentation, about, model.spec.ndim, made)
+    return {"name": stem, **about}
+
+
+def find_objects(image: Image, model: Model, settings: Settings, follower: Follower) -> tuple[Image, Segmentation]:
+    """Segment an image as the settings say; give it with the chosen channels only, and its objects."""
+    image = choose_channels(image, settings.channels)
     seen = image if settings.stain is None else choose_stain(image, settings.stain)
     segmentation = follower.run(
         model.segment_events(
@@ -246,10 +305,28 @@ def segment_image(
             **settings.decode,
         )
     )
-    seconds = time.perf_counter() - start
-    about = {"image": str(image.path or stem), "objects": segmentation.n_objects, "seconds": round(seconds, 3)}
-    results.write(stem, image, segmentation, about, model.spec.ndim)
-    return {"name": stem, **about}
+    return image, segmentation
+
+
+def _how_read(image: Image, settings: Settings, model: Model) -> dict[str, Any]:
+    """Say how an image was read and what the network saw of it, JSON-ready, with a line in words under ``"how"``."""
+    words = [image.described]
+    names = [image.channels[c] if c < len(image.channels) else "" for c in settings.channels]
+    for number, name in zip(settings.channels, names, strict=True):
+        words.append(f"channel {number}{f' ({name})' if name else ''}")
+    if settings.stain:
+        words.append(f"stain {settings.stain}")
+    colors = image.axes.endswith("C") and not settings.channels and not settings.stain
+    if colors and model.spec.in_channels == 1:
+        words.append("the mean of its colours")
+    return {
+        "axes": image.axes,
+        "shape": list(image.array.shape),
+        "scale": {letter: step for letter, step in zip(image.axes, image.scale, strict=True) if step is not None},
+        "channel_names": list(image.channels),
+        "notes": list(image.notes),
+        "how": "; ".join(words),
+    }
 
 
 def in_a_sentence(error: Exception) -> str:
@@ -294,7 +371,17 @@ def choose_channels(image: Image, channels: Sequence[int]) -> Image:
     if not channels:
         return image
     if "C" not in image.axes:
-        raise InputError(f"The image has the axes {image.axes}, so no channel can be chosen. Leave --channel out.")
+        stack = next((letter for letter in "ZT" if letter in image.axes), "")
+        if stack:
+            named = image.axes.replace(stack, "C")
+            count = image.array.shape[image.axes.index(stack)]
+            advice = f"If its {count} images along {stack} are channels, say --axes {named}"
+        else:
+            advice = "It is a single grey image"
+        raise InputError(
+            f"The image has the axes {image.axes}, so no channel can be chosen. {advice}; to segment it as it is, say "
+            "no --channel."
+        )
     axis = image.axes.index("C")
     size = image.array.shape[axis]
     if max(channels) >= size:

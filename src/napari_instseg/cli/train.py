@@ -62,6 +62,15 @@ def train(
     ] = "",
     title: Annotated[str, typer.Option("--title", help="What the model finds, in a few words, for its card.")] = "",
     use: Annotated[str, typer.Option("--intended-use", help="A sentence for the card.")] = "",
+    modality: Annotated[
+        str,
+        typer.Option(
+            "--modality",
+            help="How the images were taken, by commas: fluorescence, histology, bright field, phase contrast, ...; "
+            "by it the model is suggested for images like them.",
+        ),
+    ] = "",
+    stain: Annotated[str, typer.Option("--stain", help="What makes the objects visible: H&E, DAPI, ...")] = "",
     data: Annotated[str, typer.Option("--data", help="Name of the data, for the card.", show_default="DIR")] = "",
     licence: Annotated[str, typer.Option("--licence", help="Licence of the data, for the card.")] = "",
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
@@ -74,8 +83,8 @@ def train(
     (history.png) and every loss and score (history.csv). Ctrl-C stops after the step and keeps what was learnt.
     """
     from napari_instseg.io.pairs import open_split
-    from napari_instseg.training.loop import train as run
     from napari_instseg.training.recipe import Recipe
+    from napari_instseg.training.train import train as run
     from napari_instseg.training.trainer import read_recipe
 
     if resume:
@@ -89,6 +98,7 @@ def train(
         raise ParameterError("No method was named; say --method NAME, see 'instseg methods'.")
     else:
         about = {"title": title, "intended_use": use, "data": data or folder.name, "licence": licence}
+        about |= {"modality": modality, "stain": stain}
         names = tuple(name.strip() for name in class_names.split(",") if name.strip())
         recipe = Recipe.make(method, values, names, {key: text for key, text in about.items() if text})
     learn, score = open_split(folder, held_out, recipe.training.seed)

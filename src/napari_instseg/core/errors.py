@@ -4,6 +4,10 @@
 class InstsegError(Exception):
     """Base of all errors that the command line and the window show as words instead of a traceback."""
 
+    def __init__(self, message: str = "") -> None:
+        # the name of a file may hold bytes that are no text: shown as \\xff, they can be printed and written anywhere
+        super().__init__(message.encode("utf-8", "backslashreplace").decode("utf-8"))
+
 
 class InputError(InstsegError, ValueError):
     """An image, a label image, an array or a folder is not what is needed."""

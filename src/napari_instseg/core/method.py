@@ -121,14 +121,14 @@ class Method:
         The arrays of a prediction.
     build : callable
         ``build(network_params, in_channels, ndim, classes) -> torch.nn.Module`` whose
-        ``forward(image, coordinates)`` gives raw heads as a dict of tensors (B, C, *spatial), with attributes
-        ``stride``, ``halo`` and ``coordinates``; see `napari_instseg.networks`. With ``needs_target = True`` it is
-        called ``forward(image, coordinates, target)`` while training, and with ``helpers() -> {name: function}`` it
-        gives decoding functions beside the outputs.
+        ``forward(image, coordinates)`` gives raw heads as a dict of tensors (B, C, Y, X) or (B, C, Z, Y, X),
+        with attributes ``stride``, ``halo`` and ``coordinates``; see `napari_instseg.networks`. With
+        ``needs_target = True`` it is called ``forward(image, coordinates, target)`` while training, and with
+        ``helpers() -> {name: function}`` it gives decoding functions beside the outputs.
     compute_loss : callable
         ``compute_loss(raw, target, loss_params) -> named scalars``; their sum is optimised.
     activate : callable
-        ``activate(raw, offset) -> outputs`` as tensors (B, C, *spatial); `offset` is the position of the first
+        ``activate(raw, offset) -> outputs`` as tensors (B, C, ...); `offset` is the position of the first
         pixel in the whole image, in pixels.
     stages : callable
         ``stages(decode_params) -> tuple of Stage``.

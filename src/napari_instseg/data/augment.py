@@ -6,14 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_instseg.core.labels import UNKNOWN
 from napari_instseg.core.params import Params, flag, tunable
 
 Image = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-UNKNOWN = -1
-"""Label of pixels that an augmented patch takes from outside the image."""
 OFTEN, SELDOM = 0.5, 0.25
 """Chance of a change that most patches can bear, and of one that only some should get."""
 CELLS = 6
@@ -154,7 +153,7 @@ def _look_up(labels: Labels, positions: Floats) -> Labels:
     nearest = np.rint(positions).astype(np.intp)
     last = np.array(labels.shape).reshape(-1, *(1,) * labels.ndim) - 1
     there = np.minimum(np.maximum(nearest, 0), last)
-    return np.where((there == nearest).all(axis=0), labels[tuple(there)], UNKNOWN)
+    return np.where((there == nearest).all(axis=0), labels[tuple(there)], UNKNOWN)  # outside the image
 
 
 def _vary(image: Image, params: Augmentation, rng: np.random.Generator) -> Image:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
+from napari_instseg.core.seeds import rng_of
 
 
 @dataclass(frozen=True)
@@ -89,4 +90,4 @@ def _draw(names: list[str], share: float, seed: int) -> set[str]:
     count = round(share * len(names))
     if 0 < share < 1 and len(names) > 1:
         count = min(max(count, 1), len(names) - 1)
-    return {names[i] for i in np.random.default_rng(seed).permutation(len(names))[:count]}
+    return {names[i] for i in rng_of(seed).permutation(len(names))[:count]}

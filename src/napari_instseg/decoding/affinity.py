@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_instseg.core.compiled import njit
 from napari_instseg.core.method import Data
 from napari_instseg.core.rows import MASK_SIDE
 from napari_instseg.decoding.clusters import Clusters

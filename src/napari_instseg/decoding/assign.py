@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_instseg.core.compiled import njit
 from napari_instseg.decoding.blocks import SIDE, Blocks
 from napari_instseg.decoding.neighbours import bucket_of, build_grid, cell_key, cells_around, too_far
 from napari_instseg.decoding.parallel import as_volume, in_bands

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_instseg.core.compiled import njit
 from napari_instseg.decoding.parallel import in_bands
 from napari_instseg.decoding.regions import Regions, measure_regions
 from napari_instseg.decoding.runs import Runs, connect_runs, find_runs, paint_runs, runs_with_cores, touching_runs

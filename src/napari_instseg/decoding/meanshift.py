@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_instseg.core.compiled import njit
 from napari_instseg.decoding.assign import NOWHERE, assign_blocks, assign_points, gather_points, sum_squares
 from napari_instseg.decoding.blocks import Blocks
 from napari_instseg.decoding.clusters import Clusters

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from napari_instseg.core.compiled import njit
 
 SAMPLE = 4096
 """Points from which the directions of the grid are worked out."""

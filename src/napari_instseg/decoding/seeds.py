@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_instseg.core.compiled import njit
 from napari_instseg.decoding.assign import gather_points
 from napari_instseg.decoding.blocks import SIDE, Blocks
 from napari_instseg.decoding.clusters import Clusters

@@ -23,17 +23,14 @@ def far_pieces(inside: Mask) -> Labels:
     int32 array
         0 outside, 1 to n the groups; n is 1 for an object as it should be.
     """
-    import cc3d
+    from scipy import ndimage
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    pieces, count = cc3d.connected_components(
-        inside.view(np.uint8), connectivity=8 if inside.ndim == 2 else 26, return_N=True
-    )
-    pieces = pieces.astype(np.int32)
+    pieces, count = ndimage.label(inside, np.ones((3,) * inside.ndim), output=np.int32)
     if count < 2:
         return np.asarray(pieces)
-    boxes = cc3d.statistics(pieces.astype(np.uint32))["bounding_boxes"][1:]
+    boxes = ndimage.find_objects(pieces)
     low = np.array([[part.start for part in box] for box in boxes])
     high = np.array([[part.stop for part in box] for box in boxes])
     gap = np.maximum(low[:, None] - high[None], low[None] - high[:, None]).max(axis=2)
@@ -57,11 +54,11 @@ def words_on_pieces(inside: Mask, label: int) -> str:
 
 def separate(labels: Labels) -> Labels:
     """Give every far piece of every object an id of its own, above all others; the largest keeps the object's."""
-    import cc3d
+    from skimage.measure import label as connect
 
     apart = labels.copy()
     highest = int(labels.max(initial=0))
-    pieces = cc3d.connected_components(np.maximum(labels, 0), connectivity=8 if labels.ndim == 2 else 26)
+    pieces = connect(np.maximum(labels, 0), background=0, connectivity=labels.ndim)
     owner = np.zeros(int(pieces.max(initial=0)) + 1, np.int64)
     owner[pieces.ravel()] = labels.ravel()
     several = np.flatnonzero(np.bincount(np.maximum(owner[1:], 0)) > 1)

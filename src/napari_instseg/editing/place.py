@@ -67,12 +67,12 @@ def _reach(labels: Labels, ids: list[int], box: Box) -> Box:
 
 
 def _drop_scraps(new: Labels, other: Mask, mask: Mask) -> None:
-    import cc3d
+    from scipy import ndimage
 
     left = other & ~mask
     if 2 * np.count_nonzero(left) >= np.count_nonzero(other):
         return
-    pieces = cc3d.connected_components(left.view(np.uint8), connectivity=4 if left.ndim == 2 else 6)
+    pieces, _ = ndimage.label(left)
     sizes = np.bincount(pieces.ravel())
     small = sizes < SCRAP * np.count_nonzero(mask)
     small[0] = False

@@ -11,10 +11,13 @@ import numpy.typing as npt
 
 from napari_instseg.core.errors import InputError, ParameterError
 from napari_instseg.core.events import Event, Progress, Result
+from napari_instseg.core.labels import UNKNOWN
 from napari_instseg.core.params import Parameter, Params
 from napari_instseg.core.scale import share_of, value_at
+from napari_instseg.core.seeds import rng_of
 from napari_instseg.inference.prediction import Prediction
-from napari_instseg.metrics import THRESHOLDS, UNKNOWN, Counts, Overlap, count, overlap_known
+from napari_instseg.methods import get_method
+from napari_instseg.metrics import THRESHOLDS, Counts, Overlap, count, overlap_known
 
 if TYPE_CHECKING:
     from napari_instseg.data.pairs import Pair
@@ -54,6 +57,9 @@ class Known:
     truth: npt.NDArray[Any]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.truth, np.ndarray) or self.truth.dtype.kind not in "iu":
+            found = self.truth.dtype if isinstance(self.truth, np.ndarray) else type(self.truth).__name__
+            raise InputError(f"The true labels are {found}; expected an array of whole numbers, -1 where unknown.")
         if self.truth.shape != self.prediction.shape:
             raise InputError(
                 f"The true labels have shape {self.truth.shape} and the image {self.prediction.shape}; expected the "
@@ -117,15 +123,15 @@ class Fit:
     tries: int
 
 
-def fit(known: Sequence[Known], start: Params, **options: Any) -> Fit:
+def fit(known: Sequence[Known], start: Params | None = None, **options: Any) -> Fit:
     """Search the decode parameters that agree best with known objects.
 
     Parameters
     ----------
     known : sequence of Known
         At least one object in all.
-    start : Params
-        Decode parameters to start from, such as ``prediction.parameters()``.
+    start : Params, optional
+        Decode parameters to start from; those of the first prediction, ``prediction.parameters()``, if None.
     **options
         See `fit_events`.
 
@@ -141,7 +147,7 @@ def fit(known: Sequence[Known], start: Params, **options: Any) -> Fit:
 
 def fit_events(
     known: Sequence[Known],
-    start: Params,
+    start: Params | None = None,
     *,
     own: Params | None = None,
     names: Sequence[str] | None = None,
@@ -180,18 +186,36 @@ def fit_events(
     ParameterError
         If a name is unknown.
     """
+    start = _check_known(known, start, own)
     n_objects = sum(len(np.unique(one.truth[one.truth > 0])) for one in known)
     if n_objects == 0:
         raise InputError("There is no true object to fit to; draw or correct at least one.")
     search = _Search(_Judge(known), start, own or start, _searched(start, names), most_tries)
     yield Progress(0, most_tries, "tries")
-    for _ in search.run(np.random.default_rng(seed)):
+    for _ in search.run(rng_of(seed)):
         yield Progress(min(search.judge.tries, most_tries), most_tries, "tries")
     whole = _Judge(known, crop=False)
     before, after = whole(start), whole(search.best)
     best = search.best if after.clearly_above(before) else start
     yield Progress(most_tries, most_tries, "tries")
     yield Result(Fit(best, before, max(before, after), n_objects, search.judge.tries))
+
+
+def _check_known(known: Sequence[Known], start: Params | None, own: Params | None) -> Params:
+    """Check that predictions and parameters belong to one method; return the parameters to start from."""
+    if not isinstance(known, Sequence) or not all(isinstance(one, Known) for one in known):
+        raise InputError("Expected a list of Known, each a prediction with what is true of its image.")
+    if not known:
+        raise InputError("There is no true object to fit to; draw or correct at least one.")
+    wanted = get_method(known[0].prediction.method).decode
+    start = known[0].prediction.parameters() if start is None else start
+    for given in (start, own or start, *(one.prediction.parameters() for one in known)):
+        if type(given) is not wanted:
+            raise ParameterError(
+                f"The parameters are {type(given).__name__} of {type(given).__module__}; expected those of the method "
+                f"'{known[0].prediction.method}', as prediction.parameters() returns them."
+            )
+    return start
 
 
 def predict_known(model: Model, pairs: Sequence[Pair], *, some: bool = False, **options: Any) -> Iterator[Event]:

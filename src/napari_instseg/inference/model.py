@@ -29,9 +29,9 @@ from napari_instseg.inference.size import AUTO, OWN, Size, find_size
 from napari_instseg.inference.stitch import expand, segment_blocks
 from napari_instseg.inference.tiles import predict_tiles
 from napari_instseg.io.checks import check_image
-from napari_instseg.io.models import SPEC, ModelSpec, read_spec, read_weights, write_model
+from napari_instseg.io.models import FINE_TUNED_FROM, SPEC, ModelSpec, read_spec, read_weights, write_model
 from napari_instseg.methods import get_method
-from napari_instseg.zoo import find_model
+from napari_instseg.zoo import find_model, shipped
 
 if TYPE_CHECKING:
     import torch
@@ -64,13 +64,35 @@ def load_model(name_or_folder: str | Path) -> Model:
     """
     folder = find_model(name_or_folder)
     spec = read_spec(folder)
+    weights = read_weights(folder)
     try:
+        _check_fits(spec, weights)
         model = Model(spec)
         own_parameters(spec)
     except ParameterError as error:
         raise ModelError(f"{folder / SPEC} is not valid: {error} Copy the model folder again.") from None
-    model.load_weights(read_weights(folder))
+    model.load_weights(weights)
     return model
+
+
+def _check_fits(spec: ModelSpec, weights: Mapping[str, torch.Tensor]) -> None:
+    """Compare weights and network before memory is taken for it: a damaged `model.json` may claim a huge one."""
+    import torch
+
+    method = get_method(spec.method)
+    try:
+        with torch.device("meta"):
+            wanted = method.build(method.network(**spec.network), spec.in_channels, spec.ndim, len(spec.classes))
+    except (NotImplementedError, RuntimeError):  # a method of another package that cannot do without values
+        return
+    shapes = {name: tuple(tensor.shape) for name, tensor in wanted.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    wrong = sorted(name for name in shapes.keys() | found.keys() if shapes.get(name) != found.get(name))
+    if wrong:
+        raise ModelError(
+            f"The weights of '{spec.name}' do not fit its network: {len(wrong)} of {len(shapes)} arrays are missing, "
+            f"unknown or of another shape, such as '{wrong[0]}'. Copy the model folder again."
+        )
 
 
 @dataclass(frozen=True)
@@ -285,6 +307,12 @@ class Model:
         return "foreground" in getattr(self.network, "heads", getattr(getattr(self.network, "network", None), "heads", {}))
 
     @property
+    def _knows_colors(self) -> bool:
+        """Whether its three channels are red, green and blue: so in shipped models and what was made from them."""
+        names = {self.spec.name, self.spec.training.get(FINE_TUNED_FROM)}
+        return not names.isdisjoint(shipped())
+
+    @property
     def _spatial(self) -> str:
         return "ZYX"[-self.spec.ndim :]
 
@@ -296,10 +324,17 @@ class Model:
         if found == 1 and wanted > 1:
             shape = (*channels.shape[: len(stack)], wanted, *channels.shape[len(stack) + 1 :])
             return np.broadcast_to(channels, shape), stack
-        if found == 3 and wanted == 1:
+        is_picture = axes.endswith("C")  # channels of detectors stand before Y and X
+        if found == 4 and is_picture and np.ptp(array[..., 3]) == 0:  # transparency that hides nothing
+            found, channels = 3, channels[(slice(None),) * len(stack) + (slice(0, 3),)]
+        if found == 3 and wanted == 1 and is_picture:
             return channels.mean(axis=len(stack), keepdims=True, dtype=np.float32), stack
-        if found == 4 and wanted == 3 and axes.endswith("C"):  # a picture with transparency
-            return channels[..., :3, :, :], stack
+        if found == 3 and wanted == 3 and not is_picture and self._knows_colors:
+            raise InputError(
+                f"The image has 3 channels (axes {axes}, shape {array.shape}) that are not the colours of a picture, "
+                f"which '{self.spec.name}' was trained on. Choose one channel; if they are red, green and blue, give "
+                "them last, as (Y, X, 3)."
+            )
         if found != wanted:
             expected = f"{wanted} or 1" if wanted > 1 else "1"
             raise InputError(

@@ -85,9 +85,13 @@ class Prediction:
 
 def _check_outputs(outputs: Mapping[str, Array], method: Method) -> None:
     known = {output.name: output for output in method.outputs}
-    for name in outputs:
+    if not isinstance(outputs, Mapping):
+        raise InputError(f"The outputs are {type(outputs).__name__}; expected a mapping of names to arrays.")
+    for name, array in outputs.items():
         if name not in known:
             raise InputError(f"The {method.name} method has no output '{name}'; expected {', '.join(known)}.")
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"Output '{name}' is {type(array).__name__}; expected an array.")
     missing = [name for name, output in known.items() if not output.optional and name not in outputs]
     if missing:
         raise InputError(f"The {method.name} method needs the output {', '.join(missing)}; got {sorted(outputs)}.")
@@ -100,6 +104,8 @@ def _check_outputs(outputs: Mapping[str, Array], method: Method) -> None:
                 raise InputError(f"Output '{name}' has the shape {array.shape}; expected rows of detections, (N, K).")
         else:
             grid = np.shape(array)[1:] if known[name].layout == "channels" else np.shape(array)
+            if known[name].layout == "channels" and not array.shape[:1] > (0,):
+                raise InputError(f"Output '{name}' has the shape {array.shape}; expected at least one channel.")
             if grid != shape:
                 raise InputError(f"Output '{name}' has the grid {grid}; expected {shape}, as the others.")
         if not np.issubdtype(array.dtype, np.floating):

@@ -10,10 +10,10 @@ import numpy as np
 from napari_instseg.core.errors import InputError, ParameterError
 from napari_instseg.core.method import Array
 from napari_instseg.core.params import Params
-from napari_instseg.io.models import ModelSpec
+from napari_instseg.io.models import LARGEST, ModelSpec
 from napari_instseg.methods import get_method
 
-LIMITS = (0.1, 10.0)
+LIMITS = (0.02, 10.0)
 """Smallest and largest factor between an image and what the network sees."""
 
 
@@ -34,12 +34,19 @@ def rescale_factor(spec: ModelSpec, diameter: float | None) -> float:
     """
     if diameter is None:
         diameter = spec.presumed_diameter
+    if diameter > LARGEST:
+        raise InputError(f"The object diameter is more than {LARGEST:g} px; no image has such objects. Measure again.")
     model_diameter = spec.diameter
     low, high = model_diameter / LIMITS[1], model_diameter / LIMITS[0]
     if not low <= diameter <= high:
         raise InputError(
             f"The object diameter is {diameter:g} px; expected {low:g} to {high:g} px, since this model was trained "
-            f"on objects of about {model_diameter:g} px. Measure an object again, or choose another model."
+            f"on objects of about {model_diameter:g} px. "
+            + (
+                "Shrink the image first, for example by binning it, and give the diameter in the smaller image."
+                if diameter > high
+                else "Measure an object again, or enlarge the image first and give the diameter in the larger one."
+            )
         )
     return model_diameter / diameter
 
@@ -65,8 +72,8 @@ def own_parameters(spec: ModelSpec, diameter: float | None = None, **changes: An
     diameter = spec.presumed_diameter if diameter is None else diameter
     if not isinstance(diameter, Real):
         raise ParameterError(f"The object diameter is {diameter!r}; expected a number of pixels.")
-    if diameter > 0:
-        own = own.at_size(diameter / spec.diameter, spec.ndim)
+    if 0 < diameter <= LARGEST:  # what is beyond is refused where the image is resized
+        own = own.at_size(float(diameter) / spec.diameter, spec.ndim)
     return own.changed(**changes)
 
 

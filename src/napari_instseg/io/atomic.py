@@ -49,6 +49,55 @@ def replacing(path: str | Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_all(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """Give paths to write whole files to that become `paths` together at the end: all of them appear, or none does.
+
+    Parameters
+    ----------
+    *paths : Path
+        Where the files shall be.
+
+    Yields
+    ------
+    tuple of Path
+        Beside them, hidden, in the same order; nothing is there yet.
+
+    Raises
+    ------
+    OutputError
+        As `replacing`; its message names the file as the user knows it.
+    """
+    staged = tuple(path.parent / f".{uuid.uuid4().hex}{path.suffix}" for path in paths)
+    new = {path for path in paths if not path.exists()}
+    moved: list[Path] = []
+    try:
+        try:
+            yield staged
+        except OutputError as error:
+            text = str(error)
+            for beside, path in zip(staged, paths, strict=True):
+                text = text.replace(str(beside), str(path))
+            raise OutputError(text) from error
+        for path in paths:
+            with _in_words(path):
+                if path.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, "a folder is there", str(path))
+        for beside, path in zip(staged, paths, strict=True):
+            with _in_words(path):
+                os.replace(beside, path)
+            moved.append(path)
+    except BaseException:
+        for path in new.intersection(moved):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise
+    finally:
+        for beside in staged:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
+
+
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a whole file atomically.
 

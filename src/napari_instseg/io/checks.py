@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from napari_instseg.core.errors import InputError
@@ -41,7 +43,9 @@ def check_image(array: Array, axes: str | None = None, name: str = "The image") 
         If it is no numeric array, complex, empty, 1 pixel wide or high, constant, holds NaN or infinity, or its
         axes are wrong or cannot be guessed.
     """
-    array = np.asarray(array)
+    array = as_array(array, name)
+    if axes is not None and not isinstance(axes, str):
+        raise InputError(f"The axes of {name} are {axes!r}; expected a text of one letter per dimension, as in 'CYX'.")
     if array.dtype.kind == "c":
         raise InputError(f"{name} holds complex numbers; expected real ones. Take the magnitude, numpy.abs(image).")
     if array.dtype.kind not in "buif":
@@ -60,6 +64,20 @@ def check_image(array: Array, axes: str | None = None, name: str = "The image") 
             "Check the order of its axes."
         )
     return _plain_numbers(array, name), axes
+
+
+def as_array(values: Any, name: str) -> Array:
+    """Return values as an array.
+
+    Raises
+    ------
+    InputError
+        If they are rows of different lengths, or nothing that can be an array.
+    """
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"{name} is no array ({error}); expected rows of equal length.") from None
 
 
 def _plain_numbers(array: Array, name: str) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,10 +12,28 @@ import numpy as np
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
-from napari_instseg.data.axes import check_axes, guess_axes
-from napari_instseg.io.tiff import read_tiff
+from napari_instseg.data.axes import check_axes, settle_axes
+from napari_instseg.io.tiff import TiffImage, read_tiff
 
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
+SUFFIXES = (
+    ".tif",
+    ".tiff",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".npy",
+    # TIFF under other names
+    ".btf",
+    ".tf2",
+    ".tf8",
+    ".lsm",
+    ".stk",
+    ".svs",
+    ".ndpi",
+    ".scn",
+    ".qptiff",
+    ".flex",
+)
 """Names by which images are found in a folder."""
 
 _SIGNATURES = {
@@ -37,20 +56,36 @@ class Image:
     array : array
         One dimension per letter of `axes`.
     axes : str
-        Letters of T (time), C (channel), Z, Y, X. The colours of a picture are a last C.
-    scale : tuple of float
-        Pixel size along each axis in `unit`; 1 for T, for C, and where the file says nothing.
-    unit : {"µm", "pixel"}
-        Lengths in other units are converted to micrometres; ``"pixel"`` where the file says nothing.
+        Letters of T (time), C (channel), Z, Y, X. The colours of a picture are a last C; channels of several detectors
+        are a C elsewhere.
+    scale : tuple of float or None
+        Step along each axis, in micrometres along Z, Y and X and in seconds along T; None where the file does not say,
+        and for C.
     path : Path, optional
         The file that it is from.
+    channels : tuple of str
+        Names of the channels, where the file has them.
+    notes : tuple of str
+        How it was read: what was decided, what was left out, and why.
     """
 
     array: Array
     axes: str
-    scale: tuple[float, ...]
-    unit: str = "pixel"
+    scale: tuple[float | None, ...]
     path: Path | None = None
+    channels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def described(self) -> str:
+        """Say in a line how it was read: axes, size, type, scale, and the notes."""
+        shape = " x ".join(f"{n}" for n in self.array.shape)
+        words = [f"{self.axes} {shape} {self.array.dtype}"]
+        known = {letter: step for letter, step in zip(self.axes, self.scale, strict=True) if step is not None}
+        lengths = [f"{letter} {step:.4g} µm" for letter, step in known.items() if letter != "T"]
+        lengths += [f"T {known['T']:.4g} s"] if "T" in known else []
+        words.append("step " + ", ".join(lengths) if lengths else "no scale")
+        return "; ".join([*words, *self.notes])
 
 
 def read_image(path: str | Path, axes: str | None = None) -> Image:
@@ -99,6 +134,11 @@ def file_format(path: Path) -> str:
         If the file is missing, empty, cannot be opened, or is of no such format.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+            raise InputError(
+                f"'{path}' is a pipe, a socket or a device, not an image file. Choose an image file, or save the image "
+                "into one."
+            )
         with path.open("rb") as file:
             start = file.read(8)
     except FileNotFoundError:
@@ -118,29 +158,45 @@ def file_format(path: Path) -> str:
 
 def _read(path: Path, palette: Literal["colors", "indices"], axes: str | None = None) -> Image:
     name = file_format(path)
-    scale: dict[str, float] = {}
     try:
         if name == "TIFF":
-            array, said, scale = read_tiff(path)
+            found = read_tiff(path, palette)
         elif name == "NPY":
-            array, said = _read_npy(path), ""
+            array = _read_npy(path)
+            found = TiffImage(array, "YX" if array.ndim == 2 else "Q" * (array.ndim - 2) + "YX")
         else:
-            array, said = _read_picture(path, palette)
+            found = TiffImage(*_read_picture(path, palette))
     except (MemoryError, InputError):
         raise
     except Exception as error:  # the decoders raise whatever occurs to them: struct.error, KeyError, SyntaxError, ...
         detail = str(error).rstrip(".") or type(error).__name__
         raise InputError(f"'{path}' is damaged or cut off: {name} with {detail}. Copy or export it again.") from error
+    array, said = found.array, found.axes
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    notes = list(found.notes)
     try:
-        axes = axes or said
-        axes = check_axes(axes, array.ndim) if axes else guess_axes(array.shape)
+        if axes:
+            array, said = _named(array, said, axes)
+        array, said, more = settle_axes(array, said)
     except InputError as error:
         raise InputError(f"'{path}': {error}") from None
-    kept = [i for i, letter in enumerate(axes) if letter in "YX" or array.shape[i] != 1]
-    array = array.reshape([array.shape[i] for i in kept])
-    axes = "".join(axes[i] for i in kept)
-    return Image(array, axes, tuple(scale.get(letter, 1.0) for letter in axes), "µm" if scale else "pixel", path)
+    notes += more
+    if palette == "colors" and not axes and name == "NPY" and said.endswith("C") and array.shape[-1] == 4:
+        if np.ptp(array[..., 3]) == 0:
+            array = array[..., :3]
+            notes.append("the fourth sample, which is constant, left out as transparency")
+        else:
+            notes.append("nothing says whether the fourth sample is transparency or a channel: 4 channels")
+    scale = tuple(found.scale.get(letter) for letter in said)
+    return Image(array, said, scale, path, found.channels, tuple(notes))
+
+
+def _named(array: Array, said: str, axes: str) -> tuple[Array, str]:
+    """Name the axes as the user does, with or without those of length one."""
+    bare = [n for n, letter in zip(array.shape, said, strict=True) if letter in "YX" or n != 1]
+    if len(axes) != array.ndim and len(axes) == len(bare):
+        array = array.reshape(bare)
+    return array, check_axes(axes, array.ndim)
 
 
 def _read_npy(path: Path) -> Array:

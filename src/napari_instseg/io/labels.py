@@ -10,8 +10,9 @@ import numpy as np
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
 from napari_instseg.data.pairs import listed
+from napari_instseg.io.checks import as_array
 from napari_instseg.io.images import read_indexed
-from napari_instseg.io.stamps import Stamp
+from napari_instseg.io.stamps import Stamp, program
 from napari_instseg.io.tiff import write_tiff
 
 WANTED = "expected one whole number per pixel: 0 for background, 1, 2, 3, ... one per object"
@@ -65,7 +66,7 @@ def check_labels(
     InputError
         If it is a colour picture, a mask, in floating point, has negative or too large ids, or another shape.
     """
-    labels = np.asarray(labels)
+    labels = as_array(labels, name)
     if labels.ndim < 2:
         raise InputError(f"{name} has {labels.ndim} dimensions; expected at least (Y, X).")
     _check_not_colors(labels, shape, name)
@@ -88,9 +89,9 @@ def write_labels(
     path: str | Path,
     labels: Array,
     axes: str | None = None,
-    scale: Sequence[float] | None = None,
-    unit: str = "pixel",
+    scale: Sequence[float | None] | None = None,
     found_in: str | Path | None = None,
+    made: str = "",
 ) -> Path:
     """Write a label image as TIFF: 16 bits where the ids fit, else 32, compressed without loss.
 
@@ -102,12 +103,12 @@ def write_labels(
         Ids from 0.
     axes : str, optional
         One letter per dimension; by default the last ones of TZYX.
-    scale : sequence of float, optional
-        Pixel size along each axis, in `unit`.
-    unit : {"µm", "pixel"}
-        As an `Image` has it.
+    scale : sequence of float or None, optional
+        Step along each axis as an `Image` has it: micrometres, seconds along T; nothing is written of what is None.
     found_in : str or Path, optional
         The image file in which this program found them; the file then has a stamp, see `read_stamp`.
+    made : str
+        How they were made, for the description in the file's OME metadata.
 
     Raises
     ------
@@ -119,11 +120,11 @@ def write_labels(
     path = Path(path)
     labels = check_labels(labels)
     axes = axes or "TZYX"[-labels.ndim :]
-    known = zip(axes, scale, strict=True) if scale is not None and unit == "µm" else ()
-    sizes = {letter: float(size) for letter, size in known if letter in "XYZ"}
+    known = zip(axes, scale, strict=True) if scale is not None else ()
+    sizes = {letter: float(size) for letter, size in known if letter in "XYZT" and size is not None}
     fits = labels.size == 0 or labels.max() <= np.iinfo(np.uint16).max
-    stamp = None if found_in is None else str(Stamp.of(labels, found_in))
-    write_tiff(path, labels.astype(np.uint16 if fits else np.uint32), axes, sizes, stamp)
+    stamp = program() if found_in is None else str(Stamp.of(labels, found_in))
+    write_tiff(path, labels.astype(np.uint16 if fits else np.uint32), axes, sizes, stamp, made)
     return path
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from napari_instseg.core.errors import ModelError
+from napari_instseg.io.gates import Strict, Unreadable, check_record, read_json
+from napari_instseg.io.older_models import from_layout_1
 
 if TYPE_CHECKING:
     import torch
 
-FORMAT = 1
-"""Version of the folder's layout; a newer one is refused in words."""
+FORMAT = 2
+"""Version of the folder's layout; a newer one is refused in words. Since 2 it says what images a model is for."""
+
+SMALLEST, LARGEST = 0.01, 1e6
+"""Typical object diameters that a model may have, in pixels."""
+MOST_CLASSES = 1000
 
 SPEC, WEIGHTS, CARD = "model.json", "weights.safetensors", "README.md"
 RUN = "training"
@@ -24,12 +29,12 @@ RUN = "training"
 PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib"}
 
 
-class Score(BaseModel):
+class Score(Strict):
     """What `instseg evaluate` found on one named set of images."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     data: str
+    modality: tuple[str, ...] = ()
+    """How these images were taken, in the words of `ModelSpec.modality`."""
     images: int
     ap: dict[str, float]
     """TP/(TP+FP+FN), pooled, by IoU threshold."""
@@ -45,10 +50,8 @@ FINE_TUNED_FROM = "fine_tuned_from"
 """In what a card tells of training: the name of the model that it was made from by corrections."""
 
 
-class ModelSpec(BaseModel):
+class ModelSpec(Strict):
     """All of a model but its weights: what `model.json` says."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     format: int = FORMAT
     made_by: str = Field(default_factory=lambda: f"napari-instseg {version('napari-instseg')}")
@@ -58,11 +61,11 @@ class ModelSpec(BaseModel):
     """What the model finds, in a few words: "Nuclei in fluorescence and histology"."""
     ndim: int = Field(default=2, ge=2, le=3)
     in_channels: int = Field(default=1, ge=1, le=64)
-    diameter: float = Field(gt=0, allow_inf_nan=False)
+    diameter: float = Field(ge=SMALLEST, le=LARGEST)
     """Typical object diameter as the network sees it, in pixels."""
-    usual_diameter: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    usual_diameter: float | None = Field(default=None, ge=SMALLEST, le=LARGEST)
     """The same in the images that it learnt from, where these were rescaled."""
-    classes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = Field(default=(), max_length=MOST_CLASSES)
     """Names of the classes 1, 2, ...; empty for one kind of object."""
     network: dict[str, Any] = Field(default_factory=dict)
     loss: dict[str, Any] = Field(default_factory=dict)
@@ -72,6 +75,12 @@ class ModelSpec(BaseModel):
     """Data sets with licences, split, seed, steps, the command."""
     scores: tuple[Score, ...] = ()
     intended_use: str = ""
+    modality: tuple[str, ...] = ()
+    """How the images that it is for are taken: "fluorescence", "histology", "bright field", "phase contrast", ..."""
+    stain: tuple[str, ...] = ()
+    """What makes the objects visible in them, such as "H&E" or "DAPI"."""
+    replay: tuple[str, ...] = ()
+    """Kinds of simulated images to replay while it is fine-tuned, so that it forgets less, if its folder holds none."""
 
     @property
     def presumed_diameter(self) -> float:
@@ -105,23 +114,21 @@ def read_spec(folder: str | Path) -> ModelSpec:
         found = _only_pickles(folder)
         raise ModelError(f"'{folder}' has no {SPEC}{found}; expected a folder that instseg train wrote.")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        values = read_json(path)
+    except (FileNotFoundError, Unreadable) as error:
         raise ModelError(f"{path} cannot be read ({error}); copy the model folder again.") from None
-    if not isinstance(values, dict):
-        kind = type(values).__name__
-        raise ModelError(f"{path} holds a {kind}; expected a JSON object. Copy the model folder again.")
-    made = values.get("format")
+    made = values.get("format") if isinstance(values, dict) else None
     if isinstance(made, int) and made > FORMAT:
         raise ModelError(
             f"The model in '{folder}' has layout {made}, made by {values.get('made_by', 'a newer version')}; this "
             f"version reads up to {FORMAT}. Update napari-instseg."
         )
+    if isinstance(values, dict) and made in (None, 1):
+        values = {**from_layout_1(values), "format": FORMAT}
     try:
-        return ModelSpec(**values)
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ModelError(f"{path} is not valid: {problems}. Copy the model folder again.") from None
+        return check_record(values, ModelSpec)
+    except Unreadable as error:
+        raise ModelError(f"{path} is not valid: {error}. Copy the model folder again.") from None
 
 
 def read_weights(folder: str | Path) -> dict[str, torch.Tensor]:
@@ -140,7 +147,7 @@ def read_weights(folder: str | Path) -> dict[str, torch.Tensor]:
         raise ModelError(f"'{folder}' has no {WEIGHTS}{_only_pickles(Path(folder))}.")
     try:
         tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} is damaged ({error}); copy the model folder again.") from None
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
@@ -175,6 +182,8 @@ def card(spec: ModelSpec) -> str:
     seen = f", seen at {spec.diameter:g} px" if spec.usual_diameter else ""
     lines += [f"- Typical object diameter: {spec.presumed_diameter:g} px{seen}"]
     lines += [f"- Input channels: {spec.in_channels}"]
+    lines += [f"- Modality: {', '.join(spec.modality)}"] if spec.modality else []
+    lines += [f"- Stain: {', '.join(spec.stain)}"] if spec.stain else []
     lines += [f"- Classes: {', '.join(spec.classes)}"] if spec.classes else []
     lines += [f"- {key.replace('_', ' ').capitalize()}: {value}" for key, value in spec.training.items()]
     lines += [f"- Made by: {spec.made_by}"]

@@ -13,6 +13,7 @@ from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
 from napari_instseg.data.axes import to_channels
 from napari_instseg.io.atomic import replacing
+from napari_instseg.io.stamps import program
 
 Picture = npt.NDArray[np.uint8]
 Colors = npt.NDArray[np.float32]
@@ -60,7 +61,7 @@ def draw_overlay(array: Array, axes: str, labels: Array, fill: float = 0.0) -> P
     channels, stack = to_channels(array, axes)
     if labels.shape != channels.shape[: len(stack)] + channels.shape[-2:]:
         raise InputError(f"The labels have the shape {labels.shape}; expected that of the image without channels.")
-    place = _fullest_plane(labels)
+    place = fullest_plane(labels)
     plane, objects = channels[place], labels[place]
     show = _display(plane, is_picture=axes.upper().endswith("C") and len(plane) == 3)
     every = max(1, max(objects.shape) // BAND)
@@ -87,9 +88,13 @@ def write_overlay(path: str | Path, picture: Picture) -> Path:
         If it cannot be written.
     """
     from PIL import Image as Pillow
+    from PIL.PngImagePlugin import PngInfo
 
+    # so that nobody takes it for an image
+    about = PngInfo()
+    about.add_text("Software", program())
     with replacing(path) as beside:
-        Pillow.fromarray(picture).save(beside, format="PNG")
+        Pillow.fromarray(picture).save(beside, format="PNG", pnginfo=about)
     return Path(path)
 
 
@@ -118,7 +123,8 @@ def object_colors(ids: npt.NDArray[np.integer], lightness: float, hues: tuple[fl
     return colors
 
 
-def _fullest_plane(labels: Array) -> tuple[int, ...]:
+def fullest_plane(labels: Array) -> tuple[int, ...]:
+    """Find the plane of a stack that has the most objects, by its place in the axes before (Y, X)."""
     stack = labels.shape[:-2]
     counts = [len(np.unique(labels[place])) for place in np.ndindex(stack)]
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(counts)), stack)) if stack else ()

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, RootModel
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
 from napari_instseg.data.pairs import Example, Pair, listed, split_pairs
 from napari_instseg.io.checks import check_image
+from napari_instseg.io.gates import Unreadable, read_record
 from napari_instseg.io.images import SUFFIXES, read_image
 from napari_instseg.io.labels import check_labels, read_labels
+from napari_instseg.io.leftovers import why_no_image
 from napari_instseg.io.mask_folders import is_mask_folder, open_mask_pairs
+from napari_instseg.io.models import MOST_CLASSES
 
 IMAGES, LABELS, CLASSES, HELD_OUT = "images", "labels", "classes", "val.txt"
 
@@ -46,7 +51,7 @@ def open_pairs(folder: str | Path) -> tuple[Pair, ...]:
     folder = Path(folder)
     if not (folder / IMAGES).is_dir() and is_mask_folder(folder):
         return open_mask_pairs(folder)
-    images = _files(folder / IMAGES, SUFFIXES)
+    images = _files(folder / IMAGES, SUFFIXES, leftovers=False)
     labels = _files(folder / LABELS, SUFFIXES)
     _check_partners(images, labels, folder / LABELS)
     classes = _files(folder / CLASSES, (*SUFFIXES, ".json")) if (folder / CLASSES).is_dir() else {}
@@ -79,7 +84,7 @@ def open_split(folder: str | Path, held_out: float = 0.1, seed: int = 0) -> tupl
     pairs, path = open_pairs(folder), Path(folder) / HELD_OUT
     if not path.is_file():
         return split_pairs(pairs, held_out, seed)
-    lines = (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
+    lines = (line.strip() for line in _read_names(path).splitlines())
     try:
         return split_pairs(pairs, [_composed(line) for line in lines if line])
     except InputError as error:
@@ -151,6 +156,8 @@ def pairs_from_arrays(
     InputError
         If the numbers of arrays differ, or an array is not what it should be.
     """
+    if not all(isinstance(arrays, Sequence | np.ndarray) for arrays in (images, labels)):
+        raise InputError(f"Got {type(images).__name__} and {type(labels).__name__}; expected two lists of arrays.")
     if len(images) != len(labels) or (classes is not None and len(classes) != len(images)):
         counts = f"{len(images)} images, {len(labels)} label images"
         counts += f" and {len(classes)} class images" if classes is not None else ""
@@ -168,6 +175,21 @@ def _read(image_path: Path, labels_path: Path, classes_path: Path | None) -> Exa
     image = read_image(image_path)
     array, axes = check_image(image.array, image.axes, name=f"'{image_path}'")
     labels = read_labels(labels_path, _grid(array, axes), image=f"'{image_path}'")
+    example = _with_classes(array, axes, labels, classes_path, labels_path)
+    # what works with labels takes memory by the largest id
+    return replace(example, labels=_numbered(labels)) if labels.max(initial=0) > labels.size else example
+
+
+def _numbered(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Number the objects from 1, in the order of their ids."""
+    ids = np.unique(labels[labels > 0])
+    numbered: npt.NDArray[np.int32] = np.where(labels > 0, np.searchsorted(ids, labels) + 1, labels).astype(np.int32)
+    return numbered
+
+
+def _with_classes(
+    array: Array, axes: str, labels: npt.NDArray[np.int32], classes_path: Path | None, labels_path: Path
+) -> Example:
     if classes_path is None:
         return Example(array, axes, labels)
     if classes_path.suffix.lower() == ".json":
@@ -178,12 +200,9 @@ def _read(image_path: Path, labels_path: Path, classes_path: Path | None) -> Exa
 
 def _classes_from_json(path: Path, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     try:
-        table = json.loads(path.read_text(encoding="utf-8-sig"))
-        class_of = {int(key): int(value) for key, value in table.items() if int(value) == value}
-    except (ValueError, TypeError, AttributeError, OSError) as error:
+        class_of = read_record(path, _Classes).root
+    except (FileNotFoundError, Unreadable) as error:
         raise InputError(f"'{path}' cannot be read ({error}); {_WANTED_JSON}") from None
-    if len(class_of) != len(table) or min(class_of.values(), default=1) < 1:
-        raise InputError(f"'{path}' has classes that are not whole numbers from 1; {_WANTED_JSON}")
     ids = np.unique(labels[labels > 0])
     without = [str(i) for i in ids.tolist() if i not in class_of]
     if without:
@@ -192,6 +211,20 @@ def _classes_from_json(path: Path, labels: npt.NDArray[np.int32]) -> npt.NDArray
     found: npt.NDArray[np.int32] = lookup[np.searchsorted(ids, labels) + 1]
     found[labels == 0] = 0
     return found
+
+
+class _Classes(RootModel[dict[Annotated[int, Field(ge=0, lt=2**31)], Annotated[int, Field(ge=1, le=MOST_CLASSES)]]]):
+    """What a file of classes holds: the class of each object by its id."""
+
+
+def _read_names(path: Path) -> str:
+    """Read the names of images, one a line."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"'{path}' cannot be read ({error}); expected the names of images in UTF-8, one a line. Save it so."
+        ) from None
 
 
 _WANTED_JSON = 'expected a class from 1 for each object id, as in {"1": 2, "2": 1}.'
@@ -212,14 +245,16 @@ def _grid(image: Array, axes: str) -> tuple[int, ...]:
     return tuple(length for length, letter in zip(image.shape, axes, strict=True) if letter != "C")
 
 
-def _files(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+def _files(folder: Path, suffixes: Sequence[str], leftovers: bool = True) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(
             f"There is no folder '{folder}'; expected '{folder.parent}' to hold '{IMAGES}' and '{LABELS}'."
         )
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in suffixes:
+    inside = [p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and p.suffix.lower() in suffixes]
+    stems = {path.stem for path in inside}
+    for path in inside:
+        if not leftovers and why_no_image(path, stems):
             continue
         name = stem(path)
         if name in files:

@@ -1,21 +1,16 @@
-"""A project folder is open in one program at a time; what killed writes left in it is swept away."""
+"""A project folder is open in one program at a time; opening it deletes nothing."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from napari_instseg.core.errors import ProjectError
 from napari_instseg.io.atomic import make_folder, write_bytes
-from napari_instseg.io.projects import EDITS, IMAGES
-
-_LEFT_OVER = re.compile(r"\.[0-9a-f]{32}\.\w+")
-"""What `io.atomic.replacing` leaves when the program is killed."""
+from napari_instseg.io.gates import Strict, Unreadable, read_record
 
 
 @contextmanager
@@ -33,6 +28,8 @@ def opened_alone(folder: str | Path) -> Iterator[None]:
 
     folder = make_folder(folder)
     lock, holder = FileLock(folder / ".lock"), folder / ".opened-by.json"
+    if (folder / ".lock").is_symlink():  # a lock is emptied as it is taken: what the link stands for would be lost
+        raise ProjectError(f"'{folder / '.lock'}' is a link, which a project never makes. Delete it, then open again.")
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -49,7 +46,6 @@ def opened_alone(folder: str | Path) -> Iterator[None]:
         me = {"process": os.getpid(), "computer": platform.node(), "since": f"{datetime.now():%Y-%m-%d %H:%M}"}
         with suppress(OSError):  # it only serves the other's message
             write_bytes(holder, json.dumps(me).encode("utf-8"))
-        _sweep(folder)
         yield
     finally:
         with suppress(OSError):
@@ -59,16 +55,13 @@ def opened_alone(folder: str | Path) -> Iterator[None]:
 
 def _who(holder: Path) -> str:
     try:
-        values: dict[str, Any] = json.loads(holder.read_text(encoding="utf-8"))
-        return f" (process {values['process']} on {values['computer']}, since {values['since']})"
-    except (OSError, ValueError, KeyError):
+        who = read_record(holder, _Holder)
+    except (OSError, Unreadable):
         return ""
+    return f" (process {who.process} on {who.computer}, since {who.since})"
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed writes left."""
-    for place in (folder, folder / EDITS, folder / IMAGES):
-        for path in place.iterdir() if place.is_dir() else ():
-            if _LEFT_OVER.fullmatch(path.name):
-                with suppress(OSError):
-                    path.unlink()
+class _Holder(Strict):
+    process: int
+    computer: str
+    since: str

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
-from zipfile import BadZipFile
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from napari_instseg.core.errors import InputError, ProjectError
 from napari_instseg.core.method import Array
 from napari_instseg.data.pairs import Example, Pair
 from napari_instseg.io.atomic import write_bytes
+from napari_instseg.io.gates import (
+    FileName,
+    PathText,
+    Strict,
+    Unreadable,
+    check_record,
+    numbers,
+    read_arrays,
+    read_json,
+    scalar,
+)
 from napari_instseg.io.images import read_image
 
 FORMAT = 2
@@ -28,6 +37,8 @@ FORMAT = 2
 SPEC, IMAGES, EDITS, VERSIONS = "project.json", "images", "edits", "versions"
 TRAINING = "training"
 """In a file of edits: int32 labels of the image, -1 where nothing is known."""
+LARGEST_DIAMETER = 1e6
+"""Pixels; no image has larger objects."""
 
 
 def _made_by() -> str:
@@ -35,16 +46,12 @@ def _made_by() -> str:
     return f"napari-instseg {version('napari-instseg')}"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class Place(_Record):
+class Place(Strict):
     """Where a file or a folder lies."""
 
-    path: str
+    path: PathText
     """Relative to the project folder, with forward slashes, where that is possible."""
-    absolute: str = ""
+    absolute: PathText = ""
     """Where it was when it was added; empty for a copy inside the project."""
 
     def candidates(self, folder: str | Path) -> list[Path]:
@@ -63,22 +70,22 @@ class ImageRef(Place):
     """Letters of the axes that are left."""
 
 
-class ExampleSpec(_Record):
+class ExampleSpec(Strict):
     """One image that teaches."""
 
-    name: str
+    name: FileName
     image: ImageRef
-    diameter: float | None = None
+    diameter: Annotated[float, Field(gt=0, le=LARGEST_DIAMETER)] | None = None
     """Typical object diameter that the user gave for it, in pixels."""
     look: str = ""
     """Mark by which the image is known again when it is opened."""
 
 
-class VersionSpec(_Record):
+class VersionSpec(Strict):
     """A model that was made in the project, in ``versions/<name>``."""
 
-    name: str
-    start: str
+    name: FileName
+    start: PathText
     """The model that it started from: a shipped name or a folder."""
     state: Literal["running", "to judge", "kept", "replaced", "rejected"]
     made: str = ""
@@ -93,17 +100,54 @@ class VersionSpec(_Record):
     """How long it was to learn, whichever the user said."""
 
 
-class ProjectSpec(_Record):
+class ProjectSpec(Strict):
     """What `project.json` says."""
 
     format: int = FORMAT
     made_by: str = Field(default_factory=_made_by)
-    model: str = ""
+    model: PathText = ""
     """The model in use: a shipped name, a folder, or a version as ``versions/<name>``."""
     examples: tuple[ExampleSpec, ...] = ()
     versions: tuple[VersionSpec, ...] = ()
     remembered: dict[str, Place] = Field(default_factory=dict)
     """By model, named like `model`: the folder of annotated images of its own kind, mixed in when it is retrained."""
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        for what, named in (("examples", self.examples), ("versions", self.versions)):
+            names = [one.name for one in named]
+            if len(set(names)) < len(names):
+                raise ValueError(f"two {what} have the same name")
+        return self
+
+
+Labels = Annotated[npt.NDArray[np.int32], numbers("i")]
+Mask = Annotated[npt.NDArray[np.bool_], numbers("b")]
+
+
+class _Edits(Strict):
+    """What a file of edits holds; corrections are there but for those that `instseg` made without a window."""
+
+    training: Labels
+    labels: Labels | None = Field(None, alias="edits_labels")
+    complete: Mask | None = Field(None, alias="edits_complete")
+    emptied: Mask | None = Field(None, alias="edits_emptied")
+    accepted: Annotated[Array, numbers("i", 1)] | None = Field(None, alias="edits_accepted")
+    highest: Annotated[int, scalar("i"), Field(ge=0, lt=2**31)] | None = Field(None, alias="edits_highest")
+    ndim: Annotated[int, scalar("i"), Field(ge=2, le=3)] | None = Field(None, alias="edits_ndim")
+
+    @model_validator(mode="after")
+    def _check_shapes(self) -> Self:
+        shape = self.training.shape
+        if len(shape) < (self.ndim or 2) or self.training.dtype != np.int32 or self.training.min(initial=0) < -1:
+            raise ValueError(f"training: {self.training.dtype} of shape {shape}, not labels of an image")
+        for name, array in (("labels", self.labels), ("complete", self.complete), ("emptied", self.emptied)):
+            if array is not None and (array.shape != shape or array.dtype not in (np.int32, bool)):
+                raise ValueError(f"{name}: {array.dtype} of shape {array.shape}, not as the labels, {shape}")
+        ids = self.accepted
+        if ids is not None and ids.size and not 0 < ids.min() <= ids.max() < 2**31:
+            raise ValueError(f"accepted: ids from {ids.min()} to {ids.max()}")
+        return self
 
 
 def is_project(folder: str | Path) -> bool:
@@ -142,17 +186,16 @@ def read_project(folder: str | Path) -> ProjectSpec:
     if not path.is_file():
         raise ProjectError(f"'{folder}' is no project: it has no {SPEC}. Choose another folder, or make a new project.")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        made = values.get("format")
+        values = read_json(path)
+        made = values.get("format") if isinstance(values, dict) else None
         if isinstance(made, int) and made > FORMAT:
             raise ProjectError(
                 f"The project '{folder}' has layout {made}, made by {values.get('made_by', 'a newer version')}; this "
                 f"version reads up to {FORMAT}. Update napari-instseg; the project was not changed."
             )
-        return ProjectSpec(**values)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        what = "; ".join(str(e["msg"]) for e in error.errors()) if isinstance(error, ValidationError) else str(error)
-        raise ProjectError(f"'{path}' is damaged ({what}); restore it from a copy. The edits lie beside it.") from None
+        return check_record(values, ProjectSpec)
+    except (FileNotFoundError, Unreadable) as error:
+        raise ProjectError(f"'{path}' is damaged ({error}); restore it from a copy. The edits lie beside it.") from None
 
 
 def write_project(folder: str | Path, spec: ProjectSpec) -> None:
@@ -182,7 +225,7 @@ def copy_image(folder: str | Path, name: str, image: Array, axes: str) -> ImageR
     """
     buffer = io.BytesIO()
     np.save(buffer, image, allow_pickle=False)
-    path = write_bytes(Path(folder) / IMAGES / f"{name}.npy", buffer.getvalue())
+    path = write_bytes(inside(folder, IMAGES, f"{name}.npy"), buffer.getvalue())
     return ImageRef(path=f"{IMAGES}/{name}.npy", sha256=hash_file(path), take=(None,) * len(axes), axes=axes)
 
 
@@ -207,7 +250,12 @@ def refer_to(folder: str | Path, path: str | Path) -> Place:
         relative = Path(os.path.relpath(path, Path(folder).resolve())).as_posix()
     except ValueError:  # on another drive
         relative = path.as_posix()
-    return Place(path=relative, absolute=str(path))
+    try:
+        return Place(path=relative, absolute=str(path))
+    except ValidationError:
+        raise InputError(
+            f"The name of '{path!s}' is not UTF-8, so a project cannot keep it. Rename the file or its folder."
+        ) from None
 
 
 def read_example_image(folder: str | Path, example: ExampleSpec) -> Array:
@@ -232,7 +280,15 @@ def read_example_image(folder: str | Path, example: ExampleSpec) -> Array:
             f"'{found[0]}', the image of example '{example.name}', is not the file that was added: its content "
             "changed (SHA-256 differs). Put the old file back, or remove the example and add the new image."
         )
-    taken: Array = read_image(same).array[tuple(slice(None) if i is None else i for i in ref.take)]
+    array = read_image(same).array
+    if len(ref.take) != array.ndim or not all(
+        i is None or 0 <= i < n for i, n in zip(ref.take, array.shape, strict=True)
+    ):
+        raise InputError(
+            f"Example '{example.name}' is the part {ref.take} of '{same}', whose shape is {array.shape}; there is no "
+            "such part. Remove the example and add the image again."
+        )
+    taken: Array = array[tuple(slice(None) if i is None else i for i in ref.take)]
     return taken
 
 
@@ -267,7 +323,7 @@ def write_edits(folder: str | Path, name: str, training: npt.NDArray[np.int32], 
     """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{TRAINING: training}, **{f"edits_{key}": value for key, value in arrays.items()})  # type: ignore[arg-type]
-    write_bytes(Path(folder) / EDITS / f"{name}.npz", buffer.getvalue())
+    write_bytes(inside(folder, EDITS, f"{name}.npz"), buffer.getvalue())
 
 
 def read_edits(folder: str | Path, name: str) -> tuple[npt.NDArray[np.int32], dict[str, Array]]:
@@ -280,14 +336,13 @@ def read_edits(folder: str | Path, name: str) -> tuple[npt.NDArray[np.int32], di
     """
     path = Path(folder) / EDITS / f"{name}.npz"
     try:
-        # opened here, since numpy leaves a damaged file open
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            arrays = {key.removeprefix("edits_"): file[key] for key in file.files if key != TRAINING}
-            return file[TRAINING], arrays
+        held = read_arrays(path, _Edits)
     except FileNotFoundError:
         raise ProjectError(f"The edits of example '{name}' are missing: no '{path}'. Remove the example.") from None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except Unreadable as error:
         raise ProjectError(f"'{path}' is damaged ({error}); restore it from a copy, or remove the example.") from None
+    arrays = {key: value for key, value in held if key != TRAINING and value is not None}
+    return held.training, {key: np.asarray(value) for key, value in arrays.items()}
 
 
 def project_pairs(folder: str | Path) -> tuple[tuple[Pair, float | None], ...]:
@@ -330,6 +385,23 @@ def find_remembered(folder: str | Path, spec: ProjectSpec, model: str) -> Path |
         return None
     candidates = place.candidates(folder)
     return next((candidate for candidate in candidates if candidate.is_dir()), candidates[-1])
+
+
+def inside(folder: str | Path, *parts: str) -> Path:
+    """Give the path of what is to be written or deleted in a project.
+
+    Raises
+    ------
+    ProjectError
+        If the path leads out of the project folder, as a link among its folders does.
+    """
+    path, own = Path(folder, *parts), Path(folder).resolve()
+    if not path.resolve().is_relative_to(own) or path.resolve() == own:
+        raise ProjectError(
+            f"'{path}' leads out of the project, to '{path.resolve()}', so nothing was changed there. Replace the link "
+            "by the folder that it stands for."
+        )
+    return path
 
 
 def hash_file(path: str | Path) -> str:

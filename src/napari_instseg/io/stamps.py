@@ -37,24 +37,43 @@ class Stamp:
     @staticmethod
     def place(image: str | Path) -> str:
         """Give the digest of where an image lies: a shared label file shall not tell the folders of a computer."""
-        return _digest(str(Path(image).resolve()).encode())
+        return _digest(str(Path(image).resolve()).encode("utf-8", "surrogateescape"))
 
     @classmethod
     def read(cls, path: Path) -> Stamp | None:
         """Read the stamp of a TIFF; None if it has none or cannot be read."""
-        import tifffile
-
-        try:
-            with tifffile.TiffFile(path) as file:
-                software = file.pages.first.tags.get("Software")
-        except Exception:  # the reader raises whatever occurs to it at a damaged file
-            return None
-        found = _FORM.fullmatch(str(software.value)) if software is not None else None
+        found = _FORM.fullmatch(software_of(path))
         return cls(*found.groups()) if found else None
 
     def __str__(self) -> str:
         """Give the text of the TIFF tag."""
-        return f"{PROGRAM} {version(PROGRAM)}; labels {self.labels}; image {self.image}"
+        return f"{program()}; labels {self.labels}; image {self.image}"
+
+
+def program() -> str:
+    """Return the name and the version of this program, as its files have it."""
+    return f"{PROGRAM} {version(PROGRAM)}"
+
+
+def software_of(path: Path) -> str:
+    """Return what a TIFF or PNG file says that wrote it; empty if it says nothing or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+        if start.startswith(b"\x89PNG"):
+            from PIL import Image as Pillow
+
+            with Pillow.open(path) as picture:
+                return str(picture.info.get("Software", ""))
+        if start[:2] not in (b"II", b"MM"):
+            return ""
+        import tifffile
+
+        with tifffile.TiffFile(path) as file:
+            software = file.pages.first.tags.get("Software")
+    except Exception:  # the readers raise whatever occurs to them at a damaged file
+        return ""
+    return "" if software is None else str(software.value)
 
 
 def _digest(*parts: bytes | memoryview) -> str:

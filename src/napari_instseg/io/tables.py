@@ -1,4 +1,4 @@
-"""Measurement tables as CSV."""
+"""Measurement tables as CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def with_size(table: pd.DataFrame, sides: Sequence[float]) -> pd.DataFrame:
+def with_size(table: pd.DataFrame, sides: Sequence[float | None]) -> pd.DataFrame:
     """Give a table of objects with their size in µm² (µm³ of a volume) after that in pixels.
 
     Parameters
     ----------
     table : DataFrame
         With a column ``area``.
-    sides : sequence of float
-        Pixel size in micrometres along (Y, X) or (Z, Y, X).
+    sides : sequence of float or None
+        Pixel size in micrometres along (Y, X) or (Z, Y, X). Where one is not known, nothing is added: none is made up.
     """
+    known = [side for side in sides if side is not None]
+    if len(known) < len(sides):
+        return table
     sized = table.copy()
     name = "area_um2" if len(sides) == 2 else "volume_um3"
-    sized.insert(list(table.columns).index("area") + 1, name, table["area"] * prod(sides))
+    sized.insert(list(table.columns).index("area") + 1, name, table["area"] * prod(known))
     return sized
 
 
@@ -46,4 +49,24 @@ def write_table(path: str | Path, table: pd.DataFrame) -> Path:
     """
     with replacing(path) as beside:
         table.to_csv(beside, index=False, encoding="utf-8", lineterminator="\n", float_format="%.6g")
+    return Path(path)
+
+
+def write_parquet(path: str | Path, table: pd.DataFrame) -> Path:
+    """Write a table as Parquet: kinds of columns and all digits are kept.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; written atomically.
+    table : DataFrame
+        One row per object; its index is not written.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    with replacing(path) as beside:
+        table.to_parquet(beside, index=False, engine="pyarrow")
     return Path(path)

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_instseg.core.errors import InputError
-
-UNKNOWN = -1
-"""The label of true pixels of which nobody said what they are; no score looks at them."""
+from napari_instseg.core.labels import UNKNOWN
 
 
 @dataclass(frozen=True, eq=False)

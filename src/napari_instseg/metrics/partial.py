@@ -1,11 +1,12 @@
-"""The overlap table where not all is known: what lies in the unknown is not judged, what only reaches into it is."""
+"""Scores where not all is known: what lies in the unknown is not judged, what only reaches into it is as a whole."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from napari_instseg.metrics.overlap_table import UNKNOWN, Overlap, check_pair, overlap
+from napari_instseg.core.labels import UNKNOWN
+from napari_instseg.metrics.overlap_table import Overlap, check_pair, overlap
 
 MOST_OF_IT = 0.5
 
@@ -53,3 +54,28 @@ def overlap_known(truth: ArrayLike, prediction: ArrayLike) -> Overlap:
         pred_index=(np.cumsum(judged) - 1)[table.pred_index[kept]],
         intersection=table.intersection[kept],
     )
+
+
+def settle_unknown(truth: ArrayLike, prediction: ArrayLike) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return a pair of label images that can be scored as if all were known; `overlap` of it is `overlap_known`.
+
+    Parameters
+    ----------
+    truth, prediction : array of int, shape (*spatial)
+        As `overlap_known` takes them.
+
+    Returns
+    -------
+    truth, prediction : int32 arrays
+        Predicted objects that are not judged are taken out. The unknown under judged ones is background; the rest
+        stays unknown, without objects.
+
+    Raises
+    ------
+    InputError
+        When the shapes differ, or one of them is not a label image.
+    """
+    truth, prediction = check_pair(truth, prediction)
+    kept = np.isin(prediction, overlap_known(truth, prediction).pred_ids, kind="table")
+    settled = np.where((truth == UNKNOWN) & kept, 0, truth)
+    return settled.astype(np.int32), np.where(kept, prediction, 0).astype(np.int32)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from napari_instseg.metrics.overlap_table import UNKNOWN, check_pair
+from napari_instseg.core.labels import UNKNOWN
+from napari_instseg.metrics.overlap_table import check_pair
 
 
 def adjusted_rand_index(truth: ArrayLike, prediction: ArrayLike) -> float:

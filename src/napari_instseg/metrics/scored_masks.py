@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from napari_instseg.core.errors import InputError
-from napari_instseg.metrics.overlap_table import UNKNOWN, check_labels
+from napari_instseg.core.labels import UNKNOWN
+from napari_instseg.metrics.overlap_table import check_labels
 
 
 @dataclass(frozen=True, eq=False)

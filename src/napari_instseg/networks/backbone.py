@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,8 @@ from napari_instseg.networks.params import Coordinates
 from napari_instseg.networks.receptive import measure_halo
 
 PREFIX = "smp:"
+_NAME = re.compile(r"smp:[A-Za-z0-9_+]{1,40}:[A-Za-z0-9_.-]{1,80}")
+"""No further colon and no slash: the libraries take what follows one for a server, or for a folder to read."""
 WHOLE_IMAGE_HALO = 256
 """Halo of networks that look at the whole image, as squeeze-and-excitation does: their tiles agree only nearly."""
 
@@ -40,6 +43,8 @@ class BackboneNetwork(nn.Module):
     ParameterError
         If the name is not known or the library is not installed.
     """
+
+    encoder_parts: tuple[str, ...] = ("model.encoder",)
 
     def __init__(
         self,
@@ -71,8 +76,13 @@ class BackboneNetwork(nn.Module):
         return dict(zip(self.heads, torch.split(full, list(self.heads.values()), dim=1), strict=True))
 
 
+_EXPECTED = "'smp:ARCHITECTURE:ENCODER' with names of segmentation-models-pytorch, such as 'smp:Unet:resnet34'."
+
+
 def _create(name: str, channels: int, classes: int, pretrained: bool) -> tuple[Any, str]:
     """Create the library's model and say in words where its weights come from."""
+    if not _NAME.fullmatch(name):
+        raise ParameterError(f"There is no backbone {name!r}; expected {_EXPECTED}")
     try:
         import segmentation_models_pytorch as smp
     except ImportError:
@@ -84,10 +94,9 @@ def _create(name: str, channels: int, classes: int, pretrained: bool) -> tuple[A
     wanted = {"arch": architecture, "encoder_name": encoder, "in_channels": channels, "classes": classes}
     try:
         model = smp.create_model(**wanted, encoder_weights=None)
-    except (KeyError, ValueError, TypeError) as error:
+    except Exception as error:  # each of the libraries' encoders refuses in its own way
         raise ParameterError(
-            f"There is no backbone '{name}' ({error}); expected 'smp:ARCHITECTURE:ENCODER' with names of "
-            "segmentation-models-pytorch, such as 'smp:Unet:resnet34'."
+            f"There is no backbone '{name}' ({type(error).__name__}: {error}); expected {_EXPECTED}"
         ) from None
     if not pretrained:
         return model, f"{encoder}: weights from the model folder or random"

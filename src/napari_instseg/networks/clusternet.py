@@ -41,6 +41,10 @@ class ClusterNetwork(nn.Module):
         self.network: Any = network
         self.clusternet = ResidualUNet(1, {"mask": 1}, ndim=ndim, width=width, levels=3)
         self.stride, self.coordinates = network.stride, network.coordinates
+        self.encoder_parts = (
+            *(f"network.{part}" for part in network.encoder_parts),
+            *(f"clusternet.{part}" for part in self.clusternet.encoder_parts),
+        )
 
     @property
     def halo(self) -> int:

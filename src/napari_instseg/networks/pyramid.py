@@ -29,6 +29,7 @@ class ImagePyramid(nn.Module):
         super().__init__()
         self.network: Any = network
         self.coordinates = network.coordinates
+        self.encoder_parts = tuple(f"network.{part}" for part in network.encoder_parts)
         self.stride: int = round(network.stride / min(SCALES))
 
     @property

@@ -42,7 +42,7 @@ BODIES = {
 
 def check_operators() -> None:
     """Raise RuntimeError where torchvision's compiled operators do not fit this torch."""
-    nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
+    nms(torch.zeros(1, 4, device="cpu"), torch.zeros(1, device="cpu"), 0.5)
 
 
 class SemiconvRCNN(nn.Module):
@@ -65,6 +65,7 @@ class SemiconvRCNN(nn.Module):
     """
 
     needs_target, coordinates = True, "none"
+    encoder_parts: tuple[str, ...] = ("backbone",)
     halo = 256
 
     def __init__(

@@ -52,6 +52,7 @@ class SemiConvolution(nn.Module):
         super().__init__()
         self.network: Any = network
         self.stride, self.coordinates = network.stride, network.coordinates
+        self.encoder_parts = tuple(f"network.{part}" for part in network.encoder_parts)
         self.log_sigma = nn.Parameter(torch.tensor(math.log(FIRST_SIGMA)))
 
     @property

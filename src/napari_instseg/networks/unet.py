@@ -86,6 +86,9 @@ class ResidualUNet(nn.Module):
         Coordinate maps that every level of the encoder sees beside its features; see `coordinate_maps`.
     """
 
+    encoder_parts: tuple[str, ...] = ("stem", "down", "place", "encoder")
+    """What looks at the image first, as beginnings of its weights' names: frozen where little is to be learnt."""
+
     def __init__(
         self,
         in_channels: int,

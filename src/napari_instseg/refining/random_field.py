@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_instseg.core.compiled import njit
 from napari_instseg.decoding.parallel import as_volume, in_bands
 from napari_instseg.decoding.regions import measure_regions
 
 INSIDE, OPEN = 1, 2
 """Bits of a pixel's state: whether it is in the object, and whether that is still to be decided."""
+FINEST = 1000
+"""The strength is taken as a fraction with at most this denominator."""
 
 
 def smooth_outlines(labels: npt.NDArray[np.int32], strength: float) -> npt.NDArray[np.int32]:
@@ -65,22 +69,32 @@ def _cut(
     strength: float,
 ) -> None:
     """Decide the open pixels by one graph cut, in place."""
-    import maxflow
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
     first_node = np.concatenate([[0], np.cumsum(n_open)])
     n = int(first_node[-1])
     place, neighbour = np.empty(n, np.int64), np.empty((3, n), np.int64)
-    source, sink = np.empty(n), np.empty(n)
-    in_bands(_link, len(n_open), *windows, first_node, state, strength, place, neighbour, source, sink)
-    graph = maxflow.Graph[float](n, 3 * n)
-    nodes = graph.add_nodes(n)
+    pixels, faces = np.empty(n, np.int64), np.empty(n, np.int64)
+    in_bands(_link, len(n_open), *windows, first_node, state, place, neighbour, pixels, faces)
+    # capacities are whole numbers: a face costs `price`, a changed pixel `unit`
+    price, unit = Fraction(strength).limit_denominator(FINEST).as_integer_ratio()
+    # what a node pays whichever side it is on is left out, so that it is tied to one end only
+    pull = unit * pixels + price * faces
     axis, one = np.nonzero(neighbour >= 0)
-    price = np.full(len(one), float(strength))
-    graph.add_edges(nodes[one], nodes[neighbour[axis, one]], price, price)
-    graph.add_grid_tedges(nodes, source, sink)
-    graph.maxflow()
-    # a node on the sink's side has paid its link to the source: it is outside
-    state[place] = np.where(graph.get_grid_segments(nodes), 0, INSIDE)
+    other = neighbour[axis, one]
+    inward, outward = np.flatnonzero(pull > 0), np.flatnonzero(pull < 0)
+    source, sink = n, n + 1
+    tail = np.concatenate([one, other, np.full(len(inward), source), outward])
+    head = np.concatenate([other, one, inward, np.full(len(outward), sink)])
+    capacity = np.concatenate([np.full(2 * len(one), price), pull[inward], -pull[outward]]).astype(np.int32)
+    graph = csr_array((capacity, (tail, head)), shape=(n + 2, n + 2))
+    left = graph - maximum_flow(graph, source, sink).flow
+    left.eliminate_zeros()
+    # what can still reach the sink has paid its link to the source: it is outside; all else is in, also at a tie
+    outside = np.zeros(n + 2, bool)
+    outside[breadth_first_order(left.T.tocsr(), sink, return_predecessors=False)] = True
+    state[place] = np.where(outside[:n], 0, INSIDE)
 
 
 @njit(nogil=True, cache=True)
@@ -148,8 +162,11 @@ def _decide(labels, ids, start, stop, first, low, high, side, state, n_open, beg
 
 
 @njit(nogil=True, cache=True)
-def _link(ids, start, stop, first, first_node, state, strength, place, neighbour, source, sink, begin, end):  # type: ignore[no-untyped-def]
-    """Give each open pixel as a node: its place, its open neighbours behind it, and its links to source and sink."""
+def _link(ids, start, stop, first, first_node, state, place, neighbour, pixels, faces, begin, end):  # type: ignore[no-untyped-def]
+    """Write each open pixel as a node: its place, its open neighbours behind it, and what pulls it in or out.
+
+    That is itself, as it is given (`pixels`), and its faces to neighbours that are decided (`faces`); below 0 is out.
+    """
     for k in range(begin, end):
         shape = stop[k] - start[k]
         steps = (shape[1] * shape[2], shape[2], 1)
@@ -165,7 +182,8 @@ def _link(ids, start, stop, first, first_node, state, strength, place, neighbour
                 continue
             place[node] = first[k] + at
             inside = state[first[k] + at] & INSIDE
-            source[node], sink[node] = inside, 1 - inside
+            pixels[node] = 2 * inside - 1
+            faces[node] = 0
             for axis in range(3):
                 neighbour[axis, node] = -1
                 here = at // steps[axis] % shape[axis]
@@ -177,9 +195,9 @@ def _link(ids, start, stop, first, first_node, state, strength, place, neighbour
                         if way > 0:
                             neighbour[axis, node] = number[other]
                     elif state[first[k] + other] & INSIDE:
-                        source[node] += strength
+                        faces[node] += 1
                     else:
-                        sink[node] += strength
+                        faces[node] -= 1
 
 
 @njit(nogil=True, cache=True)

@@ -115,8 +115,8 @@ class Course:
         Message
             Warnings.
         """
-        from napari_instseg.training.loop import train
         from napari_instseg.training.recipe import Recipe
+        from napari_instseg.training.train import train
 
         budget, steps = self.budget, steps or self.budget.steps
         training = {
@@ -168,7 +168,7 @@ def _trunk(model: Model) -> dict[str, Tensor]:
 
 def diameter(pictures: Iterable[Picture]) -> float:
     """Give the typical object diameter, in pixels."""
-    from napari_instseg.training.samples import typical_diameter
+    from napari_instseg.training.annotations import typical_diameter
 
     return typical_diameter(picture.labels for picture in pictures)
 

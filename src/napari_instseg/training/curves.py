@@ -37,6 +37,12 @@ class History:
             self.rows.append({"step": step})
         self.rows[-1].update(values)
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether the last step's weights were scored."""
+        # a run of version 0.1.0 that was not a fine-tuning has no such mark
+        return bool(self.rows) and ("judged" in self.rows[-1] or "mean_ap" in self.rows[-1])
+
     def table(self) -> pd.DataFrame:
         """Give the rows as a table; scores are missing at the steps without validation."""
         return pd.DataFrame(self.rows)

@@ -14,13 +14,18 @@ from napari_instseg.core.events import Event, Message
 from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import load_model
 from napari_instseg.io.models import SPEC, read_weights
-from napari_instseg.training import material, memory
+from napari_instseg.training import replay
+from napari_instseg.training.annotations import read_corrections, typical_diameter, write_annotated
 from napari_instseg.training.finetune_params import FinetuneParams, is_begun
-from napari_instseg.training.judge import LOST, MOST_LOSS, Scores, forgotten, in_short, score
-from napari_instseg.training.run import MATERIAL, START, Run, read_run, write_run
-from napari_instseg.training.samples import typical_diameter
+from napari_instseg.training.finetune_run import EXAMPLES, START, FineTuning, read_run, write_run
+from napari_instseg.training.held_out import hold_out
+from napari_instseg.training.loop import Budget
 from napari_instseg.training.trainer import CHECKPOINT, FOLDER
+from napari_instseg.training.verdict import LOST, MOST_LOSS, Scores, forgotten, in_short, score
 from napari_instseg.zoo import find_model
+
+MINUTES = 5.0
+"""Of learning, where nobody says how long."""
 
 
 def finetune(
@@ -85,20 +90,15 @@ def finetune(
         _check_start(out, str(model))
     else:
         yield from _begin(str(model), examples, out, params or FinetuneParams(), remembered, chosen.name)
-    run = Run(out, chosen.name)
+    run = FineTuning(out, chosen.name)
     yield Message(run.words)
     if resume:
-        run.tuner.restore()
+        run.trainer.restore()
         if not (out / SPEC).exists():  # killed between the first checkpoint and the first model
             run.save_model(None, None)
-        yield Message(f"Going on after step {run.tuner.done}.")
-    try:
-        yield from run.learn(steps, minutes if steps is None else None)
-        yield from run.finish()
-    except GeneratorExit:
-        # closed between two steps: nothing that was learnt is lost
-        run.tuner.save()
-        raise
+        yield Message(f"Going on after step {run.trainer.done}.")
+    yield from run.learn(Budget(steps, 60 * (MINUTES if minutes is None else minutes)))
+    yield from run.finish()
 
 
 def _begin(
@@ -115,19 +115,19 @@ def _begin(
         raise TrainingError(f"'{out}' already holds a model or a run; resume it, or choose another folder.")
     shutil.rmtree(place, ignore_errors=True)  # of a start that was killed
     model = load_model(name)
-    planes = yield from material.read_planes(examples, model.spec.ndim, len(model.spec.classes))
-    diameter = typical_diameter(plane.learn for plane in planes)
-    if not any((plane.judge >= 0).any() for plane in planes):
-        planes = material.hold_out(planes, params.held_out, diameter, params.seed)
+    new = yield from read_corrections(examples, model.spec.ndim, len(model.spec.classes))
+    diameter = typical_diameter(one.learn for one in new)
+    if not any((one.judge >= 0).any() for one in new):
+        new = hold_out(new, params.held_out, diameter, params.seed)
     if remembered is None:
-        old = yield from memory.read_memory(name)
+        old = yield from replay.read_replay(name)
     else:
-        old = yield from memory.remember(*remembered, model.spec.ndim)
-    old = tuple(plane for plane in old if plane.learn.ndim == model.spec.ndim)
-    if not any((plane.judge > 0).any() for plane in planes):
+        old = yield from replay.take_replay(*remembered, model.spec.ndim)
+    old = tuple(one for one in old if one.learn.ndim == model.spec.ndim)
+    if not any((one.judge > 0).any() for one in new):
         yield Message("There is only one object, so nothing is held out to judge by.", warning=True)
-    known = yield from score(model, planes, "learn", device)
-    new_before = yield from score(model, planes, "judge", device)
+    known = yield from score(model, new, "learn", device)
+    new_before = yield from score(model, new, "judge", device)
     old_before = yield from score(model, old, "judge", device)
     assert known is not None
     run = {
@@ -137,14 +137,14 @@ def _begin(
         "start_score": known["ap"]["0.5"],
         "diameter": diameter,
         "before": {**in_short(new_before, old_before), **_lost_before(Path(name))},
-        "simulated": remembered is None and memory.is_simulated(name),
+        "simulated": remembered is None and replay.is_simulated(name),
     }
     model.save(place / START)
-    material.write_planes(place / MATERIAL, planes)
-    material.write_planes(place / memory.FOLDER, old)
+    write_annotated(place / EXAMPLES, new)
+    write_annotated(place / replay.FOLDER, old)
     write_run(out, run)
-    started = Run(out, device)
-    started.tuner.save()
+    started = FineTuning(out, device)
+    started.trainer.save()
     started.save_model(new_before, old_before)
 
 

@@ -1,252 +1,102 @@
-"""The training loop as a generator of events; closed or killed at any moment, it goes on from its checkpoint."""
+"""The one loop in which a model learns, from scratch or from corrections, as a generator of events."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 
-import torch
-
-from napari_instseg.core.device import choose_device
-from napari_instseg.core.errors import InputError, TrainingError
-from napari_instseg.core.events import Checkpoint, Event, Message, Metric, Progress, Result
-from napari_instseg.core.params import Params
-from napari_instseg.data.pairs import Pair
-from napari_instseg.inference.model import Model
-from napari_instseg.io.atomic import write_bytes
-from napari_instseg.io.models import SPEC, ModelSpec
-from napari_instseg.networks.backbone import PREFIX, BackboneNetwork
-from napari_instseg.training import memory
-from napari_instseg.training.recipe import Recipe
-from napari_instseg.training.samples import Crops, DataSet, load_batches, read_samples
+from napari_instseg.core.events import Checkpoint, Event, Metric, Progress
+from napari_instseg.training.crops import Crops, load_batches
 from napari_instseg.training.trainer import Trainer
-from napari_instseg.training.validate import evaluate, headline, to_score
 
-DATA = "data.json"
-"""In ``<out>/training``: what the run learns from, so that it does not go on with something else."""
+FOREVER = 1_000_000
+"""Steps where only the time ends a run."""
 
 
-def train(
-    recipe: Recipe,
-    pairs: Sequence[Pair],
-    validation: Sequence[Pair],
-    out: str | Path,
-    *,
-    device: str = "auto",
-    resume: bool = False,
-    start: Mapping[str, torch.Tensor] | None = None,
-) -> Iterator[Event]:
-    """Train a model; the best one by validation score lies in `out` from the first validation on.
+@dataclass(frozen=True)
+class Budget:
+    """How long to learn: until a step, or for so many seconds, judging on the way included.
 
     Parameters
     ----------
-    recipe : Recipe
-        What to train and how.
-    pairs : sequence of Pair
-        Images with labels to learn from.
-    validation : sequence of Pair
-        Images to score, whole, by decoding; if none has an object, the training images are scored, and a message says
-        so.
-    out : str or Path
-        The model folder; ``out/training`` holds the checkpoint, `history.csv` and `history.png`.
-    device : {"auto", "cuda", "mps", "cpu"}
-    resume : bool
-        Go on from the last whole checkpoint in `out`. With the same recipe and images the result is the one of a
-        run that was never stopped.
-    start : mapping of str to Tensor, optional
-        Weights to begin with instead of random ones, by name; a message says how many of the network's were there.
-
-    Yields
-    ------
-    Message, Progress, Metric, Checkpoint
-        `Metric` at each step (loss terms) and each validation (scores).
-    Result
-        At last, with the model folder.
-
-    Raises
-    ------
-    InputError
-        If images or labels cannot be used.
-    TrainingError
-        If a loss is not finite, `out` is taken, or there is nothing to resume.
-    OutputError
-        If something cannot be written.
+    steps : int or None
+        None where the time says when to stop.
+    seconds : float
+        Over all sittings.
     """
-    out, params = Path(out), recipe.training
-    chosen = choose_device(device)
-    yield Message(chosen.reason)
-    data = yield from read_samples(pairs, recipe.normalization, params.ndim, params.diameter)
-    model = _new_model(recipe, data, out)
-    if not resume:
-        yield from _start_from_imagenet(model)
-        yield from _start_from(model, start or {})
-    trainer = Trainer(recipe, model, out, chosen.name)
-    yield from _begin(trainer, data, resume)
-    scored, what = yield from _choose_scored(pairs, validation, params.validate_on)
-    crops = Crops(data.samples, _patch(recipe, data, trainer.network.stride), recipe.augmentation, params.seed)
-    batches = load_batches(crops, params.batch_size, trainer.done + 1, params.steps, params.workers, chosen.name)
+
+    steps: int | None
+    seconds: float = 0.0
+
+    def is_spent(self, trainer: Trainer) -> bool:
+        """Whether it is time to stop."""
+        return trainer.spent >= self.seconds if self.steps is None else trainer.done >= self.steps
+
+    def progress(self, trainer: Trainer) -> Progress:
+        """Return how far a run is."""
+        if self.steps is not None:
+            return Progress(trainer.done, self.steps, "steps")
+        return Progress(min(round(trainer.spent), round(self.seconds)), round(self.seconds), "seconds")
+
+
+def learn(
+    trainer: Trainer,
+    crops: Crops,
+    budget: Budget,
+    judge: Callable[[], Generator[Event, None, None]],
+    judge_at: Callable[[int], bool],
+) -> Generator[Event, None, None]:
+    """Take steps until the budget is spent, judge at some of them and at the last, and save now and then.
+
+    Closed at any moment, also while it judges, it saves what was learnt; a run that goes on from there is bit for bit
+    the one that was never closed.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Its recipe says the batch size and how often to save.
+    crops : Crops
+    budget : Budget
+    judge : callable
+        Scores the present weights, and writes them if they are the best. The time that it takes is spent, too.
+    judge_at : callable
+        Whether to judge after so many steps.
+    """
+    params = trainer.recipe.training
+
+    def judged() -> Generator[Event, None, None]:
+        yield from _timed(trainer, judge())
+        yield Checkpoint(trainer.done, trainer.save())
+
     try:
-        for batch in batches:
+        # a run that was closed while it judged does so now
+        if trainer.done and not trainer.history.is_judged and (judge_at(trainer.done) or budget.is_spent(trainer)):
+            yield from judged()
+        steps = range(0) if budget.is_spent(trainer) else range(trainer.done + 1, (budget.steps or FOREVER) + 1)
+        begin = time.monotonic()
+        for batch in load_batches(crops, params.batch_size, steps, params.workers, trainer.device):
             terms = trainer.learn(batch)
+            trainer.spent += time.monotonic() - begin
             yield Metric(trainer.done, terms)
-            yield Progress(trainer.done, params.steps, "steps")
-            last = trainer.done == params.steps
-            if last or trainer.done % params.validate_every == 0:
-                yield from _validate(trainer, scored, data, what)
-            if last or trainer.done % params.save_every == 0 or trainer.done % params.validate_every == 0:
+            yield budget.progress(trainer)
+            if judge_at(trainer.done) or budget.is_spent(trainer):
+                yield from judged()
+            elif trainer.done % params.save_every == 0:
                 yield Checkpoint(trainer.done, trainer.save())
+            if budget.is_spent(trainer):
+                break
+            begin = time.monotonic()
     except GeneratorExit:
-        # closed between two steps: nothing that was learnt is lost
         trainer.save()
-        trainer.history.draw(trainer.path.parent)
         raise
-    diameter = None if data.scale == 1 else data.diameter
-    own = yield from memory.remember(pairs, validation, data.ndim, params.remember, diameter)
-    memory.write_memory(out, own, ())
-    yield Result(out)
 
 
-def _new_model(recipe: Recipe, data: DataSet, out: Path) -> Model:
-    names = recipe.classes or tuple(f"class {index + 1}" for index in range(data.classes))
-    if bool(data.classes) != bool(names) or data.classes > len(names):
-        raise InputError(
-            f"The objects have {data.classes or 'no'} classes, but {len(names)} are named; expected a name for each. "
-            "Check the folder 'classes' and the names."
-        )
-    params = recipe.training
-    about = dict(recipe.about)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(params.seed)
-        return Model(
-            ModelSpec(
-                name=out.resolve().name,
-                method=recipe.method.name,
-                title=about.pop("title", ""),
-                intended_use=about.pop("intended_use", ""),
-                ndim=data.ndim,
-                in_channels=data.channels,
-                diameter=data.diameter * data.scale,
-                usual_diameter=None if data.scale == 1 else data.diameter,
-                classes=names,
-                network=recipe.network.model_dump(),
-                loss=recipe.loss.model_dump(),
-                decode=recipe.decode.model_dump(),
-                normalization=recipe.normalization.model_dump(),
-                training={**about, "images": len(data.samples), **_told(params), **_told(recipe.augmentation)},
-            )
-        )
-
-
-def _told(params: Params) -> dict[str, Any]:
-    """Give what a card tells of parameters: those that are not the default."""
-    return params.model_dump(exclude_defaults=True)
-
-
-def _start_from_imagenet(model: Model) -> Generator[Event, None, None]:
-    name = str(getattr(model.network_params, "backbone", ""))
-    if name.startswith(PREFIX):
-        own = model.network
-        network = BackboneNetwork(name, own.in_channels, own.heads, coordinates=own.coordinates, pretrained=True)
-        model.load_weights(network.state_dict())
-        yield Message(network.note)
-
-
-def _start_from(model: Model, start: Mapping[str, torch.Tensor]) -> Generator[Event, None, None]:
-    own = model.network.state_dict()
-    fitting = {name: value for name, value in start.items() if name in own and value.shape == own[name].shape}
-    if start:
-        model.load_weights({**own, **fitting})
-        yield Message(f"{len(fitting)} of {len(own)} weights are taken over; the others start at random.")
-
-
-def _begin(trainer: Trainer, data: DataSet, resume: bool) -> Generator[Event, None, None]:
-    size = f"{len(data.samples)} images, objects of {data.diameter:.0f} px"
-    if resume:
-        trainer.restore()
-        _check_goes_on(trainer, data)
-        yield Message(f"Going on after step {trainer.done} of {trainer.recipe.training.steps}; {size}.")
-    elif trainer.path.exists() or (trainer.out / SPEC).exists():
-        raise TrainingError(
-            f"'{trainer.out}' already holds a model or a run; go on with it by --resume, or choose another folder."
-        )
-    else:
-        # written before the first step, so that a folder that cannot be written to is known now
-        write_bytes(
-            trainer.path.parent / DATA, json.dumps({"images": len(data.samples), "digest": data.digest}).encode()
-        )
-        trainer.save()
-        yield Message(f"Learning from {size}.")
-
-
-def _check_goes_on(trainer: Trainer, data: DataSet) -> None:
-    """Check that the images are those of the run, and that it has not learnt for longer already."""
-    if trainer.done > trainer.recipe.training.steps:
-        raise TrainingError(
-            f"The run in '{trainer.out}' has learnt {trainer.done} steps already, and "
-            f"{trainer.recipe.training.steps} are asked for. Say more steps, or take the model as it is."
-        )
-    try:
-        known = json.loads((trainer.path.parent / DATA).read_text(encoding="utf-8"))
-        images, digest = known["images"], known["digest"]
-    except (OSError, ValueError, LookupError, TypeError):  # not written, or not by this version
-        return
-    if digest != data.digest:
-        raise TrainingError(
-            f"The {len(data.samples)} images and labels to learn from are not the {images} that the run in "
-            f"'{trainer.out}' was started with. Name the same folder, with the same share held out. To learn from "
-            "others, start anew in another folder, or let the finished model learn more by instseg finetune."
-        )
-
-
-def _choose_scored(
-    pairs: Sequence[Pair], validation: Sequence[Pair], most: int
-) -> Generator[Event, None, tuple[list[Pair], str]]:
-    """Choose the images that tell which weights are the best, and say what they are."""
-    scored = _scorable(validation, most)
-    if scored:
-        return scored, "validation images"
-    held_out = f"None of the {len(validation)} held-out images has an object" if validation else "No image is held out"
-    yield Message(f"{held_out}: scores are of the training images themselves.", warning=True)
-    return _scorable(pairs, most), "training images, nothing held out"
-
-
-def _scorable(pairs: Sequence[Pair], most: int) -> list[Pair]:
-    """Choose at most so many, spread evenly; only such with an object, where else there would be none."""
-    chosen = memory.evenly(pairs, most)
-    return (
-        chosen if any(map(_has_object, chosen)) else memory.evenly([pair for pair in pairs if _has_object(pair)], most)
-    )
-
-
-def _has_object(pair: Pair) -> bool:
-    return bool((pair.read().labels > 0).any())
-
-
-def _validate(trainer: Trainer, pairs: Sequence[Pair], data: DataSet, what: str) -> Generator[Event, None, None]:
-    model = trainer.refresh_model()
-    diameter = None if data.scale == 1 else data.diameter
-    for event in evaluate(model, pairs, diameter=diameter, device=trainer.device):
-        if isinstance(event, Result):
-            report = event.value
-        else:
-            yield event
-    scores = headline(report)
-    trainer.history.add(trainer.done, scores)
-    trainer.history.draw(trainer.path.parent)
-    yield Metric(trainer.done, scores)
-    # nan, where there are no objects to find, must not keep a model from being written
-    if not scores["mean_ap"] < trainer.best:
-        trainer.best = scores["mean_ap"]
-        card = {**model.spec.training, "step": trainer.done}
-        score = to_score(report, what)
-        model.spec = model.spec.model_copy(update={"scores": (score,), "training": card})
-        yield Checkpoint(trainer.done, model.save(trainer.out), best=True)
-
-
-def _patch(recipe: Recipe, data: DataSet, stride: int) -> tuple[int, ...]:
-    """Give the shape of the crops: not larger than the largest image, each side a multiple of the stride."""
-    wanted = (recipe.training.patch_depth, *(recipe.training.patch_size,) * 2)[-data.ndim :]
-    largest = [max(sizes) for sizes in zip(*(sample.labels.shape for sample in data.samples), strict=True)]
-    return tuple(-(-min(size, most) // stride) * stride for size, most in zip(wanted, largest, strict=True))
+def _timed(trainer: Trainer, events: Generator[Event, None, None]) -> Generator[Event, None, None]:
+    """Pass events on, and count the time that they took; what the window does with them is not counted."""
+    begin = time.monotonic()
+    for event in events:
+        trainer.spent += time.monotonic() - begin
+        yield event
+        begin = time.monotonic()
+    trainer.spent += time.monotonic() - begin

@@ -45,7 +45,8 @@ class Recipe:
     classes : tuple of str
         Names of the classes 1, 2, ...; empty for one kind of object.
     about : mapping of str to str
-        For the model's card: ``title``, ``intended_use``, and lines of one's own such as ``data`` and ``licence``.
+        For the model's card: ``title``, ``intended_use``, ``modality`` and ``stain`` (several by commas), and lines of
+        one's own such as ``data`` and ``licence``.
     """
 
     method: Method

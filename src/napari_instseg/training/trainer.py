@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from napari_instseg.core.errors import TrainingError
 from napari_instseg.core.method import Target
@@ -16,17 +17,18 @@ from napari_instseg.inference.model import Model
 from napari_instseg.inference.runner import half_precision
 from napari_instseg.networks.coordinates import random_coordinate_maps
 from napari_instseg.training import checkpoints
+from napari_instseg.training.crops import Batch
 from napari_instseg.training.curves import History
+from napari_instseg.training.distillation import Distillation, hold_loss
 from napari_instseg.training.optimizer import learning_rate, make_optimizer, set_learning_rate, update_average
 from napari_instseg.training.recipe import Recipe
-from napari_instseg.training.samples import Batch
 
 FOLDER, CHECKPOINT = "training", "checkpoint.safetensors"
 """In the model folder: where a run keeps what it needs to go on."""
 
 
 class Trainer:
-    """A network, the moving average of its weights (which is the model), the optimiser and the history.
+    """A network, the moving average of its weights (which is the model), the optimiser, the history, maybe a teacher.
 
     Parameters
     ----------
@@ -37,18 +39,44 @@ class Trainer:
         The model folder.
     device : str
         A torch device name.
+    distillation : Distillation, optional
+        How much the network is held to what it says at the start, by a copy of itself that stays.
+    frozen : {"nothing", "statistics", "encoder"}
+        What does not learn: the means and spreads that the network normalises by, and the parts that look at the image
+        first.
     """
 
-    def __init__(self, recipe: Recipe, model: Model, out: Path, device: str) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        model: Model,
+        out: Path,
+        device: str,
+        distillation: Distillation | None = None,
+        frozen: str = "nothing",
+    ) -> None:
         self.recipe, self.model, self.out, self.device = recipe, model, out, device
         layout = torch.channels_last if model.spec.ndim == 2 else torch.channels_last_3d
         self.network: Any = copy.deepcopy(model.network).to(device=device, memory_format=layout).train()
+        if frozen == "encoder":
+            _freeze_encoder(self.network)
         self.average: Any = copy.deepcopy(self.network).eval().requires_grad_(False)
+        if frozen != "nothing":
+            for module in self.network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        self.distillation = distillation
+        if distillation:
+            self.teacher: Any = copy.deepcopy(self.average)
+            # its own flag, not that of its layers: without a target it then says its heads, and looks for no objects
+            self.teacher.training = True
         self.history = History()
         self.done = 0
         """Steps learnt so far."""
         self.best = -math.inf
-        """Highest validation score so far."""
+        """Highest score on held-out images so far."""
+        self.spent = 0.0
+        """Seconds of learning and judging so far, over all sittings."""
         # on the CPU, gradients of 3-d convolutions in bfloat16 are now and then not finite (torch 2.15)
         sound = device != "cpu" or model.spec.ndim == 2
         wanted = half_precision(device) if recipe.training.mixed_precision and sound else None
@@ -93,9 +121,20 @@ class Trainer:
         self.history.add(step, {"learning_rate": learning_rate(step, params), **values})
         return values
 
-    def refresh_model(self) -> Model:
-        """Put the averaged weights into the model."""
-        self.model.load_weights({name: tensor.cpu() for name, tensor in self.average.state_dict().items()})
+    def mix_into_model(self, share: float = 1.0) -> Model:
+        """Put so much of the averaged weights into the model, and for the rest those of the teacher.
+
+        Weights between an old and a fine-tuned network keep most of what the new one learnt and much of what it forgot
+        (Wortsman et al. 2022, Robust fine-tuning of zero-shot models).
+        """
+        weights = self.average.state_dict()
+        if share < 1:
+            old = self.teacher.state_dict()
+            weights = {
+                name: torch.lerp(old[name], new, share) if new.is_floating_point() else new
+                for name, new in weights.items()
+            }
+        self.model.load_weights({name: tensor.cpu() for name, tensor in weights.items()})
         return self.model
 
     def save(self) -> Path:
@@ -109,7 +148,12 @@ class Trainer:
         state = checkpoints.collect(
             {"network": self.network, "average": self.average},
             self.optimizer,
-            {**self._progress(), "recipe": self.recipe.to_dict()},
+            {
+                "step": self.done,
+                "best": self.best if math.isfinite(self.best) else None,
+                "spent": self.spent,
+                "recipe": self.recipe.to_dict(),
+            },
         )
         # the history first: rows beyond the checkpoint's step are dropped on reading, missing ones would be lost
         self.history.write(self.path.parent)
@@ -128,18 +172,34 @@ class Trainer:
         checkpoints.restore(state, {"network": self.network, "average": self.average}, self.optimizer)
         self.done = int(state.values["step"])
         self.best = -math.inf if state.values["best"] is None else float(state.values["best"])
+        self.spent = float(state.values.get("spent", 0.0))  # version 0.1.0 measured it in fine-tunings only
         self.history = History.read(self.path.parent, self.done)
 
-    def _progress(self) -> dict[str, Any]:
-        """Give what a checkpoint says of the run, beside tensors and recipe."""
-        return {"step": self.done, "best": self.best if math.isfinite(self.best) else None}
-
     def _terms(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
-        """Give the named loss terms of a batch, with their gradients."""
-        method, loss = self.recipe.method, self.recipe.loss
-        progress = step / self.recipe.training.steps
-        raw = self._run(self.network, batch, self._draw_coordinates(batch), batch.target)
-        return method.compute_loss(raw, batch.target, method.schedule(loss, progress))
+        """Return the named loss terms of a batch, with their gradients."""
+        method, target = self.recipe.method, batch.target
+        # what is fine-tuned goes on where the schedule of its training ended
+        progress = 1.0 if self.distillation else step / self.recipe.training.steps
+        coordinates = self._draw_coordinates(batch)
+        raw = self._run(self.network, batch, coordinates, target)
+        terms = method.compute_loss(raw, target, method.schedule(self.recipe.loss, progress))
+        if self.distillation:
+            terms = {**terms, **self._held(self.distillation.weights(target.labels), batch, coordinates, raw)}
+        return terms
+
+    def _held(
+        self, weights: torch.Tensor, batch: Batch, coordinates: torch.Tensor | None, raw: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Return the pull to what the teacher says, pixels weighted; nothing where no weight is above 0."""
+        held = weights.flatten(1).any(1)
+        if not held.any():
+            return {}
+        with torch.no_grad():
+            said = self._run(self.teacher, batch[held], None if coordinates is None else coordinates[held])
+        # what only one of them says, such as the losses that a Mask R-CNN gives itself, is not held to anything
+        shapes = {name: (len(held), *head.shape[1:]) for name, head in said.items()}
+        told = {name: head[held] for name, head in raw.items() if head.shape == shapes.get(name)}
+        return {"hold": hold_loss(told, said, weights[held]) * held.float().mean()}
 
     def _draw_coordinates(self, batch: Batch) -> torch.Tensor | None:
         """Give the coordinates that the network sees beside each image, if it sees any."""
@@ -167,6 +227,16 @@ def read_recipe(folder: str | Path) -> Recipe:
         If there is no checkpoint or it is damaged.
     """
     return Recipe.from_dict(checkpoints.load_values(Path(folder) / FOLDER / CHECKPOINT)["recipe"])
+
+
+def _freeze_encoder(network: nn.Module) -> None:
+    """Let the parts that look at the image first learn nothing, if something else is left to learn."""
+    # a network of another package may not say
+    first = tuple(f"{part}." for part in getattr(network, "encoder_parts", ()))
+    early = [weight for name, weight in network.named_parameters() if name.startswith(first)]
+    if len(early) < len(list(network.parameters())):
+        for weight in early:
+            weight.requires_grad_(False)
 
 
 _ADVICE = (

@@ -71,10 +71,11 @@ def headline(evaluation: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(flat[name]) for name in SCORES}
 
 
-def to_score(evaluation: Mapping[str, Any], data: str) -> Score:
-    """Give the entry of a model card: the scores on a set of images that `data` names."""
+def to_score(evaluation: Mapping[str, Any], data: str, modality: tuple[str, ...] = ()) -> Score:
+    """Return the entry of a model card: the scores on a set of images that `data` names, and how they were taken."""
     return Score(
         data=data,
+        modality=modality,
         images=len(evaluation["images"]),
         ap=evaluation["ap"],
         mean_ap=evaluation["mean_ap"],

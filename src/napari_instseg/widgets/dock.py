@@ -11,24 +11,24 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
-from napari_instseg.widgets.correct import CorrectSection
-from napari_instseg.widgets.corrector import Corrector
-from napari_instseg.widgets.explorer import Explorer
-from napari_instseg.widgets.export import ExportSection
+from napari_instseg.session.results import DecodedSlice, Results
+from napari_instseg.session.source import Source
+from napari_instseg.widgets.annotating.binder import AnnotatingBinder
+from napari_instseg.widgets.annotating.section import CorrectSection
+from napari_instseg.widgets.inspecting.binder import InspectingBinder
+from napari_instseg.widgets.inspecting.section import LookSection
 from napari_instseg.widgets.keys import Keys
 from napari_instseg.widgets.layers import OwnLayers, load_labels
-from napari_instseg.widgets.look import LookSection
 from napari_instseg.widgets.parts import SPACE, Section, column
 from napari_instseg.widgets.posting import Poster
-from napari_instseg.widgets.retrain import RetrainSection
-from napari_instseg.widgets.retrainer import Retrainer
-from napari_instseg.widgets.segment import RUN_KEY, SegmentSection
+from napari_instseg.widgets.projects.binder import ProjectsBinder
+from napari_instseg.widgets.projects.section import RetrainSection
+from napari_instseg.widgets.segmenting.export import ExportSection
+from napari_instseg.widgets.segmenting.section import RUN_KEY, SegmentSection
 from napari_instseg.widgets.status import CANCEL_KEY, StatusLine
-from napari_instseg.widgets.tune import REDO_KEY, UNDO_KEY, TuneSection
-from napari_instseg.widgets.tuner import Tuner
+from napari_instseg.widgets.tuning.binder import TuningBinder
+from napari_instseg.widgets.tuning.section import REDO_KEY, UNDO_KEY, TuneSection
 from napari_instseg.workspace.controller import Controller
-from napari_instseg.workspace.results import Plane, Results
-from napari_instseg.workspace.source import Source
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -60,7 +60,7 @@ class SegmentDock(QWidget):
         self.layers = OwnLayers(napari_viewer, lambda text: controller.say(text, "warning"), self)
         self.segment = SegmentSection(napari_viewer)
         self.tune = TuneSection(napari_viewer)
-        self.tuner = Tuner(self.tune, controller, post)
+        self.tuner = TuningBinder(self.tune, controller, post)
         self.look = LookSection()
         self.correct = CorrectSection()
         self.retrain = RetrainSection()
@@ -72,16 +72,16 @@ class SegmentDock(QWidget):
         self._correct_section = Section("Correct", self.correct, opened=False)
         self._retrain_section = Section("Retrain", self.retrain, opened=False)
         self._export_section = Section("Export", self.export, opened=False)
-        self.corrector = Corrector(napari_viewer, self.correct, controller, self.layers, post)
+        self.corrector = AnnotatingBinder(napari_viewer, self.correct, controller, self.layers, post)
         self.tuner.take_corrections(self.corrector.correcting)
         self.corrector.correcting.changed.connect(self._show_corrected)
         self._lay_out()
         self._connect_choices()
         self._connect_workspace()
         # after the above, so that it finds the objects' layer up to date
-        self.explorer = Explorer(napari_viewer, self.look, controller, self.layers, self.segment.image, post)
+        self.explorer = InspectingBinder(napari_viewer, self.look, controller, self.layers, self.segment.image, post)
         correcting = self.corrector.correcting
-        self.retrainer = Retrainer(
+        self.retrainer = ProjectsBinder(
             napari_viewer, self.retrain, controller, correcting, self.segment.image, post, presets
         )
         self.retrainer.models_changed.connect(self._show_models)
@@ -233,7 +233,7 @@ class SegmentDock(QWidget):
         name = workspace.source.name if workspace.source is not None else ""
         self.export.allow("" if has_objects else "Run the segmentation first.", name)
 
-    def _show_found(self, results: Results, plane: Plane) -> None:
+    def _show_found(self, results: Results, plane: DecodedSlice) -> None:
         self.corrector.take(results, plane)
         if plane.window is not None:
             return

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_instseg.segmenting.appearance import Look
+from napari_instseg.session.source import Channel, Reading, Source, channels_of, stack_shape
 from napari_instseg.widgets.images import forget_source, images_in, known_source, source_of, view_of
 from napari_instseg.widgets.parts import Choice, Note, column, labelled
-from napari_instseg.widgets.place import MOVES
-from napari_instseg.workspace.guess import Look
-from napari_instseg.workspace.source import Channel, Reading, Source, channels_of, stack_shape
+from napari_instseg.widgets.placement import MOVES
 
 if TYPE_CHECKING:
     from napari import Viewer

@@ -8,9 +8,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from napari_instseg.widgets.place import place_of
-from napari_instseg.workspace.results import Results
-from napari_instseg.workspace.source import Index, Source, labels_axes
+from napari_instseg.session.results import Results
+from napari_instseg.session.source import Index, Source, labels_axes
+from napari_instseg.widgets.placement import place_of
 
 if TYPE_CHECKING:
     from napari import Viewer

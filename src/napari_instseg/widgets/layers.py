@@ -16,12 +16,12 @@ from qtpy.QtWidgets import QWidget
 
 from napari_instseg.core.garbage import short_collection
 from napari_instseg.core.method import Array, View
+from napari_instseg.session.annotation import Annotation
+from napari_instseg.session.results import Results
+from napari_instseg.session.source import Index, Source, labels_axes
 from napari_instseg.widgets.images import MARK
 from napari_instseg.widgets.painting import draw_next_turn, next_turn
-from napari_instseg.widgets.place import Place
-from napari_instseg.workspace.corrections import Corrections
-from napari_instseg.workspace.results import Results
-from napari_instseg.workspace.source import Index, Source, labels_axes
+from napari_instseg.widgets.placement import Place
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -85,7 +85,7 @@ class OwnLayers:
     """The layers that show results: made once, then refreshed.
 
     A layer that the user deleted is made again; one that was renamed or given other data is the user's from then on,
-    and the next result goes to a new layer. What the user painted in objects is a correction, see `Corrections`.
+    and the next result goes to a new layer. What the user painted in objects is a correction, see `Annotation`.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class OwnLayers:
     def __init__(self, viewer: Viewer, tell: Callable[[str], None], part: QWidget) -> None:
         self._viewer, self._tell, self._part = viewer, tell, part
         self._own: dict[tuple[str, str], _Own] = {}
-        self._to_make: dict[tuple[str, str], tuple[Results, Corrections]] = {}
+        self._to_make: dict[tuple[str, str], tuple[Results, Annotation]] = {}
         self._to_fill: dict[tuple[str, str], Labels] = {}
         self._described: Results | None = None
         self._describe = QTimer(singleShot=True, interval=DESCRIBE_AFTER_MS)
@@ -114,7 +114,7 @@ class OwnLayers:
         layer = own.layer() if own is not None else None
         return layer if layer is not None and layer in self._viewer.layers else None
 
-    def show_objects(self, results: Results, corrections: Corrections) -> None:
+    def show_objects(self, results: Results, corrections: Annotation) -> None:
         """Show the objects as they are now; what is known of each follows when changes pause.
 
         The layer holds the very array of the corrections, so that what is painted in it is painted there. Napari takes
@@ -137,7 +137,7 @@ class OwnLayers:
         else:
             layer.refresh(extent=False, thumbnail=False, highlight=False)
 
-    def _found_again(self, results: Results, corrections: Corrections) -> _Own | None:
+    def _found_again(self, results: Results, corrections: Annotation) -> _Own | None:
         """Go on with the layer that an earlier dock made for these corrections, if it is as that left it."""
         key = (results.source.name, OBJECTS)
         for layer in self._viewer.layers if key not in self._to_make else ():

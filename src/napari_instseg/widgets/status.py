@@ -5,8 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFrame, QLabel, QProgressBar, QWidget
 
+from napari_instseg.session.status import Status
 from napari_instseg.widgets.parts import SPACE, TONES, FittingLabel, button, column, restyle, row
-from napari_instseg.workspace.status import Status
 
 CANCEL_KEY = "Shift+F5"
 

@@ -9,8 +9,8 @@ from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF, QResizeEvent
 from qtpy.QtWidgets import QSlider, QStyle, QStyleOptionSlider, QToolTip, QWidget
 
+from napari_instseg.tuning.strips import Point, Strip
 from napari_instseg.widgets.parts import TONES
-from napari_instseg.workspace.sensitivity import Point, Strip
 
 HEIGHT = 22
 STABLE, SCORE = QColor(TONES["good"]), QColor(TONES["warning"])

@@ -13,19 +13,19 @@ from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.events import Message, Progress, Result
 from napari_instseg.core.method import Array
 from napari_instseg.io.models import read_spec
-from napari_instseg.workspace import exports
-from napari_instseg.workspace.decoder import Decoder
-from napari_instseg.workspace.explain import Advice
-from napari_instseg.workspace.fit import fit_to, summary
-from napari_instseg.workspace.jobs import Ended, Job, Post
-from napari_instseg.workspace.looking import Looking
-from napari_instseg.workspace.obstacles import OTHER_MODEL, why_not_run, why_not_tune
-from napari_instseg.workspace.operations import Found, Models, Order, in_order, segment
-from napari_instseg.workspace.results import Plane, Results
-from napari_instseg.workspace.source import Channel, Index, Reading, Source, planes, readings
-from napari_instseg.workspace.state import Workspace
-from napari_instseg.workspace.status import Pace, Tone
-from napari_instseg.workspace.tuning import Tuning
+from napari_instseg.segmenting.advice import Advice
+from napari_instseg.segmenting.export import Export, Kind, write
+from napari_instseg.segmenting.run import Found, Models, Order, in_order, segment
+from napari_instseg.segmenting.suggestion import ModelSuggestion
+from napari_instseg.session.jobs import Ended, Job, Post
+from napari_instseg.session.obstacles import OTHER_MODEL, why_not_run, why_not_tune
+from napari_instseg.session.results import DecodedSlice, Results
+from napari_instseg.session.source import Channel, Index, Reading, Source, planes, readings
+from napari_instseg.session.state import Workspace
+from napari_instseg.session.status import Pace, Tone
+from napari_instseg.tuning.decoder import Decoder
+from napari_instseg.tuning.fit import fit_to, summary
+from napari_instseg.tuning.values import Tuning
 from napari_instseg.zoo import find_model, specs
 
 
@@ -45,7 +45,7 @@ class Controller:
         Loads what showing objects will need; called in the job's thread at every run.
     """
 
-    found = Signal(Results, Plane)
+    found = Signal(Results, DecodedSlice)
     """Objects of a slice, to be shown."""
     advised = Signal(object)
     """An `Advice` on the last result, or None."""
@@ -60,7 +60,7 @@ class Controller:
         self.workspace = Workspace()
         self.results: Results | None = None
         self.models: dict[str, Any] = dict(specs())
-        self.looking = Looking(self.models, post)
+        self.looking = ModelSuggestion(self.models, post)
         self.looking.judged.connect(self._take_look)
         self._opened = Models()
         self._post, self._prepare = post, prepare
@@ -221,14 +221,14 @@ class Controller:
         self._start(segment(order, self._opened), f"Segmenting {source.name}", lambda event: self._take(event, pace))
         self._segmented = source
 
-    def export(self, paths: dict[exports.Kind, Path], labels: Array) -> None:
+    def export(self, paths: dict[Kind, Path], labels: Array) -> None:
         """Write results; `labels` is the label image as it is shown."""
         if self.results is None or self.running:
             self.fail("There is nothing to export yet." if self.results is None else self.obstacle())
             return
-        order = exports.Export(self.results, labels, paths, self.workspace.index)
+        order = Export(self.results, labels, paths, self.workspace.index)
         pace = Pace()
-        self._start(exports.write(order), "Exporting", lambda event: self._take(event, pace))
+        self._start(write(order), "Exporting", lambda event: self._take(event, pace))
 
     def fit(self, truth: Array) -> None:
         """Search the parameters that agree best with known objects; they become one step that can be undone.
@@ -347,7 +347,7 @@ class Controller:
         ):
             self.tuning.apply()
 
-    def _take_decoded(self, results: Results, plane: Plane) -> None:
+    def _take_decoded(self, results: Results, plane: DecodedSlice) -> None:
         if self._closed or results is not self.results:
             return
         self.found.emit(results, plane)

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.params import Params
+from napari_instseg.core.seeds import rng_of
 from napari_instseg.data.simulate import bacteria, dots, nuclei, rosettes, sticks, worms
 from napari_instseg.data.simulate.scene import Simulated
 
@@ -85,4 +86,4 @@ def simulate(kind: str, *, n: int = 1, seed: int = 0, params: Params | None = No
     if not isinstance(values, chosen.params):
         raise InputError(f"The parameters for '{kind}' are {type(values).__name__}; expected {chosen.params.__name__}.")
     for index in range(n):
-        yield chosen.draw(values, np.random.default_rng([seed, index]))
+        yield chosen.draw(values, rng_of(seed, index))

@@ -1,0 +1,1 @@
+"""Annotating objects: the commands of the user, and which object is best looked at next."""

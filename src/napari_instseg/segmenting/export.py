@@ -1,0 +1,155 @@
+"""Writing what was found: labels, table and overlay picture, in the layout that `instseg train` and `evaluate` read."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_instseg.core.errors import InputError
+from napari_instseg.core.events import Event, Progress, Result
+from napari_instseg.core.method import Array
+from napari_instseg.decoding.segmentation import Segmentation
+from napari_instseg.session.results import Results
+from napari_instseg.session.source import Index, labels_axes, planes, take_plane
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["labels", "table", "overlay"]
+
+SUFFIXES: dict[Kind, str] = {"labels": ".tif", "table": ".csv", "overlay": ".png"}
+FOLDERS: dict[Kind, str] = {"labels": "labels", "table": "tables", "overlay": "overlays"}
+
+
+@dataclass(frozen=True)
+class Export:
+    """What to write where.
+
+    Parameters
+    ----------
+    results : Results
+    labels : array
+        The label image of the whole source as it is shown, with what the user painted.
+    paths : mapping of kind to Path
+        The files.
+    index : tuple of int
+        The slice that the overlay shows.
+    """
+
+    results: Results
+    labels: Array
+    paths: dict[Kind, Path]
+    index: Index = ()
+
+
+def paths_in(folder: Path, name: str) -> dict[Kind, Path]:
+    """Give the files of all kinds in a folder, in the layout that `instseg segment` writes."""
+    stem = name.replace("/", "_").replace("\\", "_")
+    return {kind: folder / FOLDERS[kind] / f"{stem}{suffix}" for kind, suffix in SUFFIXES.items()}
+
+
+def write(export: Export) -> Generator[Event, None, None]:
+    """Write the files one after the other.
+
+    Yields
+    ------
+    Progress
+        In files.
+    Result
+        The paths, at last.
+
+    Raises
+    ------
+    InputError
+        If there are no objects yet.
+    OutputError
+        If a file cannot be written.
+    """
+    if not export.results.planes:
+        raise InputError("There are no objects to export yet. Run the segmentation first.")
+    for done, (kind, path) in enumerate(export.paths.items()):
+        yield Progress(done, len(export.paths), "files")
+        _write_one(export, kind, path)
+    yield Result(tuple(export.paths.values()))
+
+
+def _write_one(export: Export, kind: Kind, path: Path) -> None:
+    results = export.results
+    if kind == "labels":
+        from napari_instseg.io.labels import write_labels
+
+        axes = labels_axes(results.reading)
+        scale = [results.source.micrometres(axis) for axis in axes]
+        write_labels(path, export.labels, _letters([results.reading.roles[axis] for axis in axes]), scale)
+    elif kind == "table":
+        from napari_instseg.io.tables import write_table
+
+        write_table(path, measure(results, export.labels))
+    else:
+        from napari_instseg.io.overlay import draw_overlay, write_overlay
+
+        image, letters = take_plane(results.source, results.reading, export.index)
+        write_overlay(path, draw_overlay(image, letters, export.labels[results.position(export.index)]))
+
+
+def measure(results: Results, labels: Array) -> pd.DataFrame:
+    """Measure the objects of a label image of the whole source, with the scores of those that the decoder found.
+
+    Parameters
+    ----------
+    results : Results
+    labels : int array
+        As shown, with what the user painted.
+
+    Returns
+    -------
+    DataFrame
+        One row per object and slice: label, slice, class and score where known, area in pixels and, where the image
+        has a length unit, in square (cubic) micrometres, centroid and bounding box in pixels, end excluded.
+    """
+    import pandas as pd
+
+    from napari_instseg.io.tables import with_size
+
+    tables = []
+    for index in planes(results.source, results.reading):
+        here = labels[results.position(index)]
+        ids = np.unique(here[here > 0])
+        dense = np.zeros(int(here.max(initial=0)) + 1, np.int32)
+        dense[ids] = np.arange(1, len(ids) + 1)
+        table = Segmentation(dense[here]).table
+        table["label"] = ids[table["label"].to_numpy() - 1]
+        for axis, position in enumerate(index):
+            table.insert(1 + axis, "slice" if len(index) == 1 else f"slice_{axis}", position)
+        if index in results.planes:
+            known = results.planes[index].table()[["label", *_known(results.planes[index].segmentation)]]
+            table = table.merge(known, on="label", how="left")
+        tables.append(table)
+    spatial = [axis for axis, role in enumerate(results.reading.roles) if role in ("plane", "volume")]
+    sides = [results.source.micrometres(axis) for axis in spatial]
+    return with_size(pd.concat(tables, ignore_index=True), sides)
+
+
+def _known(segmentation: Segmentation) -> list[str]:
+    columns = {"class": segmentation.class_id, "score": segmentation.score}
+    return [name for name, column in columns.items() if column is not None]
+
+
+def _letters(roles: Sequence[str]) -> str:
+    """Name the axes of a label image: Y and X, Z of a volume or of one stack axis, T of the axis before.
+
+    Raises
+    ------
+    InputError
+        If there are more axes than TIFF files have names for.
+    """
+    free = ["T", "Z"] if "volume" not in roles else ["T"]
+    stack = list(roles).count("stack")
+    if stack > len(free):
+        raise InputError(f"The labels have {stack} stack axes, a TIFF file holds {len(free)}. Export slice by slice.")
+    names, plane = iter(free[len(free) - stack :]), iter("YX")
+    return "".join(next(names) if role == "stack" else "Z" if role == "volume" else next(plane) for role in roles)

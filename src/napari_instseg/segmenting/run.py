@@ -1,0 +1,153 @@
+"""The long work of the workspace, as generators of events: segmenting an image or a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_instseg.core.device import Device, choose_device
+from napari_instseg.core.events import Event, Message, Result
+from napari_instseg.core.garbage import no_collection
+from napari_instseg.core.params import Params
+from napari_instseg.decoding.segmentation import Segmentation
+from napari_instseg.inference.prediction import Prediction
+from napari_instseg.segmenting.advice import Advice, advise_size, explain_empty
+from napari_instseg.session.results import DecodedSlice, Results
+from napari_instseg.session.source import Channel, Index, take_plane
+from napari_instseg.session.torch_import import import_torch
+
+if TYPE_CHECKING:
+    from napari_instseg.inference.model import Model
+
+LIVE_PIXELS = 16 * 2**20
+"""Larger images are segmented block by block, and run again when a parameter changes."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The objects of one slice, ready to be shown."""
+
+    results: Results
+    plane: DecodedSlice
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to segment, and how.
+
+    Parameters
+    ----------
+    results : Results
+        Where predictions and objects go.
+    model : str
+        Name of a shipped model, or a folder.
+    indices : sequence of tuple of int
+        The slices, in order.
+    parameters : Params
+        To decode with.
+    channel, diameter, device
+        See `Workspace`.
+    prepare : callable
+        Loads what else will be needed, such as to show the objects; called when PyTorch is there.
+    """
+
+    results: Results
+    model: str
+    indices: Sequence[Index]
+    parameters: Params
+    channel: Channel | None = None
+    diameter: float | None = None
+    device: str = "auto"
+    prepare: Callable[[], None] = lambda: None
+
+
+class Models:
+    """Opened models by name, so that a second run need not read the weights again."""
+
+    def __init__(self) -> None:
+        self._opened: dict[str, Model] = {}
+
+    def open(self, name: str) -> Model:
+        """Give the model, opening it at the first call; only the last one opened is kept."""
+        if name not in self._opened:
+            from napari_instseg.inference.model import load_model
+
+            self._opened = {name: load_model(name)}
+        return self._opened[name]
+
+
+def in_order(every: Iterable[Index], in_view: Index, *, whole: bool) -> list[Index]:
+    """Give the slices to go through: the one in view first, then the others if all are wanted."""
+    found = list(every)
+    if in_view not in found:
+        return found
+    return [in_view, *(index for index in found if whole and index != in_view)]
+
+
+def segment(order: Order, models: Models) -> Generator[Event | Found | Device | Advice, None, None]:
+    """Predict and decode slice after slice.
+
+    Yields
+    ------
+    Message, Device
+        What is prepared, and where the network runs.
+    Progress
+        Tiles of the slice.
+    Found
+        At the end of each slice.
+    Advice
+        At the end, where the first slice has no objects, or objects of another size than the model knows.
+    """
+    yield Message(f"Opening the model {order.results.spec.name}.")
+    with no_collection():
+        import_torch()
+        model = models.open(order.model)
+        order.prepare()
+    device = choose_device(order.device)
+    yield device
+    for index in order.indices:
+        image, axes = take_plane(order.results.source, order.results.reading, index, order.channel)
+        yield from _segment_plane(order, model, device.name, index, image, axes)
+    yield from _advise(order)
+
+
+def _segment_plane(
+    order: Order, model: Model, device: str, index: Index, image: Any, axes: str
+) -> Generator[Event | Found, None, None]:
+    where: dict[str, Any] = {"axes": axes, "diameter": order.diameter, "device": device}
+    pixels = int(np.prod([size for size, letter in zip(image.shape, axes, strict=True) if letter != "C"]))
+    results, parameters = order.results, order.parameters
+    # what a network says of a very large image fits into no memory: objects only, block by block
+    whole = pixels <= LIVE_PIXELS
+    operation = (
+        model.predict_events(image, **where)
+        if whole
+        else model.segment_events(image, **where, **parameters.model_dump())
+    )
+    for event in operation:
+        if not isinstance(event, Result):
+            yield event
+        elif isinstance(event.value, Prediction):
+            results.remember(index, event.value)
+            yield _found(results, index, event.value.pipeline.run(parameters), parameters)
+        else:
+            yield _found(results, index, event.value, parameters)
+
+
+def _found(results: Results, index: Index, segmentation: Segmentation, parameters: Params) -> Found:
+    _ = segmentation.table  # measured here, and pandas imported, rather than in the window's thread
+    return Found(results, results.settle(index, segmentation, parameters))
+
+
+def _advise(order: Order) -> Generator[Advice, None, None]:
+    index = order.indices[0]
+    segmentation, prediction = order.results.planes[index].segmentation, order.results.predictions.get(index)
+    if segmentation.n_objects == 0 and prediction is not None:
+        yield explain_empty(prediction, order.parameters)
+        return
+    advice = advise_size(segmentation, order.results.spec.presumed_diameter, order.diameter)
+    if advice is not None:
+        yield advice

@@ -1,0 +1,400 @@
+"""Wires the Retrain section to project and retraining, and shows what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_instseg.annotating.commands import Annotating
+from napari_instseg.core.errors import InstsegError
+from napari_instseg.io.models import read_spec
+from napari_instseg.io.pairs import match_labels
+from napari_instseg.io.projects import VERSIONS, read_example_image
+from napari_instseg.projects.comparison import CompareOrder, Comparison
+from napari_instseg.projects.importing import Importing
+from napari_instseg.projects.project import Project
+from napari_instseg.projects.recent import Recent
+from napari_instseg.projects.retraining import Length, Retraining, version_models
+from napari_instseg.session.annotation import Annotation
+from napari_instseg.session.jobs import Post
+from napari_instseg.session.source import readings
+from napari_instseg.session.status import Tone
+from napari_instseg.training.replay import describe_replay
+from napari_instseg.widgets.image_choice import ImageChoice
+from napari_instseg.widgets.images import images_in, source_of
+from napari_instseg.widgets.painting import draw_next_turn, next_turn
+from napari_instseg.widgets.projects.closing import Closing, is_closing
+from napari_instseg.widgets.projects.comparison_layers import ComparisonLayers
+from napari_instseg.widgets.projects.section import RetrainSection
+from napari_instseg.workspace.controller import Controller
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+
+AGAIN_MS = 200
+"""Until a project that is being closed is tried again."""
+
+
+class ProjectsBinder(QObject):
+    """Between the Retrain section, the project and the retraining.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    section : RetrainSection
+    controller : Controller
+    correcting : Annotating
+        What the user does to objects, which the project keeps.
+    image : ImageChoice
+    post : callable
+        See `Post`.
+    folder : Path, optional
+        Where the list of recent projects is kept; the user's configuration folder if None.
+    """
+
+    models_changed = Signal()
+    """Another model is offered, or one is not any more."""
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        section: RetrainSection,
+        controller: Controller,
+        correcting: Annotating,
+        image: ImageChoice,
+        post: Post,
+        folder: Path | None = None,
+    ) -> None:
+        super().__init__(section)
+        self._correcting, self._image = correcting, image
+        self._viewer, self._section, self._controller, self._post = viewer, section, controller, post
+        self._recent = Recent(folder)
+        self._layers = ComparisonLayers(viewer, partial(draw_next_turn, section))
+        self._followed: Annotation | None = None
+        self.project: Project | None = None
+        self.retraining, self.importing = Retraining(post), Importing(post)
+        self._connect()
+        self._show_project()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing learns and all is saved."""
+        saved = self.project is None or self.project.idle
+        return saved and not self.retraining.running and not self.importing.running and self._layers.idle
+
+    def leave(self) -> None:
+        """Stop learning, so that it can go on later, and close the project as soon as all is saved."""
+        self._layers.clear()
+        if self.project is not None:
+            Closing(self.project, self.retraining, self.importing)
+            self.project = None
+
+    def release(self) -> None:
+        """Do so at once, waiting for it."""
+        self._layers.stop()
+        if self.project is not None:
+            self.retraining.close()
+            self.importing.close()
+            self.project.close()
+            self.project = None
+
+    # what is corrected
+
+    def _follow(self) -> None:
+        """Keep the corrections of the open image in the project, from the first one on."""
+        corrections, results, project = self._correcting.corrections, self._controller.results, self.project
+        if project is None or results is None or corrections is None or corrections is self._followed:
+            return
+        workspace = self._controller.workspace
+        own = bool(project.name_of(corrections))
+        example = project.find(results.source, results.reading, workspace.channel)
+        if not own and not corrections.says_something and not self._restore():
+            return
+        anew = example is not None and corrections.says_something and not own
+        if example is not None and workspace.diameter is None:
+            self._controller.choose_diameter(example.diameter)
+        kept = self._correcting.of(results)
+        name = project.follow(
+            results.source,
+            results.reading,
+            kept,
+            channel=workspace.channel,
+            diameter=workspace.diameter,
+            anew=anew,
+        )
+        self._followed = kept
+        if anew:
+            self._tell(f"The project has other corrections of this image; these are kept beside them as '{name}'.")
+
+    def _resize(self, diameter: float | None) -> None:
+        """Keep the object size that the user says, with the corrections of the open image."""
+        if self.project is not None and self._followed is not None and self._followed is self._correcting.corrections:
+            self.project.resize(self._followed, diameter)
+
+    def _restore(self) -> bool:
+        """Take up the corrections that the project has of the open image; tell whether it has any."""
+        results, project = self._controller.results, self.project
+        if project is None or results is None:
+            return False
+        example = project.find(results.source, results.reading, self._controller.workspace.channel)
+        if example is None:
+            return False
+        corrections = project.corrections(example.name)
+        self._followed = corrections
+        self._correcting.restore(results, corrections)
+        self._followed = None
+        return True
+
+    # what the user does
+
+    def _connect(self) -> None:
+        section, retraining, choice = self._section, self.retraining, self._section.project
+        choice.made.connect(lambda folder: self.open_project(folder, create=True))
+        choice.opened.connect(self.open_project)
+        choice.example_opened.connect(self._guarded(self._open_example))
+        choice.example_removed.connect(self._guarded(self._remove))
+        choice.labels_imported.connect(self._guarded(self._import))
+        choice.import_stopped.connect(self.importing.stop)
+        section.started.connect(self._guarded(self._start))
+        section.paused.connect(retraining.pause)
+        section.resumed.connect(lambda: retraining.resume(section.length, section.device, self._order()))
+        section.finished.connect(lambda: retraining.finish(section.device, self._order()))
+        section.kept.connect(self._guarded(retraining.keep))
+        section.kept_both.connect(self._guarded(lambda: retraining.keep(both=True)))
+        section.rolled_back.connect(self._guarded(self._roll_back))
+        section.compare_asked.connect(self._compare)
+        section.remember_chosen.connect(self._guarded(self._remember))
+        self.importing.changed.connect(self._show_importing)
+        self.importing.advanced.connect(choice.show_progress)
+        self.importing.told.connect(self._tell)
+        retraining.changed.connect(self._show_state)
+        retraining.changed.connect(self._show_remembered)
+        retraining.learnt.connect(section.curves.add)
+        retraining.told.connect(self._tell)
+        retraining.advanced.connect(self._show_progress)
+        retraining.compared.connect(self._show_comparison)
+        retraining.kept.connect(self._guarded(self._use))
+        self._controller.ready.connect(self._show_state)
+        self._controller.found.connect(lambda results, plane: self._guarded(self._follow)())
+        self._correcting.changed.connect(self._guarded(self._follow))
+        self._controller.workspace.events.spec.connect(self._show_state)
+        self._controller.workspace.events.spec.connect(self._show_remembered)
+        self._controller.workspace.events.diameter.connect(self._resize)
+
+    def open_project(self, folder: Path | None, *, create: bool = False) -> None:
+        """Open a project, or close the one that is open if None."""
+        if self.retraining.running or self.importing.running:
+            what = "retraining" if self.retraining.running else "adding of labels"
+            self._tell(f"Pause or stop the {what} first.", "warning")
+            return
+        if self.project is not None and not self.project.there:
+            self.project.close()
+            self.project = None
+        if folder is not None and self.project is not None and folder.resolve() == self.project.folder:
+            return
+        if folder is not None and is_closing(folder):
+            self._tell("The project is still being saved; it opens when that is done.")
+            next_turn(self._section, partial(self.open_project, folder, create=create), AGAIN_MS)
+            return
+        try:
+            project = Project(folder, self._post, create=create) if folder is not None else None
+        except InstsegError as error:
+            self._show_project()
+            self._fail(str(error))
+            return
+        if self.project is not None:
+            self.project.close()
+        self.project = project
+        if project is not None and folder is not None:
+            self._recent.add(folder)
+            project.changed.connect(self._show_project)
+            project.saved.connect(self._show_saved)
+            self._guarded(self._offer_models)(project)
+            if project.model:
+                self._guarded(self._controller.choose_model)(project.model)
+        self._section.curves.clear()
+        self._say(f"The project '{folder.name}' is open." if folder is not None else "No project is open.")
+        self.retraining.take_project(project)
+        begun = self.retraining.version
+        if begun is not None and (begun.steps or begun.minutes):
+            self._section.set_length(Length(begun.steps, begun.minutes))
+        self._show_project()
+        self._followed = None
+        self._guarded(self._follow)()
+
+    def _offer_models(self, project: Project) -> None:
+        """Let the list of models hold those that the project keeps, and no others of it."""
+        kept = {str(folder) for folder in version_models(project).values()}
+        models = self._controller.models
+        for name in [name for name in models if Path(name).parent == project.folder / VERSIONS and name not in kept]:
+            del models[name]
+        models.update({folder: read_spec(folder) for folder in sorted(kept)})
+        self.models_changed.emit()
+
+    def _open_example(self, name: str) -> None:
+        """Show an example's image, opening it if it is not open, with its corrections."""
+        project = self.project
+        if project is None:
+            return
+        example = next(e for e in project.spec.examples if e.name == name)
+        for layer in images_in(self._viewer):
+            source = source_of(layer)
+            if any(project.find(source, reading) is example for reading in readings(source)):
+                self._image.choose(layer)
+                self._viewer.layers.selection.active = layer
+                return
+        image = read_example_image(project.folder, example)
+        rgb = example.image.axes.endswith("C")
+        self._viewer.add_image(image, name=name, rgb=rgb)
+        if example.diameter is not None:
+            self._controller.choose_diameter(example.diameter)
+        if not self._controller.obstacle():
+            self._controller.run()
+
+    def _remove(self, name: str) -> None:
+        if self.project is not None:
+            self.project.remove(name)
+            self._followed = None  # if it is edited again, it is an example again
+
+    def _import(self, images: list[Path], labels: list[Path]) -> None:
+        if self.retraining.running:
+            self._tell("Pause or stop the retraining first.", "warning")
+        elif self.project is not None:
+            self.importing.start(self.project, match_labels(images, labels), self._controller.workspace.diameter)
+
+    def _start(self) -> None:
+        section, workspace = self._section, self._controller.workspace
+        section.curves.clear()
+        self._layers.clear()
+        if self.project is not None and workspace.model:
+            self.project.use(workspace.model)
+        self._controller.say("A model learns, under Retrain.")
+        self.retraining.start(workspace.model, section.length, section.params, section.device, self._order())
+
+    def _remember(self, images: Path | None) -> None:
+        """Keep in the project which images the model is to remember."""
+        if self.project is not None:
+            try:
+                self.project.remember(self._controller.workspace.model, images)
+            finally:
+                self._show_remembered()
+
+    def _roll_back(self) -> None:
+        self.retraining.roll_back()
+        self._layers.clear()
+        self._say("The old model stays; the new one is deleted.")
+
+    def _use(self, folder: str) -> None:
+        """Take the model that was kept, and find the objects of the open image with it."""
+        controller = self._controller
+        self._layers.clear()
+        controller.choose_model(folder)
+        if self.project is not None:
+            self.project.use(folder)
+            self._offer_models(self.project)
+        self._tell(f"'{Path(folder).name}' is in the list of models, under Segment.", "good")
+        if not controller.obstacle():
+            controller.run()
+
+    def _compare(self) -> None:
+        order = self._order()
+        if order is None:
+            self._tell("Open an image to compare on.", "warning")
+        else:
+            self.retraining.compare_again(order)
+
+    def _order(self) -> CompareOrder | None:
+        workspace = self._controller.workspace
+        if workspace.source is None or workspace.reading is None:
+            return None
+        stack = len(workspace.reading.stack_axes)
+        index = workspace.index if len(workspace.index) == stack else (0,) * stack
+        device = self._section.device
+        return CompareOrder(workspace.source, workspace.reading, index, workspace.channel, workspace.diameter, device)
+
+    # what is told
+
+    def _show_project(self) -> None:
+        project = self.project
+        folder, examples = (project.folder, project.spec.examples) if project is not None else (None, ())
+        self._section.project.show_project(folder, self._recent.read(), examples)
+        if project is None:
+            self._section.project.say("A project keeps your corrections and the models made from them.")
+        else:
+            self._section.project.say(_words_on(project))
+        self._show_state()
+        self._show_remembered()
+
+    def _show_saved(self, waiting: int, problem: str) -> None:
+        if problem:
+            self._section.project.say(f"NOT SAVED: {problem}", "error")
+            self._controller.fail(f"NOT SAVED: {problem}")
+        elif not waiting and self.project is not None:
+            self._section.project.say(f"{_words_on(self.project)} All is saved.")
+
+    def _show_state(self) -> None:
+        retraining = self.retraining
+        obstacle = retraining.obstacle(self._controller.workspace.model)
+        self._section.show_state(retraining.state, obstacle, retraining.version)
+
+    def _show_importing(self) -> None:
+        self._section.project.show_importing(running=self.importing.running)
+        self._show_project()
+
+    def _show_remembered(self) -> None:
+        project, model = self.project, self._controller.workspace.model
+        named = project.remembered(model) if project is not None else None
+        self._section.show_remembered(describe_replay(model) if project is not None and model else "", named)
+
+    def _show_progress(self, fraction: float | None, detail: str) -> None:
+        self._section.show_progress(fraction)
+        self._section.tell(detail)
+
+    def _show_comparison(self, comparison: Comparison) -> None:
+        self._layers.show(comparison)
+        self._section.tell(f"{comparison.words} Red: gone, green: new, yellow: another shape.")
+
+    def _tell(self, words: str, tone: Tone = "plain") -> None:
+        self._section.tell(words, tone)
+        if tone != "plain":
+            self._controller.say(words, tone)
+
+    def _say(self, words: str) -> None:
+        """Tell it here and in the status line, in the place of what stands there."""
+        self._section.tell(words)
+        self._controller.say(words)
+
+    def _fail(self, words: str) -> None:
+        self._section.tell(words, "error")
+        self._controller.fail(words)
+
+    def _guarded(self, call: Callable[..., object]) -> Callable[..., None]:
+        """Turn an error of a call into a message."""
+
+        def tell(*values: object) -> None:
+            try:
+                call(*values)
+            except InstsegError as error:
+                self._fail(str(error))
+
+        return tell
+
+
+def _words_on(project: Project) -> str:
+    number, place = len(project.spec.examples), _in_short(project.folder)
+    if not number:
+        return f"{place}: nothing yet. Correct or accept objects of an image, and it is an example."
+    return f"{place}: {number} example{'s' * (number != 1)}."
+
+
+def _in_short(folder: Path) -> str:
+    """Write a path as people do, from their home on."""
+    try:
+        return str(Path("~") / folder.relative_to(Path.home()))
+    except (ValueError, RuntimeError):  # elsewhere; no home is known
+        return str(folder)

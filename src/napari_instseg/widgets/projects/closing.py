@@ -1,0 +1,78 @@
+"""Closing a project while the window goes on: what learns ends its step, what waits is saved, others may open it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from qtpy.QtCore import QCoreApplication, QTimer
+
+from napari_instseg.projects.project import Project
+
+LOOK_MS = 50
+"""Between two looks whether all has ended."""
+
+_CLOSING: dict[Path, Closing] = {}
+
+
+class Work(Protocol):
+    """What a thread does in a project."""
+
+    def leave(self) -> None:
+        """Tell nothing more, and end as soon as nothing is lost by it."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread has ended."""
+
+    def close(self) -> None:
+        """`leave`, and wait for the end of the thread."""
+
+
+class Closing:
+    """A project that is being closed, in the window's thread, where it was locked.
+
+    At the program's end it is waited for.
+
+    Parameters
+    ----------
+    project : Project
+    works : Work
+        What goes on in it.
+    """
+
+    def __init__(self, project: Project, *works: Work) -> None:
+        self._project, self._works = project, works
+        for work in works:
+            work.leave()
+        project.leave()
+        if self._is_over():
+            project.close()
+            return
+        _CLOSING[project.folder] = self
+        app = QCoreApplication.instance()
+        self._timer = QTimer(app, interval=LOOK_MS)
+        self._timer.timeout.connect(self._look)
+        self._timer.start()
+        app.aboutToQuit.connect(self._end)
+
+    def _is_over(self) -> bool:
+        return all(work.ended for work in self._works) and self._project.idle
+
+    def _look(self) -> None:
+        if self._is_over():
+            QCoreApplication.instance().aboutToQuit.disconnect(self._end)
+            self._end()
+
+    def _end(self) -> None:
+        self._timer.stop()
+        self._timer.deleteLater()
+        for work in self._works:
+            work.close()
+        self._project.close()
+        del _CLOSING[self._project.folder]
+
+
+def is_closing(folder: Path) -> bool:
+    """Tell whether a project was closed here and still saves what was done."""
+    return folder.resolve() in _CLOSING

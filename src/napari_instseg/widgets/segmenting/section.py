@@ -1,0 +1,81 @@
+"""The Segment section: image, model, object size, device, Run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QPushButton, QWidget
+
+from napari_instseg.segmenting.advice import Advice
+from napari_instseg.widgets.device_choice import DeviceChoice
+from napari_instseg.widgets.image_choice import ImageChoice
+from napari_instseg.widgets.parts import Note, allow, button, column, labelled
+from napari_instseg.widgets.segmenting.diameter import DiameterChoice
+from napari_instseg.widgets.segmenting.model_choice import ModelChoice
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+RUN_KEY = "F5"
+RUN_HELP = "Find the objects in the image."
+
+
+class SegmentSection(QWidget):
+    """What is needed to run; it only holds its parts and the Run button.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    """
+
+    run = Signal()
+    """The user wants objects."""
+    device_chosen = Signal(object)
+    advice_taken = Signal(object)
+    """The `Advice` that the user wants to follow."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self.image = ImageChoice(viewer)
+        self.model = ModelChoice()
+        self.diameter = DiameterChoice(viewer)
+        self._device = DeviceChoice("Where the network runs.")
+        self._reason = Note()
+        self._run = button("Run", RUN_HELP, RUN_KEY)
+        self._run.setMinimumHeight(30)
+        self._advice: Advice | None = None
+        self._advice_text = Note(tone="warning")
+        self._advice_button = QPushButton()
+        self._advice_button.hide()
+        self.setLayout(
+            column(
+                self.image,
+                self.model,
+                self.diameter,
+                labelled("Device", self._device),
+                self._reason,
+                self._run,
+                self._advice_text,
+                self._advice_button,
+            )
+        )
+        self._device.chosen.connect(self.device_chosen)
+        self._run.clicked.connect(self.run)
+        self._advice_button.clicked.connect(lambda: self.advice_taken.emit(self._advice))
+
+    def allow_run(self, obstacle: str, *, again: bool) -> None:
+        """Enable Run, or say in its tooltip why it cannot be used now."""
+        allow(self._run, obstacle, f"{RUN_HELP}\nKey: {RUN_KEY}")
+        self._run.setText(f"{'Run again' if again else 'Run'}  ({RUN_KEY})")
+
+    def show_reason(self, reason: str) -> None:
+        """Say where the network ran and why."""
+        self._reason.say(reason)
+
+    def show_advice(self, advice: Advice | None) -> None:
+        """Show a reason and the button for the next step, or nothing."""
+        self._advice = advice
+        self._advice_text.say(advice.text if advice else "", "warning")
+        self._advice_button.setVisible(bool(advice and advice.offer))
+        self._advice_button.setText(advice.offer if advice else "")

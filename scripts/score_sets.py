@@ -1,6 +1,6 @@
 """Score models on the annotated sets as a user would use them, with nothing set: the table of docs/benchmarks.md.
 
-Run as `python scripts/score_sets.py --data DATA --model auto`; `--some 6` takes every so-manieth image for a quick look.
+Run as `python scripts/score_sets.py --data DATA --model auto`; `--some 6` takes every so-manieth image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import load_model
 from napari_instseg.io.pairs import open_pairs
 from napari_instseg.metrics import evaluate_labels
-from napari_instseg.training.samples import typical_diameter
+from napari_instseg.training.annotations import typical_diameter
 
 MEASURED_ONLY = ("tissue_nuclei_e2f", "glioma_he", "bbbc010")
 
@@ -50,17 +50,20 @@ def main(args: argparse.Namespace) -> None:
     """Print AP at .5 and the mean of AP from .5 to .9, group by group."""
     rows: dict[str, Any] = {}
     for name, pairs in groups(args.data, args.aside).items():
-        if args.only and name not in args.only or (name in MEASURED_ONLY and not args.only):
+        if (args.only and name not in args.only) or (name in MEASURED_ONLY and not args.only):
             continue
         truth, found = [], []
         for pair in pairs[:: args.some]:
             example = pair.read()
-            diameter: Any = {"model": None, "true": typical_diameter([example.labels])}.get(args.diameter, args.diameter)
+            diameter: Any = {"model": None, "true": typical_diameter([example.labels])}.get(
+                args.diameter, args.diameter
+            )
             found.append(segment(args.model, example, diameter, args.accurate))
             truth.append(example.labels)
         report = evaluate_labels(zip(truth, found, strict=True))
-        rows[name] = {"images": len(truth), "ap50": report["ap"][0.5] if 0.5 in report["ap"] else report["ap"]["0.5"], "mean_ap": report["mean_ap"]}
-        print(f"{name:22s} {len(truth):3d} images  {rows[name]['ap50']:.3f} / {rows[name]['mean_ap']:.3f}", flush=True)
+        rows[name] = {"images": len(truth), "ap50": report["ap"][0.5], "mean_ap": report["mean_ap"]}
+        told = f"{rows[name]['ap50']:.3f} / {rows[name]['mean_ap']:.3f}"
+        print(f"{name:22s} {len(truth):3d} images  {told}", flush=True)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2))
 

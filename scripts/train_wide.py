@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import torch
+from napari_instseg.training.samples import load_batches
 from train_models import JOINT_LOSS, TRUNK, start_from
 from wide.crops import Source, WideCrops
 
@@ -19,7 +20,6 @@ from napari_instseg.inference.model import Model
 from napari_instseg.io.models import ModelSpec
 from napari_instseg.io.pairs import open_pairs
 from napari_instseg.training.recipe import Recipe
-from napari_instseg.training.samples import load_batches
 from napari_instseg.training.trainer import Trainer
 
 DIAMETER, SIDE, BATCH = 24.0, 192, 8
@@ -66,8 +66,16 @@ def main(args: argparse.Namespace) -> None:
         "loss": {**{name: JOINT_LOSS[name] for name in ("reach", "dice", "foreground_weight")}, "gap_weight": 3.0},
         "decode": {"bandwidth": 1.0, "merge_alike": 1.75, "min_size": 30},
         "training": {
-            "steps": STEPS, "optimizer": "muon", "schedule": "root", "learning_rate": args.learning_rate, "warmup": 50,
-            "weight_decay": 0.01, "clip_norm": 5.0, "ema_decay": 0.995, "batch_size": BATCH, "patch_size": SIDE,
+            "steps": STEPS,
+            "optimizer": "muon",
+            "schedule": "root",
+            "learning_rate": args.learning_rate,
+            "warmup": 50,
+            "weight_decay": 0.01,
+            "clip_norm": 5.0,
+            "ema_decay": 0.995,
+            "batch_size": BATCH,
+            "patch_size": SIDE,
         },
     }
     recipe = Recipe.make("discriminative", values)
@@ -75,13 +83,23 @@ def main(args: argparse.Namespace) -> None:
     crops = WideCrops(sources, DIAMETER, SIDE, CROWD, args.seed)
     print({name: len(kept) for name, kept in crops.kept.items()}, len(crops.stamps), "stamps", flush=True)
     spec = ModelSpec(
-        name="wide", method="discriminative", title="wide", in_channels=3, diameter=DIAMETER, usual_diameter=None,
-        network=recipe.network.model_dump(), loss=recipe.loss.model_dump(), decode=recipe.decode.model_dump(),
-        normalization=recipe.normalization.model_dump(), training={},
+        name="wide",
+        method="discriminative",
+        title="wide",
+        in_channels=3,
+        diameter=DIAMETER,
+        usual_diameter=None,
+        network=recipe.network.model_dump(),
+        loss=recipe.loss.model_dump(),
+        decode=recipe.decode.model_dump(),
+        normalization=recipe.normalization.model_dump(),
+        training={},
     )
     model = Model(spec)
     known = model.network.state_dict()
-    model.load_weights({name: value for name, value in start_from([args.start], model.network).items() if name in known})
+    model.load_weights(
+        {name: value for name, value in start_from([args.start], model.network).items() if name in known}
+    )
     trainer = Trainer(recipe, model, args.out, "cpu")
     if trainer.path.exists():
         trainer.restore()

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from napari_instseg.data.normalize import Normalization, normalize
-from napari_instseg.data.pairs import Pair
 from napari_instseg.training.samples import Sample, count_from_one, rescaled, typical_diameter
 from scipy import ndimage
 from torch.utils.data import Dataset
+
+from napari_instseg.data.normalize import Normalization, normalize
+from napari_instseg.data.pairs import Pair
 
 from . import light
 from .crowd import Stamp, cut_stamps, draw_crowd
@@ -84,7 +85,8 @@ class WideCrops(Dataset[tuple[Any, Any, None]]):
         shares = np.array([*(source.share for source in sources.values()), crowd])
         self.shares = shares / shares.sum()
         self.weights = {
-            name: np.sqrt([kept.labels.size / kept.diameter**2 for kept in all_kept]) for name, all_kept in self.kept.items()
+            name: np.sqrt([one.labels.size / one.diameter**2 for one in all_kept])
+            for name, all_kept in self.kept.items()
         }
 
     def _keep(self, pair: Pair, source: Source) -> Kept | None:
@@ -130,10 +132,11 @@ class WideCrops(Dataset[tuple[Any, Any, None]]):
         height, width = kept.labels.shape
         reach = self.side * factor / 2
         middle = [
-            rng.uniform(min(reach, size / 2), max(size - reach, size / 2)) if size > 0 else 0.0 for size in (height, width)
+            rng.uniform(min(reach, size / 2), max(size - reach, size / 2)) if size > 0 else 0.0
+            for size in (height, width)
         ]
         if rng.random() < 0.7:  # where there is something to see
-            inside = kept.labels[:: 4, :: 4] > 0
+            inside = kept.labels[::4, ::4] > 0
             spots = np.argwhere(inside)
             if len(spots):
                 spot = 4 * spots[rng.integers(len(spots))] + rng.uniform(-0.3, 0.3, 2) * self.side * factor
@@ -149,8 +152,6 @@ class WideCrops(Dataset[tuple[Any, Any, None]]):
             image = ndimage.gaussian_filter(image, (0, 0.35 * factor, 0.35 * factor))
         offset = np.array(middle) - low - matrix @ np.full(2, (self.side - 1) / 2)
         shape = (self.side, self.side)
-        moved = [
-            ndimage.affine_transform(channel, matrix, offset, shape, order=1, mode="mirror") for channel in image
-        ]
+        moved = [ndimage.affine_transform(channel, matrix, offset, shape, order=1, mode="mirror") for channel in image]
         found = ndimage.affine_transform(labels, matrix, offset, shape, order=0, mode="constant", cval=-1)
         return np.stack(moved), found.astype(np.int64)

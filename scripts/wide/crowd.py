@@ -24,7 +24,9 @@ def cut_stamps(image: Image, labels: Labels, diameter: float, target: float, mos
     stamps = []
     boxes = ndimage.find_objects(labels)
     for index, box in enumerate(boxes[: 4 * most], start=1):
-        if box is None or any(part.start < 2 or part.stop > side - 2 for part, side in zip(box, labels.shape)):
+        if box is None or any(
+            part.start < 2 or part.stop > side - 2 for part, side in zip(box, labels.shape, strict=True)
+        ):
             continue
         grown = tuple(slice(part.start - 2, part.stop + 2) for part in box)
         mask = labels[grown] == index
@@ -37,7 +39,9 @@ def cut_stamps(image: Image, labels: Labels, diameter: float, target: float, mos
         if bright < 0.05:
             continue
         factor = target / diameter
-        stamps.append((ndimage.zoom(grey / bright, factor, order=1), ndimage.zoom(mask.astype(np.float32), factor, order=1) > 0.5))
+        stamps.append(
+            (ndimage.zoom(grey / bright, factor, order=1), ndimage.zoom(mask.astype(np.float32), factor, order=1) > 0.5)
+        )
         if len(stamps) == most:
             break
     return stamps
@@ -62,7 +66,9 @@ def draw_crowd(stamps: Sequence[Stamp], side: int, zoom: float, rng: np.random.G
             break
         grey, mask = stamps[rng.integers(len(stamps))]
         factor = zoom * np.exp(rng.normal(0, 0.15))
-        grey, mask = (ndimage.zoom(part, (factor * shear, factor / shear), order=1) for part in (grey, mask.astype(np.float32)))
+        grey, mask = (
+            ndimage.zoom(part, (factor * shear, factor / shear), order=1) for part in (grey, mask.astype(np.float32))
+        )
         mask = mask > 0.5
         if rng.random() < 0.5:
             grey, mask = grey.T, mask.T
@@ -81,12 +87,16 @@ def draw_crowd(stamps: Sequence[Stamp], side: int, zoom: float, rng: np.random.G
         light = np.float32(np.exp(rng.normal(-0.4, spread)))
         if rng.random() < 0.4:
             grey = ndimage.gaussian_filter(grey, rng.uniform(0, 0.06 * 24 * zoom))
-        bright[part] = np.where(over, np.maximum(bright[part], light * grey) + 0.3 * np.minimum(bright[part], light * grey), bright[part] + light * grey)
+        below, above = bright[part], light * grey
+        crossing = np.maximum(below, above) + 0.3 * np.minimum(below, above)
+        bright[part] = np.where(over, crossing, below + above)
         labels[part][mask] = number
         covered += int(mask.sum())
     inner = (slice(pad, pad + side),) * 2
     bright, labels = bright[inner], labels[inner]
-    texture = field(labels.shape, int(rng.integers(2, 8)), rng) + 0.5 * field(labels.shape, int(rng.integers(10, 50)), rng)
+    texture = field(labels.shape, int(rng.integers(2, 8)), rng) + 0.5 * field(
+        labels.shape, int(rng.integers(10, 50)), rng
+    )
     if rng.random() < 0.45:
         return _stain(bright, texture, rng), labels
     # what is out of focus shines through

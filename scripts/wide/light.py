@@ -1,4 +1,4 @@
-"""How an image could have looked under another microscope: wide changes of brightness, drawn at random, none of place."""
+"""How an image could have looked under another microscope: wide changes of brightness, none of place."""
 
 from __future__ import annotations
 

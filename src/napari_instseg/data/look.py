@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def measure_look(channels: npt.NDArray[Any]) -> Floats:
     values = [*np.percentile(inner, (5, 25, 50, 75, 95)), *np.percentile(grey, (10, 50, 90))]
     values.append(float(np.median(np.abs(grey - np.median(grey)))))
     smooth = [grey, *(ndimage.gaussian_filter(grey, scale, mode="mirror") for scale in SCALES)]
-    bands = [fine - coarse for fine, coarse in zip(smooth, smooth[1:], strict=False)]
+    bands = [fine - coarse for fine, coarse in pairwise(smooth)]
     spreads = np.array([float(band.std()) for band in bands]) + 1e-6
     values += [_moment(band, 3) for band in bands] + [_moment(band, 4) for band in bands]
     values += list(np.log(spreads / spreads.sum()))
@@ -110,11 +111,17 @@ def _colors(small: Floats) -> list[float]:
     single = float(singular[0] ** 2 / max(float((singular**2).sum()), 1e-12))
     dark = float(np.median(light.max(axis=0)) < 0.3)
     shine = light.mean(axis=(1, 2))
-    return [float(np.ptp(light, axis=0).mean()), single * dark, float(share[0]), float(share[1]), float(shine[1] - shine.mean())]
+    return [
+        float(np.ptp(light, axis=0).mean()),
+        single * dark,
+        float(share[0]),
+        float(share[1]),
+        float(shine[1] - shine.mean()),
+    ]
 
 
 def _moment(band: Floats, power: int) -> float:
-    """Give the skewness (3) or the peakedness (4) of a band, compressed so that a single bright pixel cannot swamp it."""
+    """Give the skewness (3) or the peakedness (4) of a band, compressed so that one bright pixel cannot swamp it."""
     spread = float(band.std())
     if spread < 1e-6:
         return 0.0

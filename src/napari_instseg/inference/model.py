@@ -275,7 +275,7 @@ class Model:
         Returns
         -------
         Size
-            The model's own diameter, not found, where the model is 3-d or its method predicts no foreground.
+            The model's own diameter, not found, where the model has not learnt objects of many sizes.
         """
         channels, stack = self._channels(image, axes)
         return self._find_size(_middle(channels, len(stack)), device)
@@ -290,7 +290,7 @@ class Model:
         return diameter
 
     def _find_size(self, channels: Array, device: str) -> Size:
-        if self.spec.ndim != 2 or not self._predicts_foreground:
+        if self.spec.ndim != 2 or not self.spec.knows_sizes or not self._predicts_foreground:
             return Size(self.spec.presumed_diameter, 0.0, False)
         between = limits(channels, self.normalization)
         own = own_parameters(self.spec, self.spec.diameter)
@@ -304,7 +304,9 @@ class Model:
 
     @cached_property
     def _predicts_foreground(self) -> bool:
-        return "foreground" in getattr(self.network, "heads", getattr(getattr(self.network, "network", None), "heads", {}))
+        return "foreground" in getattr(
+            self.network, "heads", getattr(getattr(self.network, "network", None), "heads", {})
+        )
 
     @property
     def _knows_colors(self) -> bool:

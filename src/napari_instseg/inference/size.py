@@ -62,7 +62,7 @@ class Size:
     confidence : float
         0 to 1: how certain the network is of what it sees at that size, less where another size is as likely.
     found : bool
-        False where no look found any object: the diameter is then that which the model presumes.
+        False where no look found any object, or the model cannot tell: the diameter is then that which it presumes.
     looks : sequence of Look
     """
 
@@ -74,7 +74,8 @@ class Size:
     def words(self, micrometres: float | None = None) -> str:
         """Say the size, with its length where the image has `micrometres` per pixel."""
         if not self.found:
-            return f"{self.diameter:.0f} px, the model's own: no object was found at any size"
+            why = "no object was found at any size" if self.looks else "it has learnt objects of one size only"
+            return f"{self.diameter:.0f} px, the model's own: {why}"
         length = f" ({self.diameter * micrometres:.3g} um)" if micrometres else ""
         doubt = "" if self.confidence >= UNSURE else ", not certain"
         return f"about {self.diameter:.0f} px{length}, found by itself{doubt}"
@@ -98,9 +99,10 @@ def find_size(channels: Array, spec: ModelSpec, predict: Predict) -> Size:
     """
     presumed = spec.presumed_diameter
     looks: list[Look] = []
-    where = _busiest(channels, SIDE * LADDER[0])
+    where: tuple[float, float] | None = None
     for ratio in LADDER:
-        looks.append(_look(channels, spec, predict, ratio * spec.diameter, where))
+        busiest = where or _busiest(channels, SIDE * ratio)
+        looks.append(_look(channels, spec, predict, ratio * spec.diameter, busiest))
         if looks[-1].centre is not None and looks[-1].certainty >= UNSURE:
             where = looks[-1].centre
     best = max(looks, key=lambda look: _worth(look, presumed))
@@ -181,7 +183,9 @@ def _busiest(channels: Array, side: float) -> tuple[float, float] | None:
     step = max(1, int(side) // 64)
     grey = channels[:, ::step, ::step].mean(axis=0, dtype=np.float32)
     part = [min(int(side) // step, length) for length in grey.shape]
-    starts = [np.unique(np.linspace(0, length - size, 4).astype(int)) for length, size in zip(grey.shape, part, strict=True)]
+    starts = [
+        np.unique(np.linspace(0, length - size, 4).astype(int)) for length, size in zip(grey.shape, part, strict=True)
+    ]
     corners = [(y, x) for y in starts[0] for x in starts[1]]
     best = max(corners, key=lambda at: float(grey[at[0] : at[0] + part[0], at[1] : at[1] + part[1]].std()))
     return (best[0] + part[0] / 2) * step, (best[1] + part[1] / 2) * step

@@ -285,7 +285,11 @@ def segment_image(
     settings, size = settings.sized(chosen if settings.stain is None else choose_stain(chosen, settings.stain), model)
     image, segmentation = find_objects(read, model, settings, follower)
     seconds = time.perf_counter() - start
-    about = {"image": str(image.path or stem), "objects": segmentation.n_objects, "seconds": round(seconds, 3)}
+    about: dict[str, Any] = {
+        "image": str(image.path or stem),
+        "objects": segmentation.n_objects,
+        "seconds": round(seconds, 3),
+    }
     about["read"] = _how_read(read, settings, model)
     if size:
         about["diameter"] = settings.diameter

@@ -446,7 +446,8 @@ class Model:
 
 def _middle(channels: Array, stacked: int) -> Array:
     """Give the middle image of a stack."""
-    return channels[tuple(size // 2 for size in channels.shape[:stacked])]
+    middle: Array = channels[tuple(size // 2 for size in channels.shape[:stacked])]
+    return middle
 
 
 def _check_tile(tile: int) -> None:

@@ -126,7 +126,7 @@ def _worth(look: Look, presumed: float) -> float:
     off = abs(np.log(look.diameter / look.assumed))
     near = abs(np.log(look.diameter / presumed)) < np.log(AGREE)
     few = 0.15 if look.objects < 3 else 0.0
-    return look.certainty - 0.2 * max(off - np.log(1.6), 0.0) - few + PRESUMED_BONUS * near
+    return float(look.certainty - 0.2 * max(off - np.log(1.6), 0.0) - few + PRESUMED_BONUS * near)
 
 
 def _confidence(best: Look, looks: Sequence[Look]) -> float:
@@ -172,7 +172,8 @@ def _areas(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     areas = count[whole & (count > 0)] if (whole & (count > 0)).sum() > 2 else count[1:][count[1:] > 0]
     order = np.sort(areas)
     middle = order[np.searchsorted(np.cumsum(order), order.sum() / 2)]
-    return areas[areas >= CRUMB * middle]
+    kept: npt.NDArray[np.int64] = areas[areas >= CRUMB * middle]
+    return kept
 
 
 def _busiest(channels: Array, side: float) -> tuple[float, float] | None:

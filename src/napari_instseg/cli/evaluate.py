@@ -11,7 +11,7 @@ import typer
 
 from napari_instseg.cli.console import Follower, in_words, keeping, say, show_table, write_json
 from napari_instseg.cli.flags import Values, with_parameters
-from napari_instseg.cli.options import Device, DeviceOption, DiameterOption, JsonOption, TileOption
+from napari_instseg.cli.options import AnyDiameterOption, Device, DeviceOption, JsonOption, TileOption
 from napari_instseg.cli.segment import decode_flags
 from napari_instseg.core.errors import InputError
 
@@ -44,7 +44,7 @@ def evaluate(
         Path | None,
         typer.Option("--only", metavar="FILE", help="Names of the images to take, one a line, such as DIR/val.txt."),
     ] = None,
-    diameter: DiameterOption = None,
+    diameter: AnyDiameterOption = "auto",
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
     tile: TileOption = 2304,
     json: JsonOption = None,

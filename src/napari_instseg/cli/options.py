@@ -31,6 +31,37 @@ DiameterOption = Annotated[
         show_default="as they are",
     ),
 ]
+
+
+def read_diameter(text: str) -> str | float:
+    """Take a diameter from the command line: a number of pixels, or one of the words of `Model.segment`.
+
+    Raises
+    ------
+    BadParameter
+        If it is neither, or the number is not positive.
+    """
+    if text in ("auto", "model"):
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value < 1e6:
+        raise typer.BadParameter(f"'{text}'; expected a number of pixels from 0.1, 'auto' or 'model'.")
+    return value
+
+
+AnyDiameterOption = Annotated[
+    str,
+    typer.Option(
+        "--diameter",
+        parser=read_diameter,
+        metavar="PIXELS|auto|model",
+        help="Typical object diameter in the images, in pixels; they are resized to what the model knows. auto: found "
+        "in each image by itself, if the model has learnt many sizes; model: as in the images that it learnt from.",
+    ),
+]
 Stain = Enum("Stain", {name: name for name in STAINS})  # type: ignore[misc]
 StainOption = Annotated[
     Stain | None,

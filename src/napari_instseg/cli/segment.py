@@ -31,9 +31,9 @@ from napari_instseg.cli.large import (
 )
 from napari_instseg.cli.large import report as report_large
 from napari_instseg.cli.options import (
+    AnyDiameterOption,
     Device,
     DeviceOption,
-    DiameterOption,
     JsonOption,
     ModelOption,
     OutOption,
@@ -114,7 +114,7 @@ def segment(
         list[int] | None, typer.Option("--channel", min=0, help="Take this channel, from 0; repeat for several.")
     ] = None,
     stain: StainOption = None,
-    diameter: DiameterOption = None,
+    diameter: AnyDiameterOption = "auto",
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
     tile: TileOption = 2304,
     percentiles: Annotated[
@@ -224,7 +224,7 @@ class Settings:
     axes: str | None = None
     channels: tuple[int, ...] = ()
     stain: str | None = None
-    diameter: float | None = None
+    diameter: float | str | None = None
     device: str = "auto"
     tile: int = 2304
     decode: Mapping[str, Any] = field(default_factory=dict)
@@ -236,14 +236,23 @@ class Settings:
         """Give what is needed to do the same again, JSON-ready."""
         from napari_instseg.inference.rescale import own_parameters
 
+        number = None if isinstance(self.diameter, str) else self.diameter
         return {
             "axes": self.axes,
             "channels": list(self.channels),
             "stain": self.stain,
             "diameter": self.diameter,
             "normalization": model.normalization.model_dump(),
-            "decode": own_parameters(model.spec, self.diameter, **self.decode).model_dump(),
+            "decode": own_parameters(model.spec, number, **self.decode).model_dump(),
         }
+
+    def sized(self, image: Image, model: Model) -> tuple[Settings, str]:
+        """Settle on a diameter for an image: the settings with it, and what is to be told of it."""
+        if self.diameter != "auto" or not model.spec.knows_sizes:
+            return (replace(self, diameter=None) if isinstance(self.diameter, str) else self), ""
+        size = model.find_size(image.array, axes=image.axes, device=self.device)
+        step = image.scale[image.axes.index("X")] if "X" in image.axes else None
+        return replace(self, diameter=round(size.diameter, 1)), f"objects of {size.words(step)}"
 
 
 def find_images(paths: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
@@ -339,11 +348,20 @@ def segment_image(
     read = image
     start = time.perf_counter()
     told: list[str] = []
+    chosen = choose_channels(read, settings.channels)
+    settings, size = settings.sized(chosen if settings.stain is None else choose_stain(chosen, settings.stain), model)
     image, segmentation = find_objects(read, model, settings, follower, told)
     seconds = time.perf_counter() - start
-    about = {"image": str(image.path or stem), "objects": segmentation.n_objects, "seconds": round(seconds, 3)}
+    about: dict[str, Any] = {
+        "image": str(image.path or stem),
+        "objects": segmentation.n_objects,
+        "seconds": round(seconds, 3),
+    }
     about["read"] = _how_read(read, settings, model)
     about["told"] = told
+    if size:
+        about["diameter"] = settings.diameter
+        about["read"]["how"] += f"; {size}"
     said = {**settings.to_dict(model), "channels": settings.channels, "axes": settings.axes}
     del said["normalization"]  # which the model knows
     made = describe(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from numbers import Integral
 from pathlib import Path
@@ -24,6 +25,7 @@ from napari_instseg.decoding.warmup import warm_up_aside
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.inference.rescale import own_parameters, rescale_factor, resize
 from napari_instseg.inference.runner import Runner
+from napari_instseg.inference.size import AUTO, OWN, Size, find_size
 from napari_instseg.inference.stitch import Blocks, expand, segment_blocks
 from napari_instseg.inference.tiles import predict_tiles
 from napari_instseg.io.checks import check_image
@@ -160,7 +162,7 @@ class Model:
         image: Array,
         *,
         axes: str | None = None,
-        diameter: float | None = None,
+        diameter: float | str | None = None,
         device: str = "auto",
         tile: int = TILE,
     ) -> Prediction:
@@ -172,9 +174,9 @@ class Model:
             (Y, X), (Y, X, 3), (C, Y, X), or for a 3-d model (Z, Y, X); any real number type.
         axes : str, optional
             One letter of C, Z, Y, X per dimension, where the shape alone does not say.
-        diameter : float, optional
-            Typical object diameter in the image, in pixels; the image is resized to what the model knows. None: as in
-            the images that the model learnt from.
+        diameter : float, str, optional
+            Typical object diameter in the image, in pixels; the image is resized to what the model knows. ``"auto"``:
+            found by `find_size`. None or ``"model"``: as in the images that the model learnt from.
         device : {"auto", "cuda", "mps", "cpu"}
             Where the network runs.
         tile : int
@@ -200,7 +202,7 @@ class Model:
         image: Array,
         *,
         axes: str | None = None,
-        diameter: float | None = None,
+        diameter: float | str | None = None,
         device: str = "auto",
         tile: int = TILE,
     ) -> Iterator[Event]:
@@ -212,6 +214,7 @@ class Model:
                 f"The image is a stack along {', '.join(stack)}; expected one {self._spatial} image. "
                 "Pick one image of it, or call segment(), which goes through the stack."
             )
+        diameter = self._diameter(diameter, channels, device)
         own = own_parameters(self.spec, diameter)
         warm_up_aside(self.method, own, len(self.spec.classes))
         plane = self._prepare(channels, diameter, device)
@@ -222,7 +225,7 @@ class Model:
         image: Array,
         *,
         axes: str | None = None,
-        diameter: float | None = None,
+        diameter: float | str | None = None,
         device: str = "auto",
         tile: int = TILE,
         **decode: Any,
@@ -252,15 +255,17 @@ class Model:
         image: Array,
         *,
         axes: str | None = None,
-        diameter: float | None = None,
+        diameter: float | str | None = None,
         device: str = "auto",
         tile: int = TILE,
         **decode: Any,
     ) -> Iterator[Event]:
         """Do as `segment` does, yielding progress and last the segmentation."""
-        params = own_parameters(self.spec, diameter, **decode)
         _check_tile(tile)
+        own_parameters(self.spec, None, **decode)  # what is wrong is told before anything is computed
         channels, stack = self.as_channels(image, axes)
+        diameter = self._diameter(diameter, _middle(channels, len(stack)), device)
+        params = own_parameters(self.spec, diameter, **decode)
         warm_up_aside(self.method, params, len(self.spec.classes))
         if not stack:
             yield from self._segment_plane(self._prepare(channels, diameter, device), channels.shape[1:], params, tile)
@@ -279,6 +284,50 @@ class Model:
                     yield event
         yield Progress(len(parts), len(parts), "images")
         yield Result(_stack(parts, counts, stack + self._spatial))
+
+    def find_size(self, image: Array, *, axes: str | None = None, device: str = "auto") -> Size:
+        """Find how large the objects of an image are, by a few looks at a part of it; of a stack, at its middle.
+
+        Parameters
+        ----------
+        image, axes, device
+            As for `segment`.
+
+        Returns
+        -------
+        Size
+            The model's own diameter, not found, where the model has not learnt objects of many sizes.
+        """
+        channels, stack = self.as_channels(image, axes)
+        return self._find_size(_middle(channels, len(stack)), device)
+
+    def _diameter(self, diameter: float | str | None, channels: Array, device: str) -> float | None:
+        if diameter == AUTO:
+            return self._find_size(channels, device).diameter
+        if diameter == OWN:
+            return None
+        if isinstance(diameter, str):
+            raise InputError(f"The diameter is '{diameter}'; expected a number of pixels, '{AUTO}' or '{OWN}'.")
+        return diameter
+
+    def _find_size(self, channels: Array, device: str) -> Size:
+        if self.spec.ndim != 2 or not self.spec.knows_sizes or not self._predicts_foreground:
+            return Size(self.spec.presumed_diameter, 0.0, False)
+        between = limits(channels, self.normalization)
+        own = own_parameters(self.spec, self.spec.diameter)
+
+        def predict(part: Array) -> Prediction:
+            plane = Plane(part, between, None, self._runner(device))
+            found: Prediction = _last(self._predict_window(plane, part.shape[1:], None, TILE, own))
+            return found
+
+        return find_size(channels, self.spec, predict)
+
+    @cached_property
+    def _predicts_foreground(self) -> bool:
+        return "foreground" in getattr(
+            self.network, "heads", getattr(getattr(self.network, "network", None), "heads", {})
+        )
 
     @property
     def _knows_colors(self) -> bool:
@@ -336,10 +385,13 @@ class Model:
         device : str
             As for `predict`.
         """
+        return Plane(channels, between, unusual, self._runner(device))
+
+    def _runner(self, device: str) -> Runner:
         name = choose_device(device).name
         if name not in self._runners:
             self._runners[name] = Runner(self.network, self.method.activate, self.spec.ndim, name)
-        return Plane(channels, between, unusual, self._runners[name])
+        return self._runners[name]
 
     def blocks(self, shape: Sequence[int], side: int | None = None) -> Blocks:
         """Cover an image, as the network sees it, with the blocks in which it is segmented.
@@ -465,6 +517,12 @@ class Model:
                 yield Result({"labels": found.labels, **known})
             else:
                 yield event
+
+
+def _middle(channels: Array, stacked: int) -> Array:
+    """Give the middle image of a stack."""
+    middle: Array = channels[tuple(size // 2 for size in channels.shape[:stacked])]
+    return middle
 
 
 def _check_tile(tile: int) -> None:

@@ -46,6 +46,8 @@ class Score(Strict):
     abs_dic: float
 
 
+OBJECT_SIZES = "object_sizes"
+"""In what a card tells of training: sizes of objects that were shown, in model diameters, if they were many."""
 FINE_TUNED_FROM = "fine_tuned_from"
 """In what a card tells of training: the name of the model that it was made from by corrections."""
 
@@ -86,6 +88,11 @@ class ModelSpec(Strict):
     def presumed_diameter(self) -> float:
         """Typical object diameter that an image is taken to have where nobody says another, in pixels."""
         return self.usual_diameter or self.diameter
+
+    @property
+    def knows_sizes(self) -> bool:
+        """Whether it has learnt objects of many sizes, so that it can tell at which size it sees an image best."""
+        return OBJECT_SIZES in self.training
 
     @property
     def is_fine_tuned(self) -> bool:

@@ -1,0 +1,1 @@
+"""Learning that is as wide as images of strangers: all sizes, microscopes and stains."""

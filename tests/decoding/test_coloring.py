@@ -97,6 +97,20 @@ def test_the_semantic_head_says_what_is_foreground_and_of_which_class():
     np.testing.assert_allclose(found.score[order], 0.7 * np.array([0.8, 0.8, 0.6]), rtol=1e-5)
 
 
+def test_the_best_colour_decides_and_the_class_is_its_class():
+    """A colour of .30 wins over two of .25 of another class, which together have .50."""
+    colors = np.zeros((5, 8, 8), np.float32)
+    colors[:, 2:6, 2:6] = np.reshape([0.1, 0.3, 0.1, 0.25, 0.25], (5, 1, 1))
+    colors[0, 0] = colors[0, 1] = 1.0
+    sums = np.stack([colors[0], colors[1:3].sum(0), colors[3:].sum(0)])
+    found = decode({"colors": colors, "class_colors": sums}, min_size=1)
+    assert found.class_id.tolist() == [1]
+    np.testing.assert_allclose(found.score, [0.3], rtol=1e-6)
+    fused = decode({"colors": colors, "class_colors": sums, "semantic": sums}, min_size=1)
+    assert fused.class_id.tolist() == [2], "a semantic map of its own decides on the class"
+    np.testing.assert_allclose(fused.score, [0.25 * 0.5], rtol=1e-6)
+
+
 def test_objects_of_two_classes_are_apart_even_in_one_color():
     colors = np.ones((20, 40), int)
     semantic = np.full((3, 20, 40), 0.05, np.float32)

@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 
 from napari_instseg.losses import choose_colors, coloring_loss, index_objects
-from napari_instseg.losses.coloring import halo_mean
+from napari_instseg.losses.halo import contacts, halo_mean
 from napari_instseg.losses.params import ColoringLoss
 
 PAPER = ColoringLoss(margin=4, exploration=0, turns="independent")
@@ -34,9 +34,8 @@ def logits_for(labels, channels, seed=0, dtype=torch.float64):
 
 
 def halo_of(mask, labels, margin):
-    """Equation 1, literally, with a cube."""
-    dilated = ndimage.binary_dilation(mask, np.ones((2 * margin + 1,) * mask.ndim))
-    return dilated & ~mask & (labels >= 0)
+    """Equation 1, by SciPy's distances."""
+    return (ndimage.distance_transform_edt(~mask) <= margin) & ~mask & (labels >= 0)
 
 
 def slow_colors(logits, labels, params):
@@ -72,17 +71,37 @@ def test_halo_means_equal_a_dilation(shape, margin):
     assert number == objects.number
 
 
-def test_a_wide_halo_on_the_grid_of_cells_covers_the_halo_and_less_than_a_cell_more():
-    labels = torch.zeros(1, 96, 96, dtype=torch.int64)
-    labels[0, 41:52, 43:50] = 1
-    margin = 20
-    count = torch.zeros(1, 1, 96, 96)
-    halo = halo_of(labels[0].numpy() == 1, labels[0].numpy(), margin)
-    count[0, 0][torch.from_numpy(halo)] = 1
-    share = halo_mean(count, index_objects(labels), labels, margin).item()
-    cell = margin // 5
-    widest = (11 + 2 * (margin + 2 * cell)) * (7 + 2 * (margin + 2 * cell)) - 77
-    assert halo.sum() / widest < share < 1
+@pytest.mark.parametrize("margin", [20, 40])
+def test_a_wide_halo_reaches_as_far_as_the_margin_and_no_pixel_farther(margin):
+    labels = torch.zeros(1, 128, 128, dtype=torch.int64)
+    labels[0, 61:72, 63:70] = 1
+    apart = ndimage.distance_transform_edt(labels[0].numpy() != 1)
+    there = torch.from_numpy(apart)[None, None] <= margin
+    halo = there & (labels == 0)[:, None]
+    beyond = halo_mean((~there).double(), index_objects(labels), labels, margin).item()
+    columns = torch.arange(128.0).expand(1, 1, 128, 128).double()
+    assert beyond == 0
+    assert halo_mean(columns, index_objects(labels), labels, margin).item() == pytest.approx(columns[halo].mean().item())
+
+
+@pytest.mark.parametrize("shape", [(20, 24), (9, 10, 11)])
+@pytest.mark.parametrize("reach", [1, 2.5])
+def test_contacts_are_the_objects_within_reach(shape, reach):
+    labels = blobs(7, shape, unknown=0.4)
+    objects = index_objects(labels)
+    expected = set()
+    for number in range(objects.number):
+        image = labels[objects.image[number]].numpy()
+        own = torch.zeros(labels.numel(), dtype=torch.bool)
+        own[objects.pixels[objects.owner == number]] = True
+        near = ndimage.distance_transform_edt(~own.reshape(labels.shape)[objects.image[number]].numpy()) <= reach
+        others = {
+            int(objects.owner[objects.pixels == place])
+            for place in np.flatnonzero(near & (image > 0)) + int(objects.image[number]) * image.size
+        }
+        expected |= {(number, other) for other in others - {number}}
+    assert {tuple(pair) for pair in contacts(objects, labels, reach).tolist()} == expected
+    assert expected
 
 
 @pytest.mark.parametrize("shape", [(20, 24), (9, 10, 11)])
@@ -211,10 +230,57 @@ def test_objects_take_only_the_colors_of_their_class():
     classes = torch.where(labels > 0, 1 + labels % 3, 0)
     logits = logits_for(labels, 1 + 3 * 4)
     objects = index_objects(labels)
-    colors = choose_colors(logits, objects, labels, ColoringLoss(margin=4), classes)
+    colors = choose_colors(logits, objects, labels, ColoringLoss(margin=4), classes, [4, 4, 4])
     kinds = torch.stack([classes[b][labels[b] == i][0] for b in range(2) for i in labels[b].unique() if i > 0])
     assert len(kinds.unique()) == 3
     assert torch.equal((colors - 1) // 4 + 1, kinds)
+
+
+def test_classes_that_the_batch_lacks_keep_their_colours():
+    """A batch with objects of class 1 only says nothing of how many classes there are."""
+    labels = blobs(5, (20, 24), unknown=0)
+    logits = logits_for(labels, 1 + 3 * 4)
+    colors = choose_colors(logits, index_objects(labels), labels, PAPER, (labels > 0).long(), [4, 4, 4])
+    assert len(colors) > 5
+    assert colors.max() <= 4
+
+
+def test_palettes_may_be_of_unequal_size():
+    labels = blobs(5, (20, 24), unknown=0)
+    classes = torch.where(labels > 0, 1 + labels % 3, 0)
+    colors = choose_colors(logits_for(labels, 8), index_objects(labels), labels, PAPER, classes, [1, 4, 2])
+    class_of = torch.tensor([0, 1, 2, 2, 2, 2, 3, 3])
+    kinds = torch.stack([classes[b][labels[b] == i][0] for b in range(2) for i in labels[b].unique() if i > 0])
+    assert torch.equal(class_of[colors], kinds)
+
+
+@pytest.mark.parametrize("average", ["pixels", "objects"])
+@pytest.mark.parametrize("left_out", [False, True])
+def test_an_object_of_unknown_class_teaches_nothing_of_classes(average, left_out):
+    """From a network that has no opinion, what it learns of an object is the same for the colours of each class."""
+    labels = torch.zeros(1, 12, 12, dtype=torch.int64)
+    labels[0, 2:10, 2:10] = 1
+    logits = torch.zeros(1, 1 + 2 + 2, 12, 12).requires_grad_()
+    classes = None if left_out else torch.where(labels > 0, -1, 0)
+    params = ColoringLoss(margin=4, average=average)
+    loss = coloring_loss(logits, labels, params, classes, [2, 2])["coloring"]
+    (gradient,) = torch.autograd.grad(loss, logits)
+    inside = gradient[0, :, 4, 4]
+    assert inside[1:3].sum() == inside[3:].sum() < 0 < inside[0]
+    known = coloring_loss(logits, labels, params, (labels > 0).long(), [2, 2])["coloring"]
+    (gradient,) = torch.autograd.grad(known, logits)
+    assert gradient[0, 1:3, 4, 4].sum() < 0 < gradient[0, 3:, 4, 4].sum()
+
+
+def test_the_background_as_a_sum_is_equation_3():
+    labels = blobs(2, (20, 24))
+    logits = logits_for(labels, 5)
+    mean, total = (
+        coloring_loss(logits, labels, PAPER.changed(average="objects", background=how))["coloring"]
+        for how in ("mean", "sum")
+    )
+    background = -logits.log_softmax(1)[:, 0][labels == 0]
+    assert torch.allclose(total - mean, background.sum() / len(labels) - background.mean())
 
 
 def test_gradient_is_the_numerical_one():

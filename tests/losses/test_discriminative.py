@@ -34,35 +34,36 @@ def gap(a, b):
 
 
 def slow(embedding, labels, params, classes=None):
-    """Equations 1 to 3, object by object, averaged over the images that have objects."""
+    """Equations 1 to 3, object by object, averaged over an image's classes, then over images that have objects."""
     order = 1 if params.norm == "l1" else 2
-    terms = []
+    images = []
+
+    def norm(v):
+        return np.linalg.norm(v, ord=order, axis=0)
+
     for b, image in enumerate(labels.numpy()):
         masks = [image == i for i in np.unique(image[image > 0])]
-        if not masks:
-            continue
         x = embedding[b].numpy()
-        means = [x[:, mask].mean(1) for mask in masks]
-        kinds = [1 if classes is None else classes[b].numpy()[mask].max() for mask in masks]
-
-        def norm(v):
-            return np.linalg.norm(v, ord=order, axis=0)
-
-        variance = np.mean(
-            [
+        kinds = np.array([1 if classes is None else classes[b].numpy()[mask].max() for mask in masks])
+        terms = []
+        for kind in np.unique(kinds):
+            own = [mask for mask, other in zip(masks, kinds, strict=True) if other == kind]
+            means = [x[:, mask].mean(1) for mask in own]
+            variance = [
                 (np.maximum(norm(x[:, mask] - mean[:, None]) - params.delta_v, 0) ** 2).mean()
-                for mask, mean in zip(masks, means, strict=True)
+                for mask, mean in zip(own, means, strict=True)
             ]
-        )
-        push = [
-            max(2 * params.delta_d - norm(means[i] - means[j]), 0) ** 2
-            for i in range(len(masks))
-            for j in range(len(masks))
-            if i != j and kinds[i] == kinds[j] and (not params.reach or gap(masks[i], masks[j]) < params.reach)
-        ]
-        terms.append((variance, np.mean(push) if push else 0, np.mean([norm(mean) for mean in means])))
+            push = [
+                max(2 * params.delta_d - norm(means[i] - means[j]), 0) ** 2
+                for i in range(len(own))
+                for j in range(len(own))
+                if i != j and (not params.reach or gap(own[i], own[j]) < params.reach)
+            ]
+            terms.append((np.mean(variance), np.mean(push) if push else 0, np.mean([norm(mean) for mean in means])))
+        if terms:
+            images.append(np.mean(terms, axis=0))
     weights = (params.alpha, params.beta, params.gamma)
-    return [weight * term for weight, term in zip(weights, np.mean(terms, axis=0), strict=True)]
+    return [weight * term for weight, term in zip(weights, np.mean(images, axis=0), strict=True)]
 
 
 def test_worked_by_hand():
@@ -121,6 +122,16 @@ def test_objects_of_different_classes_share_space_freely():
     kinds = torch.tensor([[[1, 1, 2, 2]]])
     assert discriminative_loss(embedding, PAIR, DiscriminativeLoss(), kinds)["distance"].item() == 0
     assert discriminative_loss(embedding, PAIR, DiscriminativeLoss())["distance"].item() == pytest.approx(9)
+
+
+def test_a_class_of_one_object_counts_as_much_as_one_of_many():
+    """Nine objects of a class that is learnt and one of another that is not: half of the loss is the latter's."""
+    labels = torch.arange(1, 11).repeat_interleave(2).reshape(1, 1, 20)
+    embedding = torch.zeros(1, 1, 1, 20)
+    embedding[..., -2], embedding[..., -1] = -2.5, 2.5
+    classes = torch.where(labels == 10, 2, 1)
+    terms = discriminative_loss(embedding, labels, DiscriminativeLoss(delta_v=0.5), classes)
+    assert terms["variance"].item() == pytest.approx(2.0**2 / 2)
 
 
 def test_ids_do_not_matter_and_unknown_and_background_pixels_teach_nothing():

@@ -106,3 +106,14 @@ def test_gaps_against_a_loop_over_pixels(shape, gap):
     assert 0.02 < (expected == 5).mean() < 0.9
     found = gap_weights(torch.from_numpy(labels), ForegroundLoss(gap_weight=5.0, gap=gap))
     np.testing.assert_array_equal(found.numpy(), expected)
+
+
+def test_an_object_of_unknown_class_teaches_that_it_is_one_and_no_class():
+    labels = torch.tensor([[[0, 1, 1, 2]]])
+    classes = torch.tensor([[[0, -1, -1, 2]]])
+    logits = torch.zeros(1, 3, 1, 4, requires_grad=True)
+    loss = semantic_loss(logits, classes, labels, ForegroundLoss(dice=0.0))["semantic"]
+    assert loss.item() == pytest.approx((2 * math.log(3) + 2 * math.log(1.5)) / 4)
+    loss.backward()
+    unknown = logits.grad[0, :, 0, 1]
+    assert unknown[1] == unknown[2] < 0 < unknown[0]

@@ -172,6 +172,21 @@ def test_unknown_pixels_teach_nothing():
     assert not embedding.grad[..., 3:].any()
 
 
+@pytest.mark.parametrize("left_out", [False, True])
+def test_a_good_mask_of_unknown_class_teaches_nothing_of_classes(left_out):
+    """It teaches that the mask is good, and no class more than another."""
+    labels = torch.zeros(1, 6, 6, dtype=torch.int64)
+    labels[0, 1:4, 1:5] = 1
+    embedding = (9.0 * labels)[:, None].double()
+    logits = torch.zeros(1, len(THRESHOLDS) * 4, 6, 6, dtype=torch.float64, requires_grad=True)
+    classes = None if left_out else torch.where(labels > 0, -1, 0)
+    seediness_loss(embedding, logits, labels, ALL, classes)["seediness"].backward()
+    inside = logits.grad.reshape(len(THRESHOLDS), 4, 6, 6)[:, :, 1:4, 1:5]
+    assert (inside[:, 0] > 0).all()
+    assert (inside[:, 1:] < 0).all()
+    torch.testing.assert_close(inside[:, 1], inside[:, 3])
+
+
 @pytest.mark.parametrize("fill", [0, -1, 4])
 def test_no_object_or_all_one_object(fill):
     embedding, labels = random_case()

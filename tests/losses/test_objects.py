@@ -62,7 +62,8 @@ def test_classes_of_objects():
     objects = index_objects(LABELS)
     classes = torch.where(LABELS == 7, 2, torch.where(LABELS > 0, 1, 0))
     assert object_classes(objects, classes).tolist() == [1, 2, 1, 1, 1]
-    assert object_classes(objects, None).tolist() == [1] * 5
+    assert object_classes(objects, torch.where(LABELS == 7, -1, classes)).tolist() == [1, -1, 1, 1, 1]
+    assert object_classes(objects, None).tolist() == [-1] * 5
 
 
 def test_nothing_there_is_nothing_counted():

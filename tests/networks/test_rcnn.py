@@ -1,5 +1,6 @@
 """The parts that make torchvision's Mask R-CNN semi-convolutional, and what unknown pixels do to it."""
 
+import math
 import sys
 
 import pytest
@@ -10,7 +11,7 @@ from napari_instseg.core.method import Target
 from napari_instseg.core.rows import MASK_SIDE
 from napari_instseg.methods import get_method
 from napari_instseg.networks.rcnn import PYRAMID_GRADIENT, steered_kernel, weaken_gradient
-from napari_instseg.networks.regions import mostly_unknown, region_targets
+from napari_instseg.networks.regions import class_loss, mostly_unknown, region_targets
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,37 @@ def test_targets_are_the_boxes_classes_and_masks_of_the_labels():
     assert (~target["known"]).sum() == 32
     (empty,) = region_targets(torch.zeros(1, 8, 8, dtype=torch.int64), None)
     assert empty["boxes"].shape == (0, 4)
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_an_unknown_class_is_no_background(classes):
+    _, labels = scene()
+    (target,) = region_targets(labels, torch.where(labels > 0, -1, 0), classes)
+    assert target["labels"].tolist() == [1, 1]
+    assert target["class_known"].tolist() == [classes == 1] * 2
+    (target,) = region_targets(labels, None, classes)
+    assert target["class_known"].tolist() == [classes == 1] * 2
+
+
+def test_a_region_of_unknown_class_is_of_any_class():
+    logits = torch.zeros(3, 4, requires_grad=True)
+    known = torch.tensor([True, False, True])
+    loss = class_loss(logits, torch.tensor([0, 1, 2]), known)
+    assert loss.item() == pytest.approx((2 * math.log(4) + math.log(4 / 3)) / 3)
+    loss.backward()
+    assert logits.grad[1, 1] == logits.grad[1, 2] == logits.grad[1, 3] < 0 < logits.grad[1, 0]
+
+
+def test_a_classed_network_learns_from_labels_without_classes(method):
+    image, labels = scene()
+    torch.manual_seed(0)
+    network = method.build(method.network(width=8, finest="1", anchor=8), 1, 2, 3)
+    for classes in (None, torch.where(labels > 0, -1, 0)):
+        target = Target(labels, classes)
+        terms = method.compute_loss(network(image, None, target), target, method.loss())
+        sum(terms.values()).backward()
+        assert all(torch.isfinite(term) for term in terms.values())
+        assert terms["mask"] > 0
 
 
 def test_boxes_over_unknown_pixels_are_found():

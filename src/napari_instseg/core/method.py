@@ -89,7 +89,8 @@ class Target:
     labels : Tensor (B, Y, X) or (B, Z, Y, X), int64
         0 background, positive object ids, -1 unknown (teaches nothing).
     classes : Tensor of the same shape, int64, optional
-        Class of each pixel's object, from 1; 0 background.
+        Class of each pixel's object, from 1; 0 background; -1 unknown: such an object teaches that it is one, and
+        nothing of classes.
     """
 
     labels: torch.Tensor

@@ -56,15 +56,25 @@ class ColoringDecode(ObjectParams, ColorParams):
 
 
 def _color_map(data: Data, params: Any) -> Data:
-    """Section 3.1 of the paper; with a semantic head 4.3, where that says what is foreground and of which class."""
+    """Section 3.1 of the paper: the best colour decides, and where classes have colours of their own so it does on them.
+
+    With a semantic head 4.3, where that says what is foreground and of which class.
+    """
     from napari_instseg.decoding.colors import winning_colors
 
     if "semantic" not in data:
         threshold = params.foreground_threshold if params.foreground == "threshold" else None
         return {"color": winning_colors(data["colors"], threshold)}
-    color = winning_colors(data["colors"], 0.0)
-    class_map = winning_colors(data["semantic"])
-    n_colors = len(data["colors"])
+    class_map, n_colors = winning_colors(data["semantic"]), len(data["colors"])
+    if "class_colors" in data:
+        # its own palette's best colour, whatever other classes' colours say
+        size = (n_colors - 1) // (len(data["class_colors"]) - 1)
+        color = np.zeros(class_map.shape, np.uint16)
+        for kind in range(1, len(data["semantic"])):
+            here, first = class_map == kind, 1 + (kind - 1) * size
+            color[here] = first + data["colors"][first : first + size, here].argmax(axis=0)
+    else:
+        color = winning_colors(data["colors"], 0.0)
     return {"color": np.where(class_map > 0, class_map.astype(np.uint16) * n_colors + color, 0).astype(np.uint16)}
 
 
@@ -97,7 +107,10 @@ def _score(data: Data, params: Any) -> Data:
     labels, n_colors = data["labels"], len(data["colors"])
     group = data["object_group"]
     if "semantic" not in data:
-        return {"score": mean_own_channel(labels, data["colors"], group)}
+        found = {"score": mean_own_channel(labels, data["colors"], group)}
+        if "class_colors" in data:
+            found["class_id"] = (group - 1) // ((n_colors - 1) // (len(data["class_colors"]) - 1)) + 1
+        return found
     class_id = group // n_colors
     score = mean_own_channel(labels, data["colors"], group % n_colors, data["semantic"], class_id)
     return {"score": score, "class_id": class_id}
@@ -106,7 +119,8 @@ def _score(data: Data, params: Any) -> Data:
 def coloring_stages(params: ColoringDecode, refine: tuple[Stage, ...] = ()) -> tuple[Stage, ...]:
     """Give the steps from colour probabilities to objects.
 
-    Reads the outputs ``colors`` (C, *S) and, if there, ``semantic`` (K, *S), channel 0 of both the background.
+    Reads the outputs ``colors`` (C, *S) and, if there, ``semantic`` (K + 1, *S), channel 0 of both the background, and
+    ``class_colors`` (K + 1, *S), which says that the colours are K palettes of one size.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from napari_instseg.losses.objects import ObjectIndex, image_mean, index_objects, object_classes
+from napari_instseg.losses.objects import ObjectIndex, class_groups, group_mean, index_objects, object_classes
 from napari_instseg.losses.params import DiscriminativeLoss
 
 
@@ -16,7 +16,10 @@ def discriminative_loss(
     classes: Tensor | None = None,
     weights: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Compute the three terms, each times its weight (equations 1 to 4), averaged over the images that have objects.
+    """Compute the three terms, each times its weight (equations 1 to 4).
+
+    With classes the terms are those of each class by itself (section 4.2), averaged over the classes that an image has,
+    then over the images that have objects.
 
     Parameters
     ----------
@@ -25,7 +28,8 @@ def discriminative_loss(
         0 background, positive object ids, -1 unknown: neither of the first and last teaches anything.
     params : DiscriminativeLoss
     classes : Tensor (B, *S), int64, optional
-        Class of each pixel's object, from 1. Objects of different classes do not repel, so they may share space.
+        Class of each pixel's object, from 1. Objects of different classes do not repel, so they may share space; those
+        of unknown class (-1) are taken for one more class.
     weights : Tensor (B, *S), optional
         How much each pixel counts in the mean of its object; all alike when left out.
 
@@ -39,9 +43,10 @@ def discriminative_loss(
     means = objects.mean(rows) if weights is None else _weighted_means(rows, weights, objects)
     order = 2 if params.norm == "l2" else 1
     pull = (distance(rows, means[objects.owner], order) - params.delta_v).relu().square()
-    variance = image_mean(objects.mean(pull), objects)
-    push = _distance_term(means, objects, params, order, object_classes(objects, classes))
-    regularization = image_mean(distance(means, torch.zeros_like(means), order), objects)
+    group = class_groups(objects, object_classes(objects, classes))
+    variance = group_mean(objects.mean(pull), group, objects.image)
+    push = _distance_term(means, objects, params, order, group)
+    regularization = group_mean(distance(means, torch.zeros_like(means), order), group, objects.image)
     return {
         "variance": params.alpha * variance,
         "distance": params.beta * push,
@@ -55,13 +60,13 @@ def _weighted_means(rows: Tensor, weights: Tensor, objects: ObjectIndex) -> Tens
 
 
 def _distance_term(
-    means: Tensor, objects: ObjectIndex, params: DiscriminativeLoss, order: int, kinds: Tensor
+    means: Tensor, objects: ObjectIndex, params: DiscriminativeLoss, order: int, group: Tensor
 ) -> Tensor:
-    """Average the push over the pairs of each image (equation 2), then over the images that have objects."""
+    """Average the push over the pairs of each class of an image (equation 2), then as the other terms."""
     if not objects.number:
         return means.sum()
-    there = objects.per_image(torch.ones_like(kinds, dtype=torch.bool))
-    kind = objects.per_image(kinds)
+    there = objects.per_image(torch.ones_like(group, dtype=torch.bool))
+    kind = objects.per_image(group)
     pairs = there[:, :, None] & there[:, None] & (kind[:, :, None] == kind[:, None])
     pairs &= ~torch.eye(objects.slots, dtype=torch.bool, device=means.device)
     if params.reach:
@@ -69,10 +74,11 @@ def _distance_term(
     table = objects.per_image(means)
     apart = distance(table[:, :, None], table[:, None], order)
     push = (2 * params.delta_d - apart).relu().square() * pairs
-    per_image = push.sum((1, 2)) / pairs.sum((1, 2)).clamp(min=1)
-    images = torch.unique(objects.image).numel()
-    result: Tensor = per_image.sum() / images
-    return result
+    of_object, number = (table.sum(2)[objects.image, objects.slot] for table in (push, pairs))
+    number_of_group = number.new_zeros(len(number)).index_add(0, group, number)
+    # the mean over objects, less the pairs per object, is the mean over pairs
+    members = torch.bincount(group)[group]
+    return group_mean(of_object * members / number_of_group[group].clamp(min=1), group, objects.image)
 
 
 def _gaps(objects: ObjectIndex) -> Tensor:

@@ -44,18 +44,21 @@ def semantic_loss(logits: Tensor, classes: Tensor, labels: Tensor, params: Foreg
     classes : Tensor (B, *S), int64
         0 background, 1 to K, -1 unknown.
     labels : Tensor (B, *S), int64
-        The objects, as in `foreground_loss`: they tell where gaps are.
+        The objects, as in `foreground_loss`: they tell where gaps are, and which unknown classes are of objects.
     params : ForegroundLoss
 
     Returns
     -------
     dict
-        ``semantic``: cross-entropy and soft Dice over the classes, mixed and weighted.
+        ``semantic``: cross-entropy and soft Dice over the classes, mixed and weighted. The pixels of objects of
+        unknown class teach that they are of some class, and not of which.
     """
-    known = classes >= 0
+    known, some = classes >= 0, (classes < 0) & (labels > 0)
     logits = logits if logits.dtype == torch.float64 else logits.float()
     entropy = functional.cross_entropy(logits, classes, ignore_index=IGNORE, reduction="none")
-    entropy = (entropy * known * gap_weights(labels, params)).sum() / known.sum().clamp(min=1)
+    of_any = logits.logsumexp(1) - logits[:, 1:].logsumexp(1)
+    entropy = torch.where(some, of_any, entropy) * gap_weights(labels, params)
+    entropy = entropy.sum() / (known | some).sum().clamp(min=1)
     truth = functional.one_hot(classes.clamp(min=0), logits.shape[1]).movedim(-1, 1).to(logits.dtype)
     mask = known.unsqueeze(1)
     dice = soft_dice((logits.softmax(1) * mask)[:, 1:], (truth * mask)[:, 1:])

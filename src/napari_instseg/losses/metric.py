@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_instseg.losses.objects import index_objects, object_classes
+from napari_instseg.losses.objects import UNKNOWN_CLASS, index_objects, object_classes
 from napari_instseg.losses.params import MetricLoss
 from napari_instseg.losses.sampling import background_as_object, gather_pixels, sample_pixels
 
@@ -68,7 +68,8 @@ def seediness_loss(
     labels : Tensor (B, *S), int64
     params : MetricLoss
     classes : Tensor (B, *S), int64, optional
-        Class of each pixel's object, from 1.
+        Class of each pixel's object, from 1. Where it is unknown (-1, or all when left out) a good mask may be of any
+        class.
 
     Returns
     -------
@@ -80,17 +81,21 @@ def seediness_loss(
     seeds, image = gather_pixels(embedding.detach(), sampled, chosen), sampled.image[sampled.owner[chosen]]
     sparse: tuple[Any, ...] = (..., *(slice(None, None, params.mask_step),) * (labels.ndim - 1))
     kinds = None if classes is None else classes[sparse]
-    truth = _mask_classes(embedding.detach()[sparse], labels[sparse], seeds, image, params.good_iou, kinds)
-    scores = gather_pixels(logits, sampled, chosen).reshape(truth.numel(), logits.shape[1] // len(THRESHOLDS))
-    entropy = functional.cross_entropy(scores, truth.flatten(), reduction="sum")
-    return {"seediness": params.seed_weight * entropy / max(truth.numel(), 1)}
+    truth = _mask_classes(embedding.detach()[sparse], labels[sparse], seeds, image, params.good_iou, kinds).flatten()
+    scores = gather_pixels(logits, sampled, chosen).reshape(len(truth), logits.shape[1] // len(THRESHOLDS))
+    entropy = functional.cross_entropy(scores, truth, ignore_index=UNKNOWN_CLASS, reduction="sum")
+    # good, of whatever class
+    good = scores[truth == UNKNOWN_CLASS].log_softmax(1)[:, 1:]
+    return {"seediness": params.seed_weight * (entropy - good.logsumexp(1).sum()) / max(len(truth), 1)}
 
 
 @torch.no_grad()
 def _mask_classes(
     embedding: Tensor, labels: Tensor, seeds: Tensor, image: Tensor, good_iou: float, classes: Tensor | None
 ) -> Tensor:
-    """Grow a mask from each seed (M, D) at each threshold, and give the class of the object that it meets, 0 if none.
+    """Grow a mask from each seed (M, D) at each threshold, and give the class of the object that it meets.
+
+    0 if it meets none, -1 if it meets one of unknown class.
 
     Returns
     -------

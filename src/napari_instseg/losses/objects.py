@@ -10,6 +10,9 @@ from torch import Tensor
 IGNORE = -1
 """Label of pixels whose truth is unknown; they teach nothing."""
 
+UNKNOWN_CLASS = -1
+"""Class of objects that are known to be objects, but not of which class; they teach nothing of classes."""
+
 
 @dataclass(frozen=True)
 class ObjectIndex:
@@ -120,18 +123,19 @@ def index_objects(labels: Tensor) -> ObjectIndex:
 
 
 def object_classes(objects: ObjectIndex, classes: Tensor | None) -> Tensor:
-    """Give the class of each object, (K,) int64: the largest class among its pixels, 1 where none is given.
+    """Give the class of each object, (K,) int64: the largest class among its pixels, -1 where that is unknown.
 
     Parameters
     ----------
     objects : ObjectIndex
     classes : Tensor (B, *S), int64, optional
-        Class of each pixel's object, from 1; 0 background.
+        Class of each pixel's object, from 1; 0 background; -1 unknown. All are of unknown class when left out.
     """
-    ones = objects.image.new_ones(objects.number)
+    unknown = objects.image.new_full((objects.number,), UNKNOWN_CLASS)
     if classes is None:
-        return ones
-    return ones.scatter_reduce(0, objects.owner, classes.reshape(-1)[objects.pixels], "amax")
+        return unknown
+    found = unknown.scatter_reduce(0, objects.owner, classes.reshape(-1)[objects.pixels], "amax")
+    return torch.where(found > 0, found, UNKNOWN_CLASS)
 
 
 def image_mean(values: Tensor, objects: ObjectIndex) -> Tensor:
@@ -141,5 +145,27 @@ def image_mean(values: Tensor, objects: ObjectIndex) -> Tensor:
     """
     if not objects.number:
         return values.sum()
-    count = torch.bincount(objects.image, minlength=objects.batch).to(values.dtype)
-    return (values / count[objects.image]).sum() / torch.count_nonzero(count)
+    return group_mean(values, torch.unique(objects.image, return_inverse=True)[1], objects.image)
+
+
+def group_mean(values: Tensor, group: Tensor, image: Tensor) -> Tensor:
+    """Average over the members of each group, over the groups of each image, and over the images: a scalar.
+
+    Parameters
+    ----------
+    values : Tensor (K,)
+    group : Tensor (K,), int64
+        From 0, without a gap; a group lies within one image.
+    image : Tensor (K,), int64
+    """
+    members = torch.bincount(group).to(values.dtype)
+    image_of_group = image.new_zeros(len(members)).scatter(0, group, image)
+    groups = torch.bincount(image_of_group)
+    share = members * groups[image_of_group] * torch.count_nonzero(groups)
+    return (values / share[group]).sum()
+
+
+def class_groups(objects: ObjectIndex, kinds: Tensor) -> Tensor:
+    """Number the classes of each image: the group of each object, (K,) int64, the same for one class of one image."""
+    both = torch.stack([objects.image, kinds])
+    return torch.unique(both, dim=1, return_inverse=True)[1]

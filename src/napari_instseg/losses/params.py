@@ -7,6 +7,7 @@ from typing import Literal
 from napari_instseg.core.params import Params, choice, tunable
 
 Average = Literal["pixels", "objects"]
+Background = Literal["mean", "sum"]
 Norm = Literal["l2", "l1"]
 Turns = Literal["in turn", "independent"]
 
@@ -57,6 +58,14 @@ class ColoringLoss(Params):
         title="Average over",
         help="pixels: every pixel counts alike. objects: each object's pixels are averaged, as in the paper, so that "
         "small objects count as much as large ones.",
+    )
+    background: Background = choice(
+        "mean",
+        title="Background counts",
+        help="mean: all background together as much as one object. sum: each of its pixels as much as an object, as in "
+        "the paper's equation 3; it takes longer until there are objects at all.",
+        when=("average", ("objects",)),
+        advanced=True,
     )
     turns: Turns = choice(
         "in turn",

@@ -118,8 +118,8 @@ def compute_loss(raw: Tensors, target: Target, params: Loss) -> dict[str, torch.
         terms |= boundary_loss(raw["embedding"], labels, params, delta_e)
     if "mask" in raw:
         terms |= mask_loss(raw["mask"], raw["mask_truth"], params)
-    if "semantic" in raw and target.classes is not None:
-        return {**terms, **semantic_loss(raw["semantic"], target.classes, target.labels, params)}
+    if "semantic" in raw:
+        return {**terms, **semantic_loss(raw["semantic"], target.class_map, target.labels, params)}
     return {**terms, **foreground_loss(raw["foreground"], target.labels, params)}
 
 

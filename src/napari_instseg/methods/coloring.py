@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from napari_instseg.core.errors import ParameterError
 from napari_instseg.core.method import Method, Output, Stage, Target, Tensors
-from napari_instseg.core.params import choice, flag, tunable
+from napari_instseg.core.params import choice, flag, text, tunable
 from napari_instseg.decoding.color_views import coloring_views
 from napari_instseg.decoding.coloring import ColoringDecode, coloring_stages
 from napari_instseg.decoding.merging import MergeParams, disagreement, merge_stages
@@ -15,6 +16,10 @@ from napari_instseg.refining.outlines import OutlineParams, outline_stages
 
 if TYPE_CHECKING:
     import torch
+
+
+MOST_COLORS = 255
+"""Beside the background; a colour map has a byte for each pixel."""
 
 
 class Network(NetworkParams):
@@ -28,11 +33,19 @@ class Network(NetworkParams):
         help="Colours including the background; with colours per class, those of one class. "
         "Spare ones stay unused, too few let neighbours share one.",
     )
-    class_colors: Literal["shared", "per class"] = choice(
+    class_colors: Literal["shared", "per class", "both"] = choice(
         "shared",
         title="Classes from",
         help="shared: one palette, and a semantic map beside it tells the class. per class: each class has its own "
-        "colours. Without classes it makes no difference.",
+        "colours, and the best colour tells the class. both: own colours, and a semantic map tells the class. "
+        "Without classes it makes no difference.",
+        advanced=True,
+    )
+    palettes: str = text(
+        "",
+        title="Colours of each class",
+        help="How many colours each class has where each has its own, such as '7 4 7' for three classes; empty: as "
+        "many as there are colours, less the background.",
         advanced=True,
     )
     foreground_head: bool = flag(
@@ -63,14 +76,21 @@ class Decode(OutlineParams, MergeParams, ColoringDecode):
 
 
 def build(params: Network, in_channels: int, ndim: int, classes: int) -> torch.nn.Module:
-    """Make the network with its heads."""
+    """Make the network with its heads.
+
+    Raises
+    ------
+    ParameterError
+        If the colours of each class are not one number, of at least 1, for each class.
+    """
     from napari_instseg.networks import build_network
 
-    if classes and params.class_colors == "per class":
-        heads = {f"colors_{index + 1}": params.colors - 1 for index in range(classes)}
-        heads = {"background": 1, **heads}
+    semantic = {"semantic": classes + 1} if classes else {}
+    if classes and params.class_colors != "shared":
+        own = {f"colors_{index + 1}": size for index, size in enumerate(class_palettes(params, classes))}
+        heads = {"background": 1, **own, **(semantic if params.class_colors == "both" else {})}
     elif classes:
-        heads = {"colors": params.colors, "semantic": classes + 1}
+        heads = {"colors": params.colors, **semantic}
     elif params.foreground_head:
         heads = {"colors": params.colors - 1, "foreground": 1}
     else:
@@ -78,16 +98,38 @@ def build(params: Network, in_channels: int, ndim: int, classes: int) -> torch.n
     return build_network(params, heads, in_channels, ndim)
 
 
+def class_palettes(params: Network, classes: int) -> list[int]:
+    """Give how many colours each class has, the background not among them.
+
+    Raises
+    ------
+    ParameterError
+        If what was asked for is not one number, of at least 1, for each class.
+    """
+    words = params.palettes.replace(",", " ").split()
+    sizes = [int(word) for word in words if word.isdecimal()] if words else [params.colors - 1] * classes
+    fit = len(sizes) == classes and len(words) in (0, classes) and min(sizes) >= 1
+    if not fit or max(sizes) * classes > MOST_COLORS:
+        raise ParameterError(
+            f"Colours of each class (palettes) are '{params.palettes}'; expected {classes} whole numbers from 1, one for "
+            f"each class, such as '{' '.join(['4'] * classes)}', and the largest times {classes} at most {MOST_COLORS}."
+        )
+    return sizes
+
+
 def compute_loss(raw: Tensors, target: Target, params: Loss) -> dict[str, torch.Tensor]:
     """Equations 2 and 3 of the paper; with a semantic head also its loss (section 4.2), so too for the foreground."""
     from napari_instseg.losses import coloring_loss, foreground_loss, semantic_loss
 
-    if "colors" not in raw:
-        return coloring_loss(_join_palettes(raw), target.labels, params, target.classes)
     if "foreground" in raw:
         terms = coloring_loss(_join_foreground(raw), target.labels, params)
         return {**terms, **foreground_loss(raw["foreground"], target.labels, params)}
-    terms = coloring_loss(raw["colors"], target.labels, params)
+    if "colors" in raw:
+        terms = coloring_loss(raw["colors"], target.labels, params)
+    else:
+        sizes = [palette.shape[1] for palette in _palettes(raw)]
+        joined = _join([raw["background"], *_palettes(raw)])
+        terms = coloring_loss(joined, target.labels, params, target.classes, sizes)
     if "semantic" in raw:
         return {**terms, **semantic_loss(raw["semantic"], target.class_map, target.labels, params)}
     return terms
@@ -95,17 +137,22 @@ def compute_loss(raw: Tensors, target: Target, params: Loss) -> dict[str, torch.
 
 def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
     """Colour probabilities, and class probabilities where there are classes."""
-    import torch
-
     if "foreground" in raw:
         return {"colors": _join_foreground(raw).exp()}
+    semantic = {"semantic": raw["semantic"].softmax(dim=1)} if "semantic" in raw else {}
     if "colors" in raw:
-        return {name: logits.softmax(dim=1) for name, logits in raw.items()}
-    colors = _join_palettes(raw).softmax(dim=1)
-    sizes = [raw[name].shape[1] for name in raw if name != "background"]
-    blocks = torch.split(colors[:, 1:], sizes, dim=1)
-    semantic = torch.cat([colors[:, :1], *(block.sum(dim=1, keepdim=True) for block in blocks)], dim=1)
-    return {"colors": colors, "semantic": semantic}
+        return {"colors": raw["colors"].softmax(dim=1), **semantic}
+    # filled up to palettes of one size with colours that are nowhere, so that a colour's number says its class
+    palettes = _palettes(raw)
+    largest = max(palette.shape[1] for palette in palettes)
+    filled = [
+        palette if palette.shape[1] == largest else _join([palette, _nowhere(palette, largest - palette.shape[1])])
+        for palette in palettes
+    ]
+    colors = _join([raw["background"], *filled]).softmax(dim=1)
+    blocks = colors[:, 1:].split(largest, dim=1)
+    sums = _join([colors[:, :1], *(block.sum(dim=1, keepdim=True) for block in blocks)])
+    return {"colors": colors, "class_colors": sums, **semantic}
 
 
 def stages(params: Decode) -> tuple[Stage, ...]:
@@ -113,10 +160,21 @@ def stages(params: Decode) -> tuple[Stage, ...]:
     return coloring_stages(params, (*merge_stages("colors", disagreement), *outline_stages(params)))
 
 
-def _join_palettes(raw: Tensors) -> torch.Tensor:
+def _palettes(raw: Tensors) -> list[torch.Tensor]:
+    """Give the logits of each class's colours, in the order of classes."""
+    return [raw[f"colors_{index + 1}"] for index in range(sum(name.startswith("colors_") for name in raw))]
+
+
+def _nowhere(palette: torch.Tensor, number: int) -> torch.Tensor:
+    """Give logits of colours without any probability."""
+    return palette[:, :1].expand(-1, number, *palette.shape[2:]).clone().fill_(-1e9)
+
+
+def _join(channels: list[torch.Tensor]) -> torch.Tensor:
+    """Join channels."""
     import torch
 
-    return torch.cat(list(raw.values()), dim=1)
+    return torch.cat(channels, dim=1)
 
 
 def _join_foreground(raw: Tensors) -> torch.Tensor:
@@ -132,13 +190,21 @@ METHOD = Method(
     name="coloring",
     title="Deep coloring",
     reference="Kulikov, Yurchenko, Lempitsky 2018, Instance Segmentation by Deep Coloring",
-    summary="A few colours so that neighbours differ; decodes fastest, good for many crowded objects.",
+    summary="A few colours so that neighbours differ; decodes fastest. Tells crowded objects apart less well than "
+    "embeddings do.",
     network=Network,
     loss=Loss,
     decode=Decode,
     outputs=(
         Output("colors", "Colours", "Probability of each colour, (C, Y, X), the first background."),
         Output("semantic", "Classes", "Probability of each class, (K + 1, Y, X), the first none.", optional=True),
+        Output(
+            "class_colors",
+            "Classes by colour",
+            "Where each class has colours of its own: the sum of their probabilities, (K + 1, Y, X), the first "
+            "background. The colours are then K palettes of one size.",
+            optional=True,
+        ),
     ),
     build=build,
     compute_loss=compute_loss,

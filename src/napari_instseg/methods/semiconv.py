@@ -78,8 +78,8 @@ def compute_loss(raw: Tensors, target: Target, params: Loss) -> dict[str, torch.
     from napari_instseg.losses.semiconv import semiconv_loss
 
     terms = semiconv_loss(raw["embedding"], raw["sigma"], target.labels, params, target.classes)
-    if "semantic" in raw and target.classes is not None:
-        return {**terms, **semantic_loss(raw["semantic"], target.classes, target.labels, params)}
+    if "semantic" in raw:
+        return {**terms, **semantic_loss(raw["semantic"], target.class_map, target.labels, params)}
     return {**terms, **foreground_loss(raw["foreground"], target.labels, params)}
 
 

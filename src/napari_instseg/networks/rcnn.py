@@ -21,7 +21,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from napari_instseg.core.method import Target
 from napari_instseg.core.rows import MASK_SIDE
-from napari_instseg.networks.regions import CarefulProposals, mostly_unknown, region_targets
+from napari_instseg.networks.regions import CarefulProposals, class_loss, mostly_unknown, region_targets
 from napari_instseg.networks.semiconv import FIRST_SIGMA, add_positions
 
 PYRAMID_GRADIENT = 0.1
@@ -93,7 +93,7 @@ class SemiconvRCNN(nn.Module):
             MaskRCNNHeads(width, (width,) * 4, 1),
             MaskRCNNPredictor(width, width, classes + 1),
         )  # fmt: skip
-        self.dimensions = dimensions
+        self.dimensions, self.classes = dimensions, classes
         if dimensions:
             self.embed = nn.Sequential(nn.Conv2d(width, 256, 1), nn.ReLU(), nn.Conv2d(256, dimensions, 3, padding=1))
             self.log_sigma = nn.Parameter(torch.tensor(math.log(FIRST_SIGMA)))
@@ -137,14 +137,18 @@ class SemiconvRCNN(nn.Module):
         if not known.any():
             return {}
         features = {name: level[known] for name, level in features.items()}
-        targets = region_targets(target.labels[known], None if target.classes is None else target.classes[known])
+        classes = None if target.classes is None else target.classes[known]
+        targets = region_targets(target.labels[known], classes, self.classes)
         images = _image_list(image[known])
         proposals, rpn_losses = self.rpn(images, features, targets)
         heads: Any = self.roi_heads
         proposals = [boxes[~mostly_unknown(boxes, one["known"])] for boxes, one in zip(proposals, targets, strict=True)]
         proposals, matched, labels, regression = heads.select_training_samples(proposals, targets)
         pooled = heads.box_roi_pool(features, proposals, images.image_sizes)
-        region_class, box = fastrcnn_loss(*heads.box_predictor(heads.box_head(pooled)), labels, regression)
+        logits, offsets = heads.box_predictor(heads.box_head(pooled))
+        labels, class_known = self._presume_classes(logits, labels, matched, targets)
+        region_class = class_loss(logits, torch.cat(labels), class_known)
+        _, box = fastrcnn_loss(logits, offsets, labels, regression)
         terms = {
             "objectness": rpn_losses["loss_objectness"],
             "proposals": rpn_losses["loss_rpn_box_reg"],
@@ -169,6 +173,25 @@ class SemiconvRCNN(nn.Module):
             outside = torch.log(-torch.expm1(own.clamp(max=-1e-3)))
             terms["kernel"] = -(weight * (truth * own + (1 - truth) * outside)).sum() / total
         return terms
+
+    def _presume_classes(
+        self, logits: Tensor, labels: list[Tensor], matched: list[Tensor], targets: list[dict[str, Tensor]]
+    ) -> tuple[list[Tensor], Tensor]:
+        """Take regions on objects of unknown class for what the network takes them: boxes and masks are by class.
+
+        Returns
+        -------
+        labels : list of Tensor (R,)
+        known : bool Tensor
+            Which regions, of all images, have a known class.
+        """
+        known = [
+            (label == 0) | one["class_known"][match] if len(one["class_known"]) else label == 0
+            for label, match, one in zip(labels, matched, targets, strict=True)
+        ]
+        presumed = torch.split(logits.detach()[:, 1:].argmax(1) + 1, [len(label) for label in labels])
+        labels = [torch.where(sure, label, guess) for sure, label, guess in zip(known, labels, presumed, strict=True)]
+        return labels, torch.cat(known)
 
     def _masks(
         self,

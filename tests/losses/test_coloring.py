@@ -81,7 +81,9 @@ def test_a_wide_halo_reaches_as_far_as_the_margin_and_no_pixel_farther(margin):
     beyond = halo_mean((~there).double(), index_objects(labels), labels, margin).item()
     columns = torch.arange(128.0).expand(1, 1, 128, 128).double()
     assert beyond == 0
-    assert halo_mean(columns, index_objects(labels), labels, margin).item() == pytest.approx(columns[halo].mean().item())
+    assert halo_mean(columns, index_objects(labels), labels, margin).item() == pytest.approx(
+        columns[halo].mean().item()
+    )
 
 
 @pytest.mark.parametrize("shape", [(20, 24), (9, 10, 11)])

@@ -56,7 +56,7 @@ class ColoringDecode(ObjectParams, ColorParams):
 
 
 def _color_map(data: Data, params: Any) -> Data:
-    """Section 3.1 of the paper: the best colour decides, and where classes have colours of their own so it does on them.
+    """Section 3.1 of the paper: the best colour decides, also where classes have colours of their own.
 
     With a semantic head 4.3, where that says what is foreground and of which class.
     """
@@ -69,7 +69,7 @@ def _color_map(data: Data, params: Any) -> Data:
     if "class_colors" in data:
         # its own palette's best colour, whatever other classes' colours say
         size = (n_colors - 1) // (len(data["class_colors"]) - 1)
-        color = np.zeros(class_map.shape, np.uint16)
+        color: np.ndarray[Any, Any] = np.zeros(class_map.shape, np.uint16)
         for kind in range(1, len(data["semantic"])):
             here, first = class_map == kind, 1 + (kind - 1) * size
             color[here] = first + data["colors"][first : first + size, here].argmax(axis=0)

@@ -313,11 +313,13 @@ class Model:
     def _find_size(self, channels: Array, device: str) -> Size:
         if self.spec.ndim != 2 or not self.spec.knows_sizes or not self._predicts_foreground:
             return Size(self.spec.presumed_diameter, 0.0, False)
-        between = limits(channels, self.normalization)
+        between, unusual = find_limits(channels, self.normalization)
+        if unusual is not None:
+            channels = unusual.hide(channels)
         own = own_parameters(self.spec, self.spec.diameter)
 
         def predict(part: Array) -> Prediction:
-            plane = Plane(part, between, None, self._runner(device))
+            plane = Plane(part, between, unusual, self._runner(device))
             found: Prediction = _last(self._predict_window(plane, part.shape[1:], None, TILE, own))
             return found
 
@@ -417,7 +419,7 @@ class Model:
         What lies as far as the network's halo from where its view ends is as in the whole image. So margin and halo
         together hold that halo and a typical object: all that touches the core is seen as in the whole image.
         """
-        return max(self.network.stride, self.network.halo + round(self.spec.diameter) - self._margin)
+        return int(max(self.network.stride, self.network.halo + round(self.spec.diameter) - self._margin))
 
     def _predict_window(
         self, plane: Plane, shape: tuple[int, ...], window: tuple[slice, ...] | None, tile: int, params: Params

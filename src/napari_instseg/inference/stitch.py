@@ -1,15 +1,15 @@
 """Segmenting an image block by block: no object is cut, lost or found twice where blocks meet.
 
 Blocks are looked at one by one (`look`), neighbours are compared (`compare`), all comparisons together decide what is
-kept and what is one object (`resolve`), and pixels are painted from that (`compose`). Each step needs only what the step
-before it left, so blocks and pairs may be done in any order, by any process, with the same result.
+kept and what is one object (`resolve`), and pixels are painted from that (`compose`). Each step needs only what the
+step before it left, so blocks and pairs may be done in any order, by any process, with the same result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import pairwise, product
 
 import imagecodecs
 import numpy as np
@@ -430,7 +430,7 @@ class _State:
         largest = parts[np.unique(ids[parts], return_index=True)[1]]
         block = np.searchsorted(starts, largest, side="right") - 1
         row_of = np.stack([block, largest - starts[block] + 1], axis=1).astype(np.int64)
-        per_block = [np.concatenate([[0], ids[a:b]]).astype(np.int64) for a, b in zip(starts, starts[1:], strict=False)]
+        per_block = [np.concatenate([[0], ids[a:b]]).astype(np.int64) for a, b in pairwise(starts)]
         return Resolution(per_block, len(order), row_of)
 
 

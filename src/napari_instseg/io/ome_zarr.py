@@ -290,9 +290,9 @@ def multiscale(
 
 def create_array(group: Any, path: str, shape: Sequence[int], chunks: Sequence[int], dtype: Any, version: str) -> Any:
     """Make an array in a group, compressed, with ``/`` between the numbers of a chunk; an older one is replaced."""
-    import zarr
+    from zarr.codecs import ZstdCodec
 
-    how: dict[str, Any] = {"compressors": zarr.codecs.ZstdCodec(level=3)}
+    how: dict[str, Any] = {"compressors": ZstdCodec(level=3)}
     if version == "0.4":
         import numcodecs
 

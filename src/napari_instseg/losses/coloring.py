@@ -44,7 +44,8 @@ def coloring_loss(
     -------
     dict
         ``coloring``: the mean negative log-probability of the chosen colours over the known pixels. Averaged over
-        objects it is the sum of equation 3 with the mean over the background, or its sum, as the paper has it, per image.
+        objects it is the sum of equation 3 with the mean over the background, or, as the paper has it, its sum per
+        image.
     """
     objects = index_objects(labels)
     kinds = object_classes(objects, classes)
@@ -140,7 +141,9 @@ def score_colors(
     allowed[:, 0] = False
     if palettes:
         if sum(palettes) != score.shape[1] - 1 or (objects.number and int(kinds.max()) > len(palettes)):
-            raise ValueError(f"palettes of {list(palettes)} colours do not fit {score.shape[1] - 1} colours and {kinds}")
+            raise ValueError(
+                f"palettes of {list(palettes)} colours do not fit {score.shape[1] - 1} colours and {kinds}"
+            )
         sizes = torch.tensor([1, *palettes], device=score.device)
         class_of = torch.repeat_interleave(torch.arange(len(sizes), device=score.device), sizes)
         allowed &= (class_of == kinds[:, None]) | (kinds == UNKNOWN_CLASS)[:, None]

@@ -83,7 +83,9 @@ def _near(owner, k, low, high, margin):  # type: ignore[no-untyped-def]
     depth, height, width = owner.shape
     reach = int(margin)
     first = np.array([max(low[0] - reach, 0), max(low[1] - reach, 0), max(low[2] - reach, 0)])
-    last = np.array([min(high[0] + reach + 1, depth), min(high[1] + reach + 1, height), min(high[2] + reach + 1, width)])
+    last = np.array(
+        [min(high[0] + reach + 1, depth), min(high[1] + reach + 1, height), min(high[2] + reach + 1, width)]
+    )
     nz, ny, nx = last[0] - first[0], last[1] - first[1], last[2] - first[2]
     far, limit = reach + 1, margin * margin
     along = np.full((nz, ny, nx), far, np.int64)

@@ -168,4 +168,5 @@ def group_mean(values: Tensor, group: Tensor, image: Tensor) -> Tensor:
 def class_groups(objects: ObjectIndex, kinds: Tensor) -> Tensor:
     """Number the classes of each image: the group of each object, (K,) int64, the same for one class of one image."""
     both = torch.stack([objects.image, kinds])
-    return torch.unique(both, dim=1, return_inverse=True)[1]
+    group: Tensor = torch.unique(both, dim=1, return_inverse=True)[1]
+    return group

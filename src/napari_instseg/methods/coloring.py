@@ -111,8 +111,9 @@ def class_palettes(params: Network, classes: int) -> list[int]:
     fit = len(sizes) == classes and len(words) in (0, classes) and min(sizes) >= 1
     if not fit or max(sizes) * classes > MOST_COLORS:
         raise ParameterError(
-            f"Colours of each class (palettes) are '{params.palettes}'; expected {classes} whole numbers from 1, one for "
-            f"each class, such as '{' '.join(['4'] * classes)}', and the largest times {classes} at most {MOST_COLORS}."
+            f"Colours of each class (palettes) are '{params.palettes}'; expected {classes} whole numbers from 1, one "
+            f"for each class, such as '{' '.join(['4'] * classes)}', and the largest times "
+            f"{classes} at most {MOST_COLORS}."
         )
     return sizes
 
@@ -150,8 +151,8 @@ def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, torch.Tensor]:
         for palette in palettes
     ]
     colors = _join([raw["background"], *filled]).softmax(dim=1)
-    blocks = colors[:, 1:].split(largest, dim=1)
-    sums = _join([colors[:, :1], *(block.sum(dim=1, keepdim=True) for block in blocks)])
+    sums = colors[:, 1:].reshape(len(colors), len(palettes), largest, *colors.shape[2:]).sum(dim=2)
+    sums = _join([colors[:, :1], sums])
     return {"colors": colors, "class_colors": sums, **semantic}
 
 

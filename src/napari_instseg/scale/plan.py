@@ -157,7 +157,7 @@ def choose_level(source: Source, model: Model, wish: Wish) -> tuple[int, float |
     level = wish.level
     if level is not None and not 0 <= level < count:
         raise InputError(f"'{source.name}' has {count} levels, 0 to {count - 1}; there is no level {level}.")
-    if wish.pixel_size is not None:
+    if (pixel_size := wish.pixel_size) is not None:
         size = source.pixel_size()
         if size is None:
             raise InputError(
@@ -165,7 +165,7 @@ def choose_level(source: Source, model: Model, wish: Wish) -> tuple[int, float |
                 "or --diameter instead."
             )
         sizes = [size * source.factor(number) for number in range(count)]
-        level = min(range(count), key=lambda number: abs(math.log(sizes[number] / wish.pixel_size)))
+        level = min(range(count), key=lambda number: abs(math.log(sizes[number] / pixel_size)))
     wanted = spec.presumed_diameter if wish.diameter is None else wish.diameter
     if not wanted > 0:
         raise ParameterError(f"The object diameter is {wanted}; expected more than 0 pixels.")
@@ -184,7 +184,8 @@ def _piece(source: Source, level: int, factor: float, model: Model, wish: Wish) 
     missing = [letter for letter in spatial if letter not in sizes]
     if missing:
         raise InputError(
-            f"'{source.name}' has the axes {source.axes}; expected {spatial}, as the model sees {len(spatial)}-d images."
+            f"'{source.name}' has the axes {source.axes}; expected {spatial}, as the model sees {len(spatial)}-d "
+            "images."
         )
     stack = "".join(letter for letter in source.axes if letter not in spatial + "C")
     counts = tuple(sizes[letter] for letter in stack)

@@ -1,4 +1,4 @@
-"""The way of a job: blocks, comparisons, one decision, regions, pyramid, table. Gone on with wherever it was stopped."""
+"""The way of a job: blocks, comparisons, one decision, regions, pyramid, table. It goes on wherever it was stopped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,7 +205,9 @@ def default_table(store: Path) -> Path:
     return store.parent / "tables" / f"{store.name.removesuffix('.zarr')}.csv"
 
 
-def segment_units(job: Job, executor: Executor, part: tuple[int, int] | None = None) -> Iterator[Event]:
+def segment_units(
+    job: Job, executor: Executor, part: tuple[int, int] | None = None
+) -> Generator[Event, None, dict[str, str]]:
     """Segment the blocks that are not done; return why the others could not be.
 
     Returns
@@ -220,7 +222,8 @@ def segment_units(job: Job, executor: Executor, part: tuple[int, int] | None = N
     if len(left) < len(units):
         yield Message(f"{len(units) - len(left)} of {len(units)} blocks are there already; going on.")
     objects, pixels, start = 0, 0, time.perf_counter()
-    done, failed = len(units) - len(left), {}
+    done = len(units) - len(left)
+    failed: dict[Unit, str] = {}
     yield Progress(done, len(units), "blocks")
     for _ in range(ATTEMPTS):
         failed = {}
@@ -316,7 +319,7 @@ def _speed(job: Job) -> dict[str, float]:
     return found
 
 
-def _all(executor: Executor, task: Task, calls: Sequence[tuple[Any, ...]], what: str) -> Iterator[Event]:
+def _all(executor: Executor, task: Task, calls: Sequence[tuple[Any, ...]], what: str) -> Generator[Event, None, Any]:
     """Do calls that must not fail.
 
     Raises

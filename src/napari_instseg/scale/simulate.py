@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,7 @@ class _Field:
         return image, labels
 
 
-def _write_image(group: Any, side: int, seed: int, version: str, chunk: int, name: str) -> Iterator[Event]:
+def _write_image(group: Any, side: int, seed: int, version: str, chunk: int, name: str) -> Generator[Event, None, int]:
     """Write an image with its pyramid and truth, in bands; return the number of nuclei."""
     sides = [side]
     while sides[-1] > 512:

@@ -56,8 +56,8 @@ def window(image: np.ndarray[Any, Any], prediction: Prediction) -> Iterator[Segm
     controller.models["scene"] = spec
     controller.choose_model("scene")
     source = controller.workspace.source
-    results = controller.results = Results(source, readings(source)[0], spec, model="scene")
-    results.remember((), prediction)
+    results = Results(source, readings(source)[0], spec, model="scene")
+    controller.results = results.with_prediction((), prediction)
     dock._tune_section.open()
     controller.tuning.apply()
     wait_idle(dock)

@@ -77,7 +77,7 @@ def middle_of(dock: SegmentDock, label: int) -> tuple[int, ...]:
 
     results = dock.controller.results
     assert results is not None
-    depth = ndimage.distance_transform_edt(results.planes[()].labels == label)
+    depth = ndimage.distance_transform_edt(results.slices[()].labels == label)
     return tuple(int(at) for at in np.unravel_index(depth.argmax(), depth.shape))
 
 
@@ -144,7 +144,7 @@ def neighbours(dock: SegmentDock) -> tuple[int, int]:
 
     results = dock.controller.results
     assert results is not None
-    labels = results.planes[()].labels
+    labels = results.slices[()].labels
     lower, higher, faces = find_contacts(labels)
     middle = [np.hypot(*(np.array(middle_of(dock, int(label))) - np.array(labels.shape) / 2)) for label in lower]
     best = np.where(np.array(middle) < min(labels.shape) / 4, faces, 0).argmax()

@@ -31,14 +31,18 @@ class Work:
         spec = ModelSpec(name="model", method="coloring", title="Model", diameter=20, intended_use="Tests.")
         self.results = Results(self.source, readings(self.source)[0], spec)
         self.correcting = Annotating(
-            self.workspace, lambda: self.results, lambda words, tone: self.said.append((words, tone))
+            self.workspace, lambda: self.results, self.replace, lambda words, tone: self.said.append((words, tone))
         )
+
+    def replace(self, results):
+        self.results = results
 
     def decode(self, labels, score=None, index=(), class_id=None):
         count = int(labels.max())
         score = np.full(count, 0.5, np.float32) if score is None else np.asarray(score, np.float32)
         segmentation = Segmentation(labels, score, class_id)
-        return self.correcting.take(self.results, self.results.settle(index, segmentation, None))
+        results = self.results.settle(index, segmentation, None)
+        self.results = self.correcting.take(results, results.latest)
 
     @property
     def labels(self):
@@ -53,18 +57,18 @@ def work():
 
 
 def test_results_follow_the_corrections(work):
-    correcting, results = work.correcting, work.results
+    correcting = work.correcting
     assert correcting.delete((30, 80))
     assert correcting.accept((30, 30))
-    table = results.table().set_index("label")
+    table = work.results.table().set_index("label")
     assert list(table.index) == [1, 3]
     np.testing.assert_allclose(table["score"], [1.0, 0.7])
-    assert results.n_objects == 2
+    assert work.results.n_objects == 2
     correcting.undo()
     correcting.undo()
-    table = results.table().set_index("label")
+    table = work.results.table().set_index("label")
     np.testing.assert_allclose(table["score"], [0.5, 0.6, 0.7])
-    np.testing.assert_array_equal(results.labels(), work.labels)
+    np.testing.assert_array_equal(work.results.labels(), work.labels)
 
 
 def test_new_objects_are_of_the_class_that_was_found_under_them():
@@ -161,7 +165,7 @@ def test_growing_uses_what_the_network_said_of_the_slice():
     truth = labels_of((30, 30), (30, 55), radius=12)
     colors = np.stack([truth == 0, truth == 1, truth == 2]).astype(np.float32)
     work.decode(np.where(truth > 0, 1, 0).astype(np.int32))
-    work.results.remember((), Prediction("coloring", {"colors": colors}))
+    work.results = work.results.with_prediction((), Prediction("coloring", {"colors": colors}))
     index, _, inside = work.correcting.preview((30, 55))
     assert index == ()
     assert inside.sum() == (truth == 2).sum()

@@ -47,6 +47,8 @@ class Annotating:
     workspace : Workspace
     results : callable
         Gives the present results, or None.
+    replace : callable
+        Gets the next snapshot of the present results.
     say : callable
         ``say(words, tone)`` shows a message.
     """
@@ -55,9 +57,13 @@ class Annotating:
     """Objects, what is known of them, or what can be undone are another."""
 
     def __init__(
-        self, workspace: Workspace, results: Callable[[], Results | None], say: Callable[[str, Tone], None]
+        self,
+        workspace: Workspace,
+        results: Callable[[], Results | None],
+        replace: Callable[[Results], None],
+        say: Callable[[str, Tone], None],
     ) -> None:
-        self._workspace, self._results, self._say = workspace, results, say
+        self._workspace, self._results, self._replace, self._say = workspace, results, replace, say
         self._clues: tuple[Prediction | None, float, Clues | None] = (None, 0.0, None)
         self.threshold = THRESHOLD
 
@@ -67,7 +73,7 @@ class Annotating:
     def corrections(self) -> Annotation | None:
         """Those of the present image; None before there are objects."""
         results = self._results()
-        return self.of(results) if results is not None and results.planes else None
+        return self.of(results) if results is not None and results.slices else None
 
     def of(self, results: Results) -> Annotation:
         """Give the corrections of the image of these results."""
@@ -92,18 +98,27 @@ class Annotating:
                 f"one is {ndim}-d, of shape {results.shape}. Open the image that they were made on, read as then."
             )
         _ALL[results.source][results.shape, ndim] = corrections
-        results.reserved = max(results.reserved, corrections.highest)
-        for index in results.planes:
-            results.amend(index, corrections.labels[index], corrections.accepted)
+        results = results.reserving(corrections.highest)
+        for index in results.slices:
+            results = results.amend(index, corrections.labels[index], corrections.accepted)
+        self._replace(results)
         self.changed.emit()
 
-    def take(self, results: Results, plane: DecodedSlice) -> DecodedSlice:
-        """Take over newly decoded objects, but where the user said something; give what is there now."""
+    def take(self, results: Results, plane: DecodedSlice) -> Results:
+        """Take over newly decoded objects, but where the user said something; return the snapshot with what is there.
+
+        Parameters
+        ----------
+        results : Results
+            With the new objects.
+        plane : DecodedSlice
+            The new objects.
+        """
         corrections = self.of(results)
         labels = corrections.take_decoded(plane.labels, plane.index, plane.window)
-        results.reserved = max(results.reserved, corrections.highest)
+        results = results.reserving(corrections.highest)
         if plane.window is not None or not corrections.says_something or np.array_equal(labels, plane.labels):
-            return plane
+            return results
         return results.amend(plane.index, corrections.labels[plane.index], corrections.accepted)
 
     # what is asked before an edit
@@ -300,9 +315,9 @@ class Annotating:
     def _tell(self, corrections: Annotation, index: Index, words: str, tone: Tone = "plain") -> bool:
         """Bring the results up to date with the corrections, and say what was done."""
         results = self._results()
-        if results is not None and self.of(results) is corrections and index in results.planes:
-            results.reserved = max(results.reserved, corrections.highest)
-            results.amend(index, corrections.labels[index], corrections.accepted)
+        if results is not None and self.of(results) is corrections and index in results.slices:
+            results = results.reserving(corrections.highest)
+            self._replace(results.amend(index, corrections.labels[index], corrections.accepted))
         self._say(words, tone)
         self.changed.emit()
         return True
@@ -348,7 +363,7 @@ class Annotating:
         prediction = results.predictions.get(index) if results is not None else None
         if results is None or prediction is None:
             raise InputError("What the network said of this slice is not kept; run it again, or use the brush.")
-        plane = results.planes.get(index)
+        plane = results.slices.get(index)
         bandwidth: Any = getattr(plane.parameters if plane is not None else None, "bandwidth", None) or 0.0
         if self._clues[0] is not prediction or self._clues[1] != bandwidth or self._clues[2] is None:
             self._clues = (prediction, bandwidth, clues_in(prediction.outputs, bandwidth))

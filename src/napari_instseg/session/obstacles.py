@@ -28,6 +28,6 @@ def why_not_run(workspace: Workspace, running: bool) -> str:
 
 def why_not_tune(workspace: Workspace, results: Results | None) -> str:
     """Say why the parameters have nothing to act on now; empty if they have."""
-    if results is None or not (results.planes or results.predictions):
+    if results is None or not (results.slices or results.predictions):
         return NOT_RUN
     return "" if results.model == workspace.model else OTHER_MODEL

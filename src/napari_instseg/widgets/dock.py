@@ -223,7 +223,7 @@ class SegmentDock(QWidget):
     def _show_ready(self) -> None:
         controller, workspace = self.controller, self.controller.workspace
         results = controller.results
-        has_objects = results is not None and bool(results.planes)
+        has_objects = results is not None and bool(results.slices)
         self.segment.allow_run(controller.obstacle(), again=has_objects and not controller.missing())
         looking = controller.looking
         # who made a model for images like these needs no advice
@@ -234,7 +234,7 @@ class SegmentDock(QWidget):
         self.export.allow("" if has_objects else "Run the segmentation first.", name)
 
     def _show_found(self, results: Results, plane: DecodedSlice) -> None:
-        self.corrector.take(results, plane)
+        self.corrector.show_found(results, plane)
         if plane.window is not None:
             return
         seconds = time.perf_counter() - plane.asked if plane.asked else None
@@ -251,7 +251,7 @@ class SegmentDock(QWidget):
     def _show_corrected(self) -> None:
         """Say how many objects there are after an edit."""
         results = self.controller.results
-        if results is not None and results.planes:
+        if results is not None and results.slices:
             self.tune.show_outcome(results.n_objects, None)
 
     def _export(self, paths: dict[Any, Path]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from psygnal import Signal
 
+from napari_instseg.annotating.commands import Annotating
 from napari_instseg.core.device import Device
 from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.events import Message, Progress, Result
@@ -19,7 +20,7 @@ from napari_instseg.segmenting.run import Found, Models, Order, in_order, segmen
 from napari_instseg.segmenting.suggestion import ModelSuggestion
 from napari_instseg.session.jobs import Ended, Job, Post
 from napari_instseg.session.obstacles import OTHER_MODEL, why_not_run, why_not_tune
-from napari_instseg.session.results import DecodedSlice, Results
+from napari_instseg.session.results import DecodedSlice, Proposal, Results
 from napari_instseg.session.source import Channel, Index, Reading, Source, planes, readings
 from napari_instseg.session.state import Workspace
 from napari_instseg.session.status import Pace, Tone
@@ -69,7 +70,10 @@ class Controller:
         self._lost = self._closed = False
         self._model_by_user = False
         self._run_with: tuple[Any, ...] = ()
-        self._decoder = Decoder(self._take_decoded, self.fail, post)
+        self._decoder = Decoder(self._take_decoded, self.fail, post, lambda: self.results)
+        self._running_results: Results | None = None
+        """Of the image that is being segmented, also when the user goes on to another one."""
+        self.annotating = Annotating(self.workspace, lambda: self.results, self._replace, self.say)
         self.tuning = Tuning(self.workspace, self._decoder, lambda: self.own_results, presets)
 
     # what the user chooses
@@ -215,11 +219,12 @@ class Controller:
             workspace.diameter,
             workspace.device,
             self._prepare,
+            lambda: self._running_results,
         )
         pace = Pace(len(indices))
         self.advised.emit(None)
         self._start(segment(order, self._opened), f"Segmenting {source.name}", lambda event: self._take(event, pace))
-        self._segmented = source
+        self._segmented, self._running_results = source, self.results
 
     def export(self, paths: dict[Kind, Path], labels: Array) -> None:
         """Write results; `labels` is the label image as it is shown."""
@@ -246,7 +251,7 @@ class Controller:
         def take(event: Any) -> None:
             if not isinstance(event, Result):
                 self._take(event, pace)
-            elif results is self.results and type(self.workspace.parameters) is type(before):
+            elif results.same_run(self.results) and type(self.workspace.parameters) is type(before):
                 self.tuning.take(event.value.parameters)
                 self.say(summary(event.value, before), "good")
                 self.fitted.emit(event.value)
@@ -318,7 +323,7 @@ class Controller:
             self.workspace.status = status.on(event.name, event.reason)
         elif isinstance(event, Found) and not self._lost:
             pace.next_image()
-            self.found.emit(event.results, event.plane)
+            self._take_found(event)
         elif isinstance(event, Advice):
             self.advised.emit(event)
         elif isinstance(event, Result):
@@ -343,16 +348,42 @@ class Controller:
         if (
             self.workspace.live
             and self.results
-            and any(p.parameters != self.workspace.parameters for p in self.results.planes.values())
+            and any(made.parameters != self.workspace.parameters for made in self.results.slices.values())
         ):
             self.tuning.apply()
 
-    def _take_decoded(self, results: Results, plane: DecodedSlice) -> None:
-        if self._closed or results is not self.results:
+    def _take_found(self, found: Found) -> None:
+        """Take what the job found, also of an image that is not worked on any more."""
+        results = self._running_results
+        if results is None:
             return
-        self.found.emit(results, plane)
-        if plane.window is None and not self.running:
+        if found.prediction is not None:
+            results = results.with_prediction(found.proposal.slice.index, found.prediction)
+        self._take_proposal(results, found.proposal)
+
+    def _take_decoded(self, asked_of: Results, proposal: Proposal) -> None:
+        results = self.results
+        if self._closed or results is None or not results.same_run(asked_of):
+            return
+        results = self._take_proposal(results, proposal)
+        if proposal.slice.window is None and not self.running:
             self.say(results.words, "good")
+
+    def _take_proposal(self, results: Results, proposal: Proposal) -> Results:
+        results = results.accept(proposal)
+        plane = results.latest
+        assert plane is not None
+        results = self.annotating.take(results, plane)
+        self._replace(results)
+        self.found.emit(results, plane)
+        return results
+
+    def _replace(self, results: Results) -> None:
+        """Go on to the next snapshot; the only place where results change."""
+        if results.same_run(self.results):
+            self.results = results
+        if results.same_run(self._running_results):
+            self._running_results = results
 
     def fail(self, words: str) -> None:
         """Tell of a problem."""
@@ -380,9 +411,7 @@ class Controller:
         results = Results(source, reading, workspace.spec, model=workspace.model)
         run_with = (workspace.model, workspace.channel, workspace.diameter)
         if self.results is not None:
-            results.adopt(self.results)
-            if run_with == self._run_with:
-                results.predictions.update(self.results.predictions)
+            results = results.adopt(self.results, predictions=run_with == self._run_with)
         self._run_with = run_with
         return results
 

@@ -44,14 +44,14 @@ def looked(window):
         window.dock.segment.model.chosen.emit(f"{method}-nuclei")
         controller, workspace = window.controller, window.workspace
         results = Results(workspace.source, workspace.reading, workspace.spec, model=workspace.model)
-        controller.results = results
         workspace.parameters = workspace.parameters.changed(**parameters)
         for index in [()] if slices == 1 else [(n,) for n in range(slices)]:
             assert take_plane(workspace.source, workspace.reading, index)[0].shape == (60, 120)
             prediction = Prediction(method, outputs_of()[method])
-            results.remember(index, prediction)
-            plane = results.settle(index, prediction.pipeline.run(workspace.parameters), workspace.parameters)
-            controller.found.emit(results, plane)
+            results = results.with_prediction(index, prediction)
+            proposal = results.propose(index, prediction.pipeline.run(workspace.parameters), workspace.parameters)
+            controller.results = results
+            results = controller._take_proposal(results, proposal)
         controller.ready.emit()
         window.wait()
         window.viewer.reset_view()
@@ -88,7 +88,7 @@ def click(window, pixel):
 
 
 def object_at(window, pixel, index=()):
-    return int(window.controller.results.planes[index].labels[pixel])
+    return int(window.controller.results.slices[index].labels[pixel])
 
 
 def words(window):
@@ -212,7 +212,7 @@ def test_the_list_goes_from_the_least_certain_object_on_and_moves_the_view(looke
         window.wait()
         index = window.workspace.index
         label = window.dock.explorer.selected
-        mask = window.controller.results.planes[index].labels == label
+        mask = window.controller.results.slices[index].labels == label
         seen.append(label)
         centre = np.array(np.nonzero(mask)).mean(axis=1) * 0.5
         camera = getattr(window.viewer, "scene", window.viewer).camera
@@ -263,7 +263,7 @@ def test_a_lasso_in_the_plot_finds_its_pixels_in_the_image_and_the_other_way_rou
     look.plot_section.open()
     window.wait()
     canvas, plot = look.plot.canvas, explorer._plot
-    labels = window.controller.results.planes[()].labels
+    labels = window.controller.results.slices[()].labels
     own = labels == labels[C]
     rows, columns = np.nonzero(plot.cells_of(own))
     low, high = np.array([rows.min(), columns.min()]) - 4, np.array([rows.max(), columns.max()]) + 4
@@ -296,7 +296,7 @@ def test_the_plot_has_the_colours_of_the_objects(looked):
     window.dock.look.plot_section.open()
     window.wait()
     plot, canvas = window.dock.explorer._plot, window.dock.look.plot.canvas
-    labels = window.controller.results.planes[()].labels
+    labels = window.controller.results.slices[()].labels
     color = window.labels("cells").colormap.map(np.array([labels[C]]))[0][:3]
     row, column = plot.place(C)
     shown = canvas._picture[row, column].astype(float)

@@ -8,7 +8,6 @@ import numpy as np
 from napari.utils import DirectLabelColormap
 from qtpy.QtCore import QObject
 
-from napari_instseg.annotating.commands import Annotating
 from napari_instseg.annotating.next_object import Doubt, find_doubts
 from napari_instseg.session.annotation import marks_of
 from napari_instseg.session.background import BackgroundWork
@@ -56,7 +55,7 @@ class AnnotatingBinder(QObject):
     ) -> None:
         super().__init__(section)
         self._viewer, self._section, self._controller, self._layers = viewer, section, controller, layers
-        self.correcting = Annotating(controller.workspace, lambda: controller.results, controller.say)
+        self.correcting = controller.annotating
         self.tools = EditTools(viewer, self.correcting, layers, lambda: controller.results)
         self._listened: Any = None
         self._marked: Results | None = None
@@ -96,14 +95,12 @@ class AnnotatingBinder(QObject):
         """Whether all that was asked for is shown."""
         return self._answers.idle
 
-    def take(self, results: Results, plane: DecodedSlice) -> DecodedSlice:
-        """Take over what was decoded, but where the user said something, and show it."""
-        plane = self.correcting.take(results, plane)
+    def show_found(self, results: Results, plane: DecodedSlice) -> None:
+        """Show what was decoded."""
         self._show(results)
         if plane.index == self._controller.workspace.index:
             self._show_marks()
         self._show_state()
-        return plane
 
     def _show(self, results: Results) -> None:
         self._layers.show_objects(results, self.correcting.of(results))
@@ -210,8 +207,8 @@ class AnnotatingBinder(QObject):
         if results is None or corrections is None or parameters is None:
             self._controller.say(self._controller.missing(), "warning")
             return
-        if self._doubts_of != (results, parameters):
-            self._doubts_of = (results, parameters)
+        if self._doubts_of != (results.run, parameters):
+            self._doubts_of = (results.run, parameters)
             self._controller.say("Looking for doubtful objects…")
             self._answers.ask((results, corrections, parameters))
         else:

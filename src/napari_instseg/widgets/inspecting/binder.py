@@ -187,7 +187,7 @@ class InspectingBinder(QObject):
         self._later.stop()
         self._show_choice()
         self.lens.refresh()
-        if results is None or not results.planes:
+        if results is None or not results.slices:
             return
         if self._section.why_section.opened:
             self._listed = list_objects(results)
@@ -218,7 +218,7 @@ class InspectingBinder(QObject):
             self._layers.hide_view(results, view)
 
     def _show_view(self, results: Results, view: View, array: Any, index: Index) -> None:
-        if results is not self._controller.results or view not in self._section.views.wanted():
+        if not results.same_run(self._controller.results) or view not in self._section.views.wanted():
             return
         self._layers.show_view(results, view, array, index)
         if view.layer in ("labels", "points", "vectors") and not np.any(array):
@@ -272,11 +272,11 @@ class InspectingBinder(QObject):
 
     def _pick(self, position: tuple[float, ...]) -> None:
         results, layer, index = self._controller.results, self._image.layer, self._controller.workspace.index
-        if not self._looking or results is None or layer is None or index not in results.planes:
+        if not self._looking or results is None or layer is None or index not in results.slices:
             return
         found = pixel_at(layer, position, results)
         if found is not None and found[0] == index:
-            self.select(int(results.planes[index].labels[found[1]]))
+            self.select(int(results.slices[index].labels[found[1]]))
 
     def step(self, by: int) -> None:
         """Go to the next object of the list, or with -1 to the previous one."""
@@ -299,7 +299,7 @@ class InspectingBinder(QObject):
         results, index = self._controller.results, self._controller.workspace.index
         if results is None:
             return
-        plane = results.planes.get(index)
+        plane = results.slices.get(index)
         mask = plane.labels == self.selected if plane is not None and self.selected else np.zeros(1, bool)
         if not mask.any():
             self._layers.hide_view(results, SELECTED)
@@ -345,7 +345,7 @@ class InspectingBinder(QObject):
 
     def _palette(self, results: Results) -> Any:
         """Give the colours of the objects as the layer shows them, those of no object grey; uint8 (n + 1, 3)."""
-        highest = max(int(plane.ids.max(initial=0)) for plane in results.planes.values())
+        highest = max(int(plane.ids.max(initial=0)) for plane in results.slices.values())
         palette = np.full((highest + 1, 3), 128, np.uint8)
         if self._labels_layer is not None and highest:
             mapped = self._labels_layer.colormap.map(np.arange(1, highest + 1))

@@ -155,7 +155,7 @@ class LensTool(QObject):
 
     def _show(self, answer: tuple[Lens, Glance]) -> None:
         lens, glance = answer
-        if glance.results is not self._controller.results or not self._part.on:
+        if not glance.results.same_run(self._controller.results) or not self._part.on:
             return
         self._shown = glance.results
         self._layers.show_view(lens.results, LENS, lens.picture, lens.index)

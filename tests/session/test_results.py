@@ -8,7 +8,7 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 
-from napari_instseg.core.errors import InputError, InstsegError, ParameterError
+from napari_instseg.core.errors import InputError
 from napari_instseg.decoding.pipeline import DecodingStopped
 from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.io.models import ModelSpec
@@ -367,77 +367,3 @@ def test_stacks_are_measured_slice_by_slice(scene):
     table = measure(results, results.labels())
     assert table.groupby("slice").size().tolist() == [number, number]
     assert table["label"].is_unique
-
-
-def test_sizes_follow_the_diameter_but_for_those_that_the_user_set(scene, loop, tmp_path):
-    from napari_instseg.session.state import Workspace
-    from napari_instseg.tuning.values import Tuning
-
-    results = results_of(scene[0])
-    workspace = Workspace()
-    decoder = Decoder(lambda *_: None, pytest.fail, loop)
-    tuning = Tuning(workspace, decoder, lambda: None, tmp_path)
-    tuning.take_diameter()  # before there is a model
-    tuning.take_model("m", results.spec)
-    small, hole = workspace.parameters.min_size, workspace.parameters.fill_holes
-    tuning.change(min_size=small + 1)
-    tuning.settle()
-    workspace.diameter = 2 * results.spec.diameter
-    tuning.take_diameter()
-    assert (workspace.parameters.min_size, workspace.parameters.fill_holes) == (small + 1, 4 * hole)
-    tuning.undo()
-    assert (workspace.parameters.min_size, workspace.parameters.fill_holes) == (small + 1, hole)
-    tuning.reset()
-    assert (workspace.parameters.min_size, workspace.parameters.fill_holes) == (4 * small, 4 * hole)
-    workspace.diameter = None
-    tuning.take_diameter()
-    assert (workspace.parameters.min_size, workspace.parameters.fill_holes) == (small, hole)
-    tuning.take_diameter()
-    workspace.diameter = 2 * results.spec.diameter
-    tuning.take_model("n", results.spec)
-    assert workspace.parameters.min_size == 4 * small
-    decoder.close()
-
-
-def test_tuning_goes_back_and_forth(scene, loop, tmp_path):
-    from napari_instseg.session.state import Workspace
-    from napari_instseg.tuning.values import Tuning
-
-    prediction, number = scene
-    results = results_of(prediction)
-    workspace = Workspace()
-    shown = []
-    decoder = Decoder(lambda _, proposal: shown.append(proposal.slice), pytest.fail, loop)
-    tuning = Tuning(workspace, decoder, lambda: results, tmp_path)
-    tuning.take_model("m", results.spec)
-    own = workspace.parameters
-    for size in (10, 20, 82):
-        tuning.change(min_size=size)
-    tuning.settle()
-    loop.run_until(lambda: decoder.idle)
-    assert shown[-1].segmentation.n_objects == 0
-    tuning.undo()
-    assert workspace.parameters == own
-    tuning.redo()
-    assert workspace.parameters.min_size == 82
-    tuning.save_preset("strict")
-    tuning.reset()
-    assert workspace.parameters == own
-    assert not tuning.can_reset
-    tuning.load_preset("strict")
-    assert workspace.parameters.min_size == 82
-    with pytest.raises(InstsegError, match="no preset"):
-        tuning.load_preset("other")
-    with pytest.raises(ParameterError, match="Smallest object"):
-        tuning.change(min_size=-3)
-    tuning.reset()
-    loop.run_until(lambda: decoder.idle)
-    assert shown[-1].segmentation.n_objects == number
-    workspace.live = False
-    seen = len(shown)
-    tuning.change(min_size=82)
-    assert decoder.idle
-    tuning.apply()
-    loop.run_until(lambda: decoder.idle)
-    assert len(shown) == seen + 1
-    decoder.close()

@@ -141,6 +141,11 @@ class Results:
         return grid_shape(self.source, self.reading)
 
     @property
+    def ndim(self) -> int:
+        """Number of axes in space."""
+        return len(self.shape) - len(self.reading.stack_axes)
+
+    @property
     def n_objects(self) -> int:
         """Objects in all slices that were segmented."""
         return sum(plane.segmentation.n_objects for plane in self.slices.values())

@@ -29,6 +29,7 @@ from napari_instseg.io.models import ModelSpec
 from napari_instseg.methods import methods
 from napari_instseg.session.results import Results
 from napari_instseg.session.source import readings
+from napari_instseg.session.state import State
 from napari_instseg.widgets.dock import SegmentDock
 from napari_instseg.widgets.parameter_form import NumberRow
 
@@ -51,26 +52,26 @@ def window(image: np.ndarray[Any, Any], prediction: Prediction) -> Iterator[Segm
     dock = SegmentDock(viewer)
     viewer.window.add_dock_widget(dock, name="Segment")
     viewer.add_image(image, name="scene")
-    controller = dock.controller
+    session = dock.session
     spec = ModelSpec(name="scene", method=prediction.method, diameter=30, decode=SETTINGS.get(prediction.method, {}))
-    controller.models["scene"] = spec
-    controller.choose_model("scene")
-    source = controller.workspace.source
-    results = controller.results = Results(source, readings(source)[0], spec, model="scene")
-    results.remember((), prediction)
+    session.offer_models({**session.state.models, "scene": spec})
+    session.choose_model("scene")
+    source = session.state.source
+    results = Results(source, readings(source)[0], spec, model="scene")
+    session.update(results=results.with_prediction((), prediction))
     dock._tune_section.open()
-    controller.tuning.apply()
+    dock.tuning.apply()
     wait_idle(dock)
     try:
         yield dock
     finally:
-        controller.close()
+        dock.stop()
         viewer.close()
 
 
 def wait_idle(dock: SegmentDock) -> None:
     """Let the event loop turn until nothing is decoded or waits to be shown."""
-    while not (dock.controller.idle and dock.layers.idle):
+    while not (dock.idle and dock.layers.idle):
         turn(10)
     turn(100)
 
@@ -89,14 +90,14 @@ class Watch:
         self.latencies: list[float] = []
         self.decoding: list[float] = []
         self._asked: list[float] = []
-        self._controller = dock.controller
+        self._session = dock.session
         self._canvas = canvas_of(dock)
         self._stamps: list[float] = []
         self._pulse = QTimer()
         self._pulse.timeout.connect(lambda: self._stamps.append(time.perf_counter()))
 
     def __enter__(self) -> Watch:
-        self._controller.found.connect(self._found)
+        self._session.changed.connect(self._redraw)
         # after the canvas's own handler
         self._canvas.events.draw.connect(self._drawn, position="last")
         self._stamps.append(time.perf_counter())
@@ -108,17 +109,18 @@ class Watch:
         self.busy = time.thread_time() - self._busy
         self._pulse.stop()
         self._canvas.events.draw.disconnect(self._drawn)
-        self._controller.found.disconnect(self._found)
+        self._session.changed.disconnect(self._redraw)
 
     @property
     def gaps(self) -> np.ndarray[Any, Any]:
         """Milliseconds between two turns of the event loop."""
         return 1000 * np.diff(self._stamps)
 
-    def _found(self, _: object, plane: Any) -> None:
-        if plane.asked:
-            self._asked.append(plane.asked)
-            self.decoding.append(plane.decoding)
+    def _redraw(self, before: State, now: State) -> None:
+        made = now.found_since(before)
+        if made is not None and made.asked:
+            self._asked.append(made.asked)
+            self.decoding.append(made.decoding)
 
     def _drawn(self, event: object = None) -> None:
         now = time.perf_counter()
@@ -143,7 +145,7 @@ def drag(dock: SegmentDock, row: NumberRow) -> dict[str, float]:
             turn(MOVE_MS)
         QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
         wait_idle(dock)
-    dock.controller.tuning.reset()
+    dock.tuning.reset()
     wait_idle(dock)
     if not watch.latencies:
         return {}
@@ -162,7 +164,7 @@ def drag(dock: SegmentDock, row: NumberRow) -> dict[str, float]:
 
 def napari_alone(dock: SegmentDock) -> dict[str, float]:
     """Refresh the layer of objects as it is, and wait for the drawing: what napari and the display take themselves."""
-    layer = dock.layers.labels_layer(dock.controller.results)
+    layer = dock.layers.labels_layer(dock.session.state.results)
     canvas = canvas_of(dock)
     drawn: list[float] = []
     watch = canvas.events.draw.connect(lambda event: drawn.append(time.perf_counter()), position="last")
@@ -214,13 +216,13 @@ def first_run(model: str, size: int) -> dict[str, float]:
     dock = SegmentDock(viewer)
     viewer.window.add_dock_widget(dock, name="Segment")
     viewer.add_image(image, name="scene")
-    dock.controller.choose_model(model)
+    dock.session.choose_model(model)
     turn(300)
     found = {}
     for number in ("first", "second"):
         with Watch(dock) as watch:
             start = time.perf_counter()
-            dock.controller.run()
+            dock.segmenting.run()
             wait_idle(dock)
             found[f"{number}_seconds"] = time.perf_counter() - start
         found[f"{number}_gap_max"] = float(watch.gaps.max())
@@ -229,7 +231,7 @@ def first_run(model: str, size: int) -> dict[str, float]:
             f"{watch.gaps.max():.0f} ms, 95 % below {np.percentile(watch.gaps, 95):.0f} ms",
             flush=True,
         )
-    dock.controller.close()
+    dock.stop()
     viewer.close()
     return found
 

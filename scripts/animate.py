@@ -45,15 +45,15 @@ def prepare() -> tuple[napari.Viewer, SegmentDock]:
     assert isinstance(dock, SegmentDock)
     for panel in (viewer.window._qt_viewer.dockLayerList, viewer.window._qt_viewer.dockLayerControls):
         panel.hide()
-    wait(lambda: dock.controller.idle)
+    wait(lambda: dock.idle)
     dock.segment.model.chosen.emit(MODEL)
     dock.segment.run.emit()
-    wait(lambda: dock.controller.idle and dock.layers.idle)
+    wait(lambda: dock.idle and dock.layers.idle)
     for section in dock.findChildren(type(dock._tune_section)):
         if section.parent() is dock._tune_section.parent():
             section._button.setChecked(section is dock._tune_section)
     viewer.reset_view()
-    wait(lambda: dock.controller.idle and dock.layers.idle and dock.tuner.idle)
+    wait(lambda: dock.idle and dock.layers.idle and dock.tuner.idle)
     return viewer, dock
 
 
@@ -66,18 +66,18 @@ def film(viewer: napari.Viewer, dock: SegmentDock) -> tuple[list[Any], list[int]
         for share in shares:
             row.slider.setSliderDown(True)
             row.slider.setSliderPosition(round(share * row.slider.maximum()))
-            wait(lambda: dock.controller.idle)
+            wait(lambda: dock.idle)
             frames.append(picture(viewer))
             durations.append(FRAME_MS)
         row.slider.setSliderDown(False)
-        wait(lambda: dock.controller.idle and dock.layers.idle and dock.tuner.idle)
-        own = share_of(row.parameter, getattr(dock.controller.tuning.own, name))
+        wait(lambda: dock.idle and dock.layers.idle and dock.tuner.idle)
+        own = share_of(row.parameter, getattr(dock.tuning.own, name))
         first, last = row.strip.strip.stable or (own, own)
         if not first <= own <= last:
             first = last = own
         place = QPoint(round(row.strip.x_at((first + last) / 2)), row.strip.height() // 2)
         QTest.mouseClick(row.strip, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
-        wait(lambda: dock.controller.idle and dock.layers.idle and dock.tuner.idle)
+        wait(lambda: dock.idle and dock.layers.idle and dock.tuner.idle)
         frames.append(picture(viewer))
         durations.append(PAUSE_MS)
     return frames, durations
@@ -106,7 +106,7 @@ def main() -> None:
     options = parser.parse_args()
     viewer, dock = prepare()
     frames, durations = film(viewer, dock)
-    dock.controller.close()
+    dock.stop()
     viewer.close()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write(frames, durations, options.out)

@@ -32,9 +32,9 @@ def open_and_run(sample: str, model: str, **changes: Any) -> Open:
     outer, dock = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
     assert isinstance(dock, SegmentDock)
     viewer.window._qt_window.resizeDocks([outer], [WIDTH], _horizontal())
-    wait(lambda: dock.controller.idle)
+    wait(lambda: dock.idle)
     dock.segment.model.chosen.emit(model)
-    wait(lambda: dock.controller.idle)
+    wait(lambda: dock.idle)
     dock.segment.run.emit()
     work(dock)
     for name, value in changes.items():
@@ -75,9 +75,9 @@ def middle_of(dock: SegmentDock, label: int) -> tuple[int, ...]:
     """Give the pixel of an object that lies deepest in it."""
     from scipy import ndimage
 
-    results = dock.controller.results
+    results = dock.session.state.results
     assert results is not None
-    depth = ndimage.distance_transform_edt(results.planes[()].labels == label)
+    depth = ndimage.distance_transform_edt(results.slices[()].labels == label)
     return tuple(int(at) for at in np.unravel_index(depth.argmax(), depth.shape))
 
 
@@ -98,7 +98,7 @@ def layers(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) ->
             continue
         box.click()
         work(dock)
-        made = dock.layers.find(dock.controller.results, view)
+        made = dock.layers.find(dock.session.state.results, view)
         assert made is not None, view.name
         made.opacity = 0.9
         tile = Image.fromarray(np.asarray(viewer.screenshot(canvas_only=True, flash=False))[..., :3])
@@ -142,9 +142,9 @@ def neighbours(dock: SegmentDock) -> tuple[int, int]:
     """Give two objects near the middle that touch each other."""
     from napari_instseg.decoding.components import find_contacts
 
-    results = dock.controller.results
+    results = dock.session.state.results
     assert results is not None
-    labels = results.planes[()].labels
+    labels = results.slices[()].labels
     lower, higher, faces = find_contacts(labels)
     middle = [np.hypot(*(np.array(middle_of(dock, int(label))) - np.array(labels.shape) / 2)) for label in lower]
     best = np.where(np.array(middle) < min(labels.shape) / 4, faces, 0).argmax()

@@ -35,16 +35,16 @@ class Studio:
         assert isinstance(dock, SegmentDock)
         self.dock = dock
         viewer.window._qt_window.resizeDocks([outer], [WIDTH], _horizontal())
-        wait(lambda: dock.controller.idle)
+        wait(lambda: dock.idle)
         dock.segment.model.chosen.emit(MODEL)
-        wait(lambda: dock.controller.idle)
+        wait(lambda: dock.idle)
         dock.segment.run.emit()
         work(dock)
         for section in dock.findChildren(type(dock._tune_section)):
             if section.parent() is dock._tune_section.parent():
                 section._button.setChecked(section._button.text() == "Correct")
-        self.correcting, self.tools = dock.corrector.correcting, dock.corrector.tools
-        self.layer = dock.layers.labels_layer(dock.controller.results)
+        self.annotating, self.tools = dock.annotating, dock.corrector.tools
+        self.layer = dock.layers.labels_layer(dock.session.state.results)
         viewer.layers.selection.active = self.layer
         self.truth = load_sample(SAMPLE)[1]
         self.camera = getattr(viewer, "scene", viewer).camera
@@ -87,7 +87,7 @@ class Studio:
         """Move the view to a place."""
         self.camera.zoom = ZOOM
         self.camera.center = tuple(place)
-        wait(lambda: self.dock.controller.idle)
+        wait(lambda: self.dock.idle)
 
     def take(self, name: str) -> None:
         """Keep what the window looks like."""
@@ -126,8 +126,8 @@ def accept(studio: Studio) -> None:
     low, high = studio.faultless(right)
     studio.look_at((low + high) / 2)
     for middle in list(studio.right((low + high) / 2).values())[:6]:
-        studio.correcting.accept(tuple(middle))
-    studio.correcting.mark([tuple(low), (low[0], high[1]), tuple(high), (high[0], low[1])])
+        studio.annotating.accept(tuple(middle))
+    studio.annotating.mark([tuple(low), (low[0], high[1]), tuple(high), (high[0], low[1])])
     studio.take("correct-known")
 
 

@@ -93,22 +93,22 @@ class Tutorial:
     def _correct(self) -> None:
         image = np.asarray(self.viewer.layers[0].data)
         truth = true_coins(image)
-        correcting = self.dock.corrector.correcting
+        annotating = self.dock.annotating
         border = round(CORRECTED * len(image))
-        for label in np.unique(correcting.corrections.labels[:border]):
+        for label in np.unique(annotating.annotation.labels[:border]):
             if label:
-                correcting.delete(tuple(np.argwhere(correcting.corrections.labels == label)[0]))
+                annotating.delete(tuple(np.argwhere(annotating.annotation.labels == label)[0]))
         for label in np.unique(truth[:border]):
             if label:
                 outline = measure.find_contours(np.pad(truth == label, 1), 0.5)[0] - 1
-                correcting.draw([tuple(point) for point in outline[::3]])
+                annotating.draw([tuple(point) for point in outline[::3]])
         right = image.shape[1] - 1
-        correcting.mark([(0, 0), (0, right), (border, right), (border, 0)])
+        annotating.mark([(0, 0), (0, right), (border, right), (border, 0)])
         self._wait()
 
     def _wait(self) -> None:
         dock = self.dock
-        wait(lambda: dock.controller.idle and dock.retrainer.idle)
+        wait(lambda: dock.idle and dock.retrainer.idle)
 
     def _fit(self) -> None:
         from qtpy.QtCore import Qt

@@ -117,9 +117,9 @@ def take(shot: Shot, images: Path | None, folder: Path) -> Path:
     outer, dock = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
     assert isinstance(dock, SegmentDock)
     viewer.window._qt_window.resizeDocks([outer], [WIDTH], _horizontal())
-    wait(lambda: dock.controller.idle)
+    wait(lambda: dock.idle)
     dock.segment.model.chosen.emit(shot.model)
-    wait(lambda: dock.controller.idle)
+    wait(lambda: dock.idle)
     if shot.diameter is not None:
         dock.segment.diameter.chosen.emit(shot.diameter)
     dock.segment.run.emit()
@@ -152,7 +152,7 @@ def take(shot: Shot, images: Path | None, folder: Path) -> Path:
 
 def work(dock: SegmentDock) -> None:
     """Wait until all that was asked for is on the screen."""
-    wait(lambda: dock.controller.idle and dock.explorer.idle and dock.layers.idle)
+    wait(lambda: dock.idle and dock.explorer.idle and dock.layers.idle)
 
 
 def _horizontal() -> Any:

@@ -145,8 +145,7 @@ def results_of():
             source, readings(source)[0], ModelSpec(name="m", method=prediction.method, diameter=9, loss=loss)
         )
         params = prediction.parameters(**parameters)
-        results.remember((), prediction)
-        results.settle((), prediction.pipeline.run(params), params)
-        return results
+        results = results.with_prediction((), prediction)
+        return results.settle((), prediction.pipeline.run(params), params)
 
     return make

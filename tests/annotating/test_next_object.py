@@ -1,5 +1,7 @@
 """Which objects are doubtful."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,15 +52,14 @@ def results(third_method):
     spec = ModelSpec(name="third", method="third", title="Third", diameter=20, intended_use="Tests.")
     made = Results(source, readings(source)[0], spec)
     prediction = Prediction("third", {"foreground": foreground})
-    made.remember((), prediction)
-    made.settle((), prediction.decode(), prediction.parameters())
-    return made
+    made = made.with_prediction((), prediction)
+    return made.settle((), prediction.decode(), prediction.parameters())
 
 
 def test_the_least_stable_come_first_and_what_the_user_said_is_left_out(results):
-    labels = results.planes[()].labels
+    labels = results.slices[()].labels
     corrections = Annotation(labels.copy())
-    parameters = results.planes[()].parameters
+    parameters = results.slices[()].parameters
     doubts = find_doubts(results, corrections, parameters)
     faint, soft, sure = (int(labels[30, x]) for x in (80, 130, 30))
     assert [doubt.label for doubt in doubts] == [faint, soft, sure]
@@ -74,7 +75,7 @@ def test_the_least_stable_come_first_and_what_the_user_said_is_left_out(results)
 
 
 def test_what_is_looked_at_elsewhere_is_not_disturbed(results):
-    plane = results.planes[()]
+    plane = results.slices[()]
     prediction = results.predictions[()]
     prediction.pipeline.run(plane.parameters)
     before = prediction.pipeline.data["labels"]
@@ -83,9 +84,9 @@ def test_what_is_looked_at_elsewhere_is_not_disturbed(results):
 
 
 def test_without_a_prediction_confidence_alone_counts(results):
-    results.predictions.clear()
-    plane = results.planes[()]
+    plane = results.slices[()]
+    results = replace(results, predictions={})
     segmentation = Segmentation(plane.segmentation.labels, np.array([0.9, 0.2, 0.6], np.float32))
-    results.settle((), segmentation, plane.parameters)
+    results = results.settle((), segmentation, plane.parameters)
     doubts = find_doubts(results, Annotation(plane.labels.copy()), plane.parameters)
     assert [round(doubt.confidence, 1) for doubt in doubts] == [0.2, 0.6, 0.9]

@@ -28,7 +28,7 @@ A, A2, B, C, OUTSIDE = (8, 8), (10, 12), (8, 28), (8, 48), (0, 0)
 
 def test_two_pixels_are_compared_in_words(embedded):
     lens = Lens(embedded, ())
-    labels = embedded.planes[()].labels
+    labels = embedded.slices[()].labels
     assert lens.distance(A, C) == pytest.approx(4)
     assert lens.compare(A, A2) == f"0 apart, bandwidth 1: same object ({labels[A]})."
     assert lens.compare(A, C) == f"4 apart, bandwidth 1: different objects ({labels[A]} and {labels[C]})."
@@ -72,7 +72,7 @@ def test_the_lens_is_ground_anew_for_another_decode(embedded):
     assert same is one
     prediction = embedded.predictions[()]
     params = prediction.parameters(bandwidth=2.0, min_size=10)
-    embedded.settle((), prediction.pipeline.run(params), params)
+    embedded = embedded.settle((), prediction.pipeline.run(params), params)
     (other, _) = next(lenses.look(Glance(embedded, (), A), lambda: False))
     assert other.judge.limit == 2
 

@@ -23,7 +23,7 @@ def heaps(results_of):
 
 def test_a_lasso_around_a_heap_finds_the_pixels_of_its_object(heaps):
     plot = make_plot(heaps, (), "main")
-    labels = heaps.planes[()].labels
+    labels = heaps.slices[()].labels
     for pixel in ((20, 15), (20, 45), (20, 75)):
         own = labels == labels[pixel]
         rows, columns = np.nonzero(plot.cells_of(own))
@@ -45,7 +45,7 @@ def test_distances_in_the_plot_are_those_of_the_embedding(heaps):
 
 def test_the_picture_shows_each_heap_in_the_colour_of_its_object(heaps):
     plot = make_plot(heaps, (), "main")
-    labels = heaps.planes[()].labels
+    labels = heaps.slices[()].labels
     palette = np.array([[128, 128, 128], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
     picture = plot.picture(palette)
     assert picture.shape == (SIDE, SIDE, 3)
@@ -60,7 +60,7 @@ def test_the_picture_shows_each_heap_in_the_colour_of_its_object(heaps):
 @pytest.mark.parametrize("projection", PROJECTIONS)
 def test_every_foreground_pixel_has_a_cell_whatever_the_projection(heaps, projection):
     plot = make_plot(heaps, (), projection)
-    np.testing.assert_array_equal(plot.cell >= 0, heaps.planes[()].labels > 0)
+    np.testing.assert_array_equal(plot.cell >= 0, heaps.slices[()].labels > 0)
     assert plot.cell.max() < SIDE**2
 
 
@@ -68,7 +68,7 @@ def test_after_a_new_decode_only_the_objects_are_replaced(heaps):
     plot = make_plot(heaps, (), "main")
     prediction = heaps.predictions[()]
     params = prediction.parameters(bandwidth=5.0, min_size=10, fill_holes=False, connected=False)
-    heaps.settle((), prediction.pipeline.run(params), params)
+    heaps = heaps.settle((), prediction.pipeline.run(params), params)
     again = make_plot(heaps, (), "main", plot)
     assert again.cell is plot.cell
     assert len(np.unique(again.labels)) < len(np.unique(plot.labels))
@@ -79,7 +79,7 @@ def test_after_a_new_decode_only_the_objects_are_replaced(heaps):
 def test_colours_are_plotted_too(scene, results_of):
     results = results_of(scene[0])
     plot = make_plot(results, (), "main")
-    labels = results.planes[()].labels
+    labels = results.slices[()].labels
     assert plot.place((8, 8)) == plot.place((8, 8 + 3 * 18))
     assert plot.place((8, 8)) != plot.place((8, 8 + 18))
     np.testing.assert_array_equal(plot.cell >= 0, labels > 0)

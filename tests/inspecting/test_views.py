@@ -17,9 +17,9 @@ def view(results, name):
 def test_views_know_the_parameters_the_selection_and_the_margin(scene, results_of):
     results = results_of(scene[0])
     data = looked_at(results, (), 5)
-    assert data["parameters"] == results.planes[()].parameters
+    assert data["parameters"] == results.slices[()].parameters
     assert data["margin"] == 7
-    assert results.planes[()].ids[data["selected"]] == 5
+    assert results.slices[()].ids[data["selected"]] == 5
     assert looked_at(results, (), 9999)["selected"] is None
 
 
@@ -47,7 +47,7 @@ def test_views_are_fitted_once_and_anew_for_another_model(loop, results_of):
         for scale in (1, 4)
     )
     results = results_of(first)
-    results.predictions[(1,)] = second
+    results = results.with_prediction((1,), second)
     pca = view(results, "pca")
     got = []
     inspector = Inspector(lambda *answer: got.append(answer), lambda words: pytest.fail(words), loop)

@@ -17,9 +17,8 @@ def results_of(prediction, **parameters):
     source = Source(np.zeros(prediction.shape, np.float32), "image", units=("um", "um"), scale=(0.5, 0.5))
     results = Results(source, readings(source)[0], ModelSpec(name="m", method=prediction.method, diameter=9))
     params = prediction.parameters(**parameters)
-    results.remember((), prediction)
-    results.settle((), prediction.pipeline.run(params), params)
-    return results
+    results = results.with_prediction((), prediction)
+    return results.settle((), prediction.pipeline.run(params), params)
 
 
 def two_halves(apart, gap=0):
@@ -50,7 +49,7 @@ def test_spread_gap_and_neighbour_are_those_of_the_slow_way():
 def test_the_bandwidth_at_which_two_objects_merge_is_found():
     prediction = two_halves(2.0)
     results = results_of(prediction, bandwidth=0.6, min_size=10, fill_holes=False)
-    plane = results.planes[()]
+    plane = results.slices[()]
     label = int(plane.labels[10, 12])
     turns = list(turning_points(prediction, plane.parameters, plane.labels, label))
     bandwidth = {turn.value > turn.now: turn for turn in turns if turn.parameter.name == "bandwidth"}
@@ -68,7 +67,7 @@ def test_the_bandwidth_at_which_two_objects_merge_is_found():
 def test_what_breaks_an_object_is_found():
     prediction = two_halves(0.5)
     results = results_of(prediction, bandwidth=1.0, min_size=10, fill_holes=False)
-    plane = results.planes[()]
+    plane = results.slices[()]
     assert plane.segmentation.n_objects == 1
     turns = list(turning_points(prediction, plane.parameters, plane.labels, 1))
     broken = next(turn for turn in turns if turn.parameter.name == "bandwidth")
@@ -100,13 +99,13 @@ def test_values_are_tried_up_to_the_ends_of_the_range_and_not_beyond():
 
 def test_the_search_ends_when_another_object_is_selected():
     prediction = two_halves(2.0)
-    plane = results_of(prediction, bandwidth=0.6, min_size=10).planes[()]
+    plane = results_of(prediction, bandwidth=0.6, min_size=10).slices[()]
     assert list(turning_points(prediction, plane.parameters, plane.labels, 1, lambda: True)) == []
 
 
 def test_reasons_tell_size_score_spread_and_neighbour():
     results = results_of(two_halves(2.0), bandwidth=0.6, min_size=10, fill_holes=False)
-    labels = results.planes[()].labels
+    labels = results.slices[()].labels
     label, other = int(labels[10, 12]), int(labels[10, 30])
     reasons = list(Reasons().explain(results, (), label, NEVER))
     facts = " ".join(reasons[0].facts)
@@ -121,7 +120,7 @@ def test_reasons_tell_size_score_spread_and_neighbour():
 
 def test_reasons_of_a_colouring_tell_the_nearest_object_of_the_same_colour(scene):
     results = results_of(scene[0], min_size=10)
-    labels = results.planes[()].labels
+    labels = results.slices[()].labels
     twins = {int(labels[8 + 18, 8 + 2 * 18]), int(labels[8 + 2 * 18, 8 + 18])}
     facts = next(Reasons().explain(results, (), int(labels[8, 8]), NEVER)).facts
     expected = {f"Colour 1. The nearest object of this colour, {twin}, is 29.7 px away." for twin in twins}
@@ -130,9 +129,9 @@ def test_reasons_of_a_colouring_tell_the_nearest_object_of_the_same_colour(scene
 
 def test_objects_drawn_by_hand_are_measured_too(scene):
     results = results_of(scene[0])
-    labels = results.planes[()].labels.copy()
+    labels = results.slices[()].labels.copy()
     labels[0, :5] = 777
-    results.amend((), labels, {777})
+    results = results.amend((), labels, {777})
     reasons = list(Reasons().explain(results, (), 777, NEVER))
     assert reasons[0].facts[0].startswith("Object 777: 5 px")
     assert reasons[-1].turns == ()
@@ -146,8 +145,8 @@ def test_the_list_has_every_object_of_every_slice(scene):
     params = prediction.parameters()
     assert len(list_objects(results).label) == 0
     for index in ((0,), (2,)):
-        results.remember(index, prediction)
-        results.settle(index, prediction.pipeline.run(params), params)
+        results = results.with_prediction(index, prediction)
+        results = results.settle(index, prediction.pipeline.run(params), params)
     listed = list_objects(results)
     assert len(set(listed.label)) == len(listed.label) == 2 * number
     labels = results.labels()

@@ -1,12 +1,16 @@
 """Objects keep their ids, slice by slice; parameters go back and forth; presets last."""
 
+import sys
 import time
+from dataclasses import FrozenInstanceError
+from threading import Event, Thread
 
 import numpy as np
 import pytest
 
-from napari_instseg.core.errors import InputError, InstsegError, ParameterError
+from napari_instseg.core.errors import InputError
 from napari_instseg.decoding.pipeline import DecodingStopped
+from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.io.models import ModelSpec
 from napari_instseg.segmenting.advice import advise_size, explain_empty
 from napari_instseg.segmenting.export import Export, measure, paths_in, write
@@ -23,45 +27,141 @@ def results_of(prediction, slices=0, **values):
     spec = ModelSpec(name="m", method=prediction.method, diameter=10)
     results = Results(source, readings(source)[0], spec)
     for index in [(i,) for i in range(slices)] or [()]:
-        results.remember(index, prediction)
+        results = results.with_prediction(index, prediction)
     return results
 
 
-def decode(results, index, **changes):
-    prediction = results.predictions[index]
-    parameters = prediction.parameters(**changes)
-    return results.settle(index, prediction.pipeline.run(parameters), parameters)
+class Held:
+    """The newest snapshot, as a session holds it."""
+
+    def __init__(self, results):
+        self.results = results
+
+    def decode(self, index, **changes):
+        prediction = self.results.predictions[index]
+        parameters = prediction.parameters(**changes)
+        self.results = self.results.settle(index, prediction.pipeline.run(parameters), parameters)
+        return self.results.slices[index]
 
 
 def test_objects_that_stay_keep_their_ids(scene):
     prediction, number = scene
-    results = results_of(prediction)
-    first = decode(results, ())
+    held = Held(results_of(prediction))
+    first = held.decode(())
     assert first.segmentation.n_objects == number
-    gone = decode(results, (), min_size=82)
+    gone = held.decode((), min_size=82)
     assert gone.segmentation.n_objects == 0
-    back = decode(results, ())
+    back = held.decode(())
     assert back.segmentation.n_objects == number
-    again = decode(results, (), min_score=0.1)
+    again = held.decode((), min_score=0.1)
     np.testing.assert_array_equal(again.labels, back.labels)
 
 
 def test_an_id_means_one_object_in_the_whole_stack(scene):
     prediction, number = scene
-    results = results_of(prediction, slices=3)
+    held = Held(results_of(prediction, slices=3))
     for index in ((0,), (1,), (2,)):
-        decode(results, index)
-    decode(results, (1,), min_size=82)
-    decode(results, (1,))
-    labels = results.labels()
+        held.decode(index)
+    held.decode((1,), min_size=82)
+    held.decode((1,))
+    labels = held.results.labels()
     counts = [len(np.unique(part)) - 1 for part in labels]
     assert counts == [number] * 3
     assert len(np.unique(labels)) - 1 == 3 * number
-    table = results.table()
+    table = held.results.table()
     assert sorted(table["label"]) == sorted(np.unique(labels[labels > 0]))
     for _, row in table.iterrows():
         centre = (int(row["slice"]), round(row["centroid_y"]), round(row["centroid_x"]))
         assert labels[centre] == row["label"]
+
+
+def square_of(label, side=8):
+    labels = np.zeros((side, side), np.int32)
+    labels[2:5, 2:5] = label
+    return Segmentation(labels)
+
+
+def stack_of(slices=4, side=8):
+    source = Source(np.zeros((slices, side, side), np.float32), "stack")
+    return Results(source, readings(source)[0], ModelSpec(name="m", method="coloring", diameter=3))
+
+
+def test_what_a_snapshot_says_never_changes():
+    first = stack_of().settle((0,), square_of(1), None)
+    labels, words = first.labels(), first.words
+    second = first.settle((1,), square_of(1), None).amend((0,), np.zeros((8, 8), np.int32), ())
+    assert (second.words, words) == ("1 object.", "1 object.")
+    np.testing.assert_array_equal(first.labels(), labels)
+    assert set(first.slices) == {(0,)}
+    assert second.same_run(first)
+    assert not second.same_run(stack_of())
+    with pytest.raises(TypeError):
+        first.slices[(1,)] = None
+    with pytest.raises(FrozenInstanceError):
+        first.reserved = 9
+
+
+def test_a_proposal_made_from_what_is_not_shown_any_more_is_made_again():
+    results = stack_of().settle((0,), square_of(1), None)
+    stale = results.propose((0,), square_of(1), None)
+    other = results.propose((1,), square_of(1), None)
+    assert int(stale.slice.labels.max()) == 1
+    assert int(other.slice.labels.max()) == 2
+    gone = results.settle((0,), Segmentation(np.zeros((8, 8), np.int32)), None).reserving(5)
+    assert int(gone.accept(stale).slices[(0,)].labels.max()) == 6, "an id that was another object's came back"
+    taken = gone.accept(stale).accept(other)
+    assert int(taken.slices[(1,)].labels.max()) == 7, "two objects of a stack share an id"
+    assert int(results.accept(other).slices[(1,)].labels.max()) == 2
+
+
+def test_a_thousand_rounds_of_a_job_that_finds_and_a_reader_that_iterates(scene, loop):
+    """What is found by one thread is read by another at the same time; one thread alone goes on to the next snapshot.
+
+    With results that the threads shared this raised "dictionary changed size during iteration".
+    """
+    rounds, slices = 1000, 40
+    held = Held(stack_of(slices))
+    prediction = scene[0]
+    read, problems, over = [], [], Event()
+
+    def find():
+        top = 0
+        for number in range(rounds):
+            proposal = held.results.propose((number % slices,), square_of(1), None, above=top)
+            top = proposal.top
+            loop(lambda proposal=proposal: take(proposal))
+
+    def take(proposal):
+        held.results = held.results.with_prediction(proposal.slice.index, prediction).accept(proposal)
+
+    def iterate():
+        try:
+            while not over.is_set():
+                now = held.results
+                labels = now.labels()
+                assert len(np.unique(labels[labels > 0])) == now.n_objects == len(now.slices)
+                assert set(now.slices) == set(now.predictions)
+                read.append(now.n_objects)
+        except Exception as problem:
+            problems.append(problem)
+
+    threads = [Thread(target=find), Thread(target=iterate)]
+    before, step = sys.getswitchinterval(), 1e-5
+    sys.setswitchinterval(step)
+    try:
+        for thread in threads:
+            thread.start()
+        taken = 0
+        while taken < rounds:
+            taken += loop.run_waiting()
+        over.set()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not problems, problems
+    assert held.results.n_objects == slices
+    assert len(read) > 1
 
 
 def test_the_oldest_predictions_are_forgotten_when_memory_is_short(scene, monkeypatch):
@@ -83,7 +183,7 @@ def test_answers_that_were_not_taken_are_replaced(scene, loop):
     prediction, _ = scene
     results = results_of(prediction)
     shown = []
-    decoder = Decoder(lambda _, plane: shown.append(plane), pytest.fail, loop)
+    decoder = Decoder(lambda _, proposal: shown.append(proposal.slice), pytest.fail, loop)
     for size in range(60):
         last = ask(decoder, results, loop, min_size=size)
     while not decoder._latest.idle:
@@ -115,7 +215,7 @@ def test_a_drag_that_is_faster_than_decoding_is_seen_on_its_way(scene, loop, mon
     slowed(monkeypatch, prediction, 0.03)
     results = results_of(prediction)
     shown = []
-    decoder = Decoder(lambda _, plane: shown.append(plane), pytest.fail, loop)
+    decoder = Decoder(lambda _, proposal: shown.append(proposal.slice), pytest.fail, loop)
     for size in range(60):
         last = ask(decoder, results, loop, min_size=size)
         time.sleep(0.01)
@@ -134,7 +234,7 @@ def test_a_long_decode_is_given_up_for_a_newer_one_and_a_dropped_one_at_once(sce
     slowed(monkeypatch, prediction, 0.5)
     results = results_of(prediction)
     shown = []
-    decoder = Decoder(lambda _, plane: shown.append(plane), pytest.fail, loop)
+    decoder = Decoder(lambda _, proposal: shown.append(proposal.slice), pytest.fail, loop)
     ask(decoder, results, loop, min_size=1)
     time.sleep(0.1)
     last = ask(decoder, results, loop, min_size=2)
@@ -152,10 +252,10 @@ def test_what_is_in_view_comes_first_and_ids_stay(scene, loop, monkeypatch):
     prediction, number = scene
     monkeypatch.setattr("napari_instseg.tuning.decoder.WINDOW_FIRST", 100)
     assert WINDOW_FIRST > 100
-    results = results_of(prediction)
-    whole = decode(results, ())
+    held = Held(results_of(prediction))
+    whole, results = held.decode(()), held.results
     shown = []
-    decoder = Decoder(lambda _, plane: shown.append(plane), pytest.fail, loop)
+    decoder = Decoder(lambda _, proposal: shown.append(proposal.slice), pytest.fail, loop)
     window = (slice(0, 40), slice(0, 50))
     ask(decoder, results, loop, window, min_score=0.2)
     loop.run_until(lambda: any(plane.window is None for plane in shown) and decoder.idle)
@@ -235,7 +335,9 @@ def test_export_writes_what_is_shown(tmp_path, scene):
 
     prediction, number = scene
     results = results_of(prediction, scale=(0.5, 0.5), units=("micrometer", "micrometer"))
-    decode(results, ())
+    held = Held(results)
+    held.decode(())
+    results = held.results
     labels = results.labels()
     labels[0, :5] = 500
     table = measure(results, labels)
@@ -258,82 +360,10 @@ def test_export_writes_what_is_shown(tmp_path, scene):
 def test_stacks_are_measured_slice_by_slice(scene):
     prediction, number = scene
     results = results_of(prediction, slices=2)
+    held = Held(results)
     for index in ((0,), (1,)):
-        decode(results, index)
+        held.decode(index)
+    results = held.results
     table = measure(results, results.labels())
     assert table.groupby("slice").size().tolist() == [number, number]
     assert table["label"].is_unique
-
-
-def test_sizes_follow_the_diameter_but_for_those_that_the_user_set(scene, loop, tmp_path):
-    from napari_instseg.session.state import Workspace
-    from napari_instseg.tuning.values import Tuning
-
-    results = results_of(scene[0])
-    workspace = Workspace()
-    decoder = Decoder(lambda *_: None, pytest.fail, loop)
-    tuning = Tuning(workspace, decoder, lambda: None, tmp_path)
-    tuning.take_diameter()  # before there is a model
-    tuning.take_model("m", results.spec)
-    small, hole = workspace.parameters.min_size, workspace.parameters.fill_holes
-    tuning.change(min_size=small + 1)
-    tuning.settle()
-    workspace.diameter = 2 * results.spec.diameter
-    tuning.take_diameter()
-    assert (workspace.parameters.min_size, workspace.parameters.fill_holes) == (small + 1, 4 * hole)
-    tuning.undo()
-    assert (workspace.parameters.min_size, workspace.parameters.fill_holes) == (small + 1, hole)
-    tuning.reset()
-    assert (workspace.parameters.min_size, workspace.parameters.fill_holes) == (4 * small, 4 * hole)
-    workspace.diameter = None
-    tuning.take_diameter()
-    assert (workspace.parameters.min_size, workspace.parameters.fill_holes) == (small, hole)
-    tuning.take_diameter()
-    workspace.diameter = 2 * results.spec.diameter
-    tuning.take_model("n", results.spec)
-    assert workspace.parameters.min_size == 4 * small
-    decoder.close()
-
-
-def test_tuning_goes_back_and_forth(scene, loop, tmp_path):
-    from napari_instseg.session.state import Workspace
-    from napari_instseg.tuning.values import Tuning
-
-    prediction, number = scene
-    results = results_of(prediction)
-    workspace = Workspace()
-    shown = []
-    decoder = Decoder(lambda _, plane: shown.append(plane), pytest.fail, loop)
-    tuning = Tuning(workspace, decoder, lambda: results, tmp_path)
-    tuning.take_model("m", results.spec)
-    own = workspace.parameters
-    for size in (10, 20, 82):
-        tuning.change(min_size=size)
-    tuning.settle()
-    loop.run_until(lambda: decoder.idle)
-    assert shown[-1].segmentation.n_objects == 0
-    tuning.undo()
-    assert workspace.parameters == own
-    tuning.redo()
-    assert workspace.parameters.min_size == 82
-    tuning.save_preset("strict")
-    tuning.reset()
-    assert workspace.parameters == own
-    assert not tuning.can_reset
-    tuning.load_preset("strict")
-    assert workspace.parameters.min_size == 82
-    with pytest.raises(InstsegError, match="no preset"):
-        tuning.load_preset("other")
-    with pytest.raises(ParameterError, match="Smallest object"):
-        tuning.change(min_size=-3)
-    tuning.reset()
-    loop.run_until(lambda: decoder.idle)
-    assert shown[-1].segmentation.n_objects == number
-    workspace.live = False
-    seen = len(shown)
-    tuning.change(min_size=82)
-    assert decoder.idle
-    tuning.apply()
-    loop.run_until(lambda: decoder.idle)
-    assert len(shown) == seen + 1
-    decoder.close()

@@ -145,26 +145,30 @@ class Window:
 
     def __init__(self, viewer, dock, qtbot):
         self.viewer, self.dock, self.qtbot = viewer, dock, qtbot
-        self.controller = dock.controller
-        self.workspace = dock.controller.workspace
+        self.session = dock.session
+
+    @property
+    def state(self):
+        """The newest state."""
+        return self.session.state
 
     def wait(self, seconds=60.0):
         """Let the event loop turn until nothing runs and nothing waits; give its longest gap."""
-        parts = (self.controller, self.dock.explorer, self.dock.layers)
+        parts = (self.dock, self.dock.explorer, self.dock.layers)
         self.qtbot.waitUntil(lambda: all(part.idle for part in parts), timeout=int(seconds * 1000))
         self.qtbot.wait(30)
 
     def run(self):
         """Press Run and wait for its end."""
         self.dock.segment._run.click()
-        assert self.controller.running
+        assert self.state.running
         self.wait()
 
     def reopened(self):
         """The window after the X of its dock, and a dock that is opened anew."""
         from napari_instseg.widgets.dock import SegmentDock
 
-        presets, model = self.presets, self.workspace.model
+        presets, model = self.presets, self.state.model
         self.close()
         dock = SegmentDock(self.viewer, presets=presets)
         self.viewer.window.add_dock_widget(dock, name="Segment")

@@ -22,7 +22,7 @@ def wait():
     while calm < 10:
         QApplication.processEvents()
         time.sleep(0.02)
-        calm = calm + 1 if dock.controller.idle and dock.layers.idle else 0
+        calm = calm + 1 if dock.idle and dock.layers.idle else 0
         assert time.monotonic() < end
 
 wait()

@@ -37,17 +37,17 @@ def test_new_data_of_an_image_that_is_not_chosen_are_what_is_segmented(shown, di
     shown.viewer.add_image(disks()[0], name="B")
     shown.image.data = shown.image.data[:60, :90]
     choose(shown, "A")
-    assert shown.workspace.source.shape == (60, 90)
+    assert shown.state.source.shape == (60, 90)
     shown.run()
-    assert shown.controller.results.shape == (60, 90)
-    assert shown.controller.results.n_objects == 6
+    assert shown.state.results.shape == (60, 90)
+    assert shown.state.results.n_objects == 6
 
 
 def test_data_changed_in_place_are_another_image(shown):
     shown.image.data[:60] = 0
     shown.image.data = shown.image.data
     shown.run()
-    assert shown.controller.results.n_objects == shown.count // 2
+    assert shown.state.results.n_objects == shown.count // 2
 
 
 @pytest.mark.parametrize("move", TURNED.values(), ids=TURNED)
@@ -60,8 +60,8 @@ def test_results_lie_on_their_image_however_it_is_turned(window, disks, move, be
             setattr(image, name, value)
     window.dock.look.views._boxes["foreground"][1].click()
     window.wait()
-    correcting = window.dock.corrector.correcting
-    correcting.accept((15, 15))
+    annotating = window.dock.annotating
+    annotating.accept((15, 15))
     window.wait()
     for name in ("A objects", "A foreground", "A accepted"):
         assert lies_on(window.viewer.layers[name], image), name
@@ -85,17 +85,17 @@ def test_comparison_layers_lie_on_their_image(shown):
 
     shown.image.rotate = 30
     labels = shown.labels("A").data
-    workspace = shown.workspace
+    state = shown.state
     layers = shown.dock.retrainer._layers
-    layers.show(find_changes(CompareOrder(workspace.source, workspace.reading, ()), labels, np.roll(labels, 40)))
+    layers.show(find_changes(CompareOrder(state.source, state.reading, ()), labels, np.roll(labels, 40)))
     shown.qtbot.waitUntil(lambda: layers.idle)
     assert all(lies_on(shown.viewer.layers[f"A {name}"], shown.image) for name in ("before", "after", "changed"))
     layers.clear()
 
 
 def test_a_scale_set_after_opening_is_told_and_keeps_the_corrections(shown):
-    correcting = shown.dock.corrector.correcting
-    correcting.accept((15, 15))
+    annotating = shown.dock.annotating
+    annotating.accept((15, 15))
     shown.dock.segment.diameter.chosen.emit(12.0)
     shown.image.scale, shown.image.units = (0.5, 0.5), ("um", "um")
     box = shown.dock.segment.diameter._box
@@ -104,8 +104,8 @@ def test_a_scale_set_after_opening_is_told_and_keeps_the_corrections(shown):
     assert lies_on(shown.labels("A"), shown.image)
     shown.run()
     assert [layer.name for layer in shown.viewer.layers if "objects" in layer.name] == ["A objects"]
-    assert len(correcting.corrections.accepted) == 1
-    assert shown.controller.results.source.pixel_size == 0.5
+    assert len(annotating.annotation.accepted) == 1
+    assert shown.state.results.source.pixel_size == 0.5
 
 
 def test_the_objects_are_called_after_their_image(shown, disks):
@@ -124,21 +124,21 @@ def test_the_objects_are_called_after_their_image(shown, disks):
 def test_values_of_another_model_do_not_decode_what_this_one_said(shown, other, brightness):
     before = shown.labels("A").data.copy()
     shown.dock.segment.model.chosen.emit(other)
-    assert "Run to see what this model finds" in shown.workspace.status.message
+    assert "Run to see what this model finds" in shown.state.status.message
     assert shown.dock.segment._run.text().startswith("Run  (")
-    parameters = shown.workspace.parameters
-    shown.controller.say("")
+    parameters = shown.state.parameters
+    shown.session.say("")
     shown.dock.tune.changed.emit("min_size", int(parameters.min_size) + 400)
     shown.wait()
-    assert "Run to see what this model finds" in shown.workspace.status.message
+    assert "Run to see what this model finds" in shown.state.status.message
     np.testing.assert_array_equal(shown.labels("A").data, before)
     assert "Run to see" in shown.dock.tune._fit.toolTip()
     shown.dock.corrector._asked("next")
-    assert "Run to see" in shown.workspace.status.message
+    assert "Run to see" in shown.state.status.message
     shown.dock.segment.model.chosen.emit(brightness)  # back to the one that was run
     shown.dock.tune.changed.emit("foreground_threshold", 0.6)
     shown.wait()
-    assert shown.workspace.status.message == f"{shown.count} objects."
+    assert shown.state.status.message == f"{shown.count} objects."
 
 
 def test_a_model_of_the_same_method_has_outputs_of_its_own(shown, brightness, tmp_path):
@@ -179,21 +179,21 @@ def test_an_image_that_is_not_in_memory_is_looked_at_in_a_thread(make_napari_vie
     from napari_instseg.widgets.dock import SegmentDock
 
     dock = SegmentDock(make_napari_viewer_proxy(), presets=tmp_path / "presets")
-    controller = dock.controller
+    session = dock.session
     y, x = np.indices((300, 300))
     bright = (np.hypot(y % 30 - 15, x % 30 - 15) < 7) * np.float32(1)
     viewer = dock.segment.image._viewer
     viewer.add_image(1 - bright / 2, name="dark on bright")
-    suits = controller.workspace.model
+    suits = session.state.model
     assert suits
     viewer.add_image(da.from_array(bright), name="lazy")
-    qtbot.waitUntil(lambda: controller.idle)
+    qtbot.waitUntil(lambda: dock.idle)
     qtbot.wait(20)
-    assert controller.workspace.source.name == "lazy"
-    assert controller.looking.look.background == "dark"
-    fluorescent = controller.workspace.model
+    assert session.state.source.name == "lazy"
+    assert dock.segmenting.suggestion.look.background == "dark"
+    fluorescent = session.state.model
     viewer.add_image(bright, name="in memory")
-    assert controller.workspace.model == fluorescent
+    assert session.state.model == fluorescent
     dock.end()
 
 
@@ -219,7 +219,7 @@ def test_an_image_that_is_removed_ends_its_run(window, disks):
     window.dock.segment._run.click()
     window.viewer.layers.remove(layer)
     window.wait(300)
-    assert window.workspace.status.message == "Cancelled: its image was removed."
+    assert window.state.status.message == "Cancelled: its image was removed."
     assert [each.name for each in window.viewer.layers] == ["small"]
 
 
@@ -230,7 +230,7 @@ def test_the_first_view_of_an_empty_viewer(make_napari_viewer_proxy, tmp_path):
     segment = dock.segment
     assert all(row.isHidden() for row in segment.image._rows.values())
     assert segment.image._image.placeholderText() == "no image is open"
-    assert segment.model._choice.count() == len(dock.controller.models) > 0
+    assert segment.model._choice.count() == len(dock.session.state.models) > 0
     assert "no model" not in segment.model._choice.placeholderText()
     assert not segment._run.isEnabled()
     assert "Open an image" in segment._run.toolTip()
@@ -249,10 +249,10 @@ def test_undoing_an_accept_shows_its_slice(window, disks):
     for step in (1, 3):
         go(step)
         window.run()
-    window.dock.corrector.correcting.accept((3, 15, 15))
-    assert len(window.dock.corrector.correcting.corrections.accepted) == 1
+    window.dock.annotating.accept((3, 15, 15))
+    assert len(window.dock.annotating.annotation.accepted) == 1
     go(1)
-    window.dock.corrector.correcting.accept((1, 45, 45))
+    window.dock.annotating.accept((1, 45, 45))
     go(0)
     steps = []
     for name in ("undo", "undo", "redo"):
@@ -284,11 +284,11 @@ def test_tools_say_that_they_work_in_slices(window, disks):
     assert tools.tool == "grow"
     window.viewer.dims.ndisplay = 3
     assert tools.tool == ""
-    assert "flat display" in window.workspace.status.message
-    window.controller.say("")
+    assert "flat display" in window.state.status.message
+    window.session.say("")
     window.dock.corrector._asked("draw")
     assert tools.tool == ""
-    assert "flat display" in window.workspace.status.message
+    assert "flat display" in window.state.status.message
     assert not window.dock.correct.buttons["draw"].isChecked()
     window.viewer.dims.ndisplay = 2
 

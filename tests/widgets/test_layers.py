@@ -25,17 +25,17 @@ def test_outputs_become_layers_on_demand_and_are_refreshed_in_place(window, disk
         window.wait()
     layers = window.viewer.layers
     foreground, pieces = layers["cells foreground"], layers["cells pieces"]
-    prediction = next(iter(window.controller.results.predictions.values()))
+    prediction = next(iter(window.state.results.predictions.values()))
     np.testing.assert_array_equal(foreground.data, prediction.outputs["foreground"])
     assert tuple(foreground.scale) == (2, 2)
     assert foreground.units == layers["cells"].units
     assert layers["cells picture"].rgb
     assert layers.index("cells foreground") < layers.index("cells objects")
-    assert window.workspace.source.name == "cells", "a layer that shows an output was taken for an image"
+    assert window.state.source.name == "cells", "a layer that shows an output was taken for an image"
     window.row("foreground_threshold")._box.setValue(0.01)
     window.wait()
     assert layers["cells pieces"] is pieces
-    assert pieces.data.max() == window.controller.results.n_objects
+    assert pieces.data.max() == window.state.results.n_objects
     window.run()
     assert len(layers) == 5
     box(window, "foreground").click()
@@ -76,11 +76,11 @@ def test_export_asks_only_for_a_place(window, disks, tmp_path, monkeypatch):
     section._buttons["table"].click()
     window.wait()
     assert (tmp_path / "my table.csv").is_file()
-    assert "my table.csv" in window.workspace.status.message
+    assert "my table.csv" in window.state.status.message
     blocked = tmp_path / "file"
     blocked.write_text("")
     said = []
-    window.controller.failed.connect(said.append)
+    window.session.failed.connect(said.append)
     monkeypatch.setattr(export.QFileDialog, "getSaveFileName", lambda *_: (str(blocked / "a.csv"), ""))
     section._buttons["table"].click()
     window.wait()
@@ -117,21 +117,23 @@ def test_samples_open_and_the_dock_comes_from_the_menu(plugin, make_napari_viewe
         assert layer.name == sample.title
         assert layer.data.size
     _, dock = viewer.window.add_plugin_dock_widget("napari-instseg", "Segment")
-    assert dock.controller.workspace.source.name == list(SAMPLES.values())[-1].title
+    assert dock.session.state.source.name == list(SAMPLES.values())[-1].title
     # a sample comes with the model that was made for it and the size of its objects, which go with it
-    workspace = dock.controller.workspace
-    qtbot.waitUntil(lambda: bool(dock.controller.models), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(dock.session.state.models), timeout=20_000)
     for name in ("rosette", "bacteria", "coins", "ihc", "nuclei"):
         viewer.open_sample("napari-instseg", name)
         sample = SAMPLES[name]
-        qtbot.waitUntil(lambda title=sample.title: workspace.source.name.startswith(title))
-        assert (workspace.model, workspace.diameter, workspace.channel) == (sample.model, sample.diameter, sample.stain)
+        qtbot.waitUntil(lambda title=sample.title: dock.session.state.source.name.startswith(title))
+        assert (dock.session.state.model, dock.session.state.diameter, dock.session.state.channel) == (
+            sample.model,
+            sample.diameter,
+            sample.stain,
+        )
     dock.segment.diameter.chosen.emit(33.0)  # what a user says stays
     viewer.open_sample("napari-instseg", "bacteria")
-    qtbot.waitUntil(lambda: workspace.source.name.startswith(SAMPLES["bacteria"].title))
-    assert workspace.diameter == 33.0
-    dock.controller.close()
-    dock.explorer.release()
+    qtbot.waitUntil(lambda: dock.session.state.source.name.startswith(SAMPLES["bacteria"].title))
+    assert dock.session.state.diameter == 33.0
+    dock.stop()
 
 
 def test_a_window_is_drawn_in_a_later_turn(qtbot):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
-from psygnal import Signal
 
 from napari_instseg.core.errors import InputError, InstsegError
 from napari_instseg.editing import shape
@@ -19,9 +17,9 @@ from napari_instseg.editing.split import cut, split, stroke
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.session.annotation import Annotation
 from napari_instseg.session.edit_history import Edit
-from napari_instseg.session.results import DecodedSlice, Results
-from napari_instseg.session.source import Index, Source
-from napari_instseg.session.state import Workspace
+from napari_instseg.session.results import Results
+from napari_instseg.session.session import Session
+from napari_instseg.session.source import Index
 from napari_instseg.session.status import Tone
 
 STEP = 0.05
@@ -30,91 +28,39 @@ LOWEST, HIGHEST = 0.05, 0.95
 MOST_NAMED = 6
 """More objects than these are not named one by one."""
 
-_ALL: WeakKeyDictionary[Source, dict[tuple[tuple[int, ...], int], Annotation]] = WeakKeyDictionary()
-"""The corrections of each image by shape and dimensions in space; they outlive the dock that they were made in."""
-
 Position = Sequence[float]
 """A pixel of the label image of the whole source: along the stack axes, then in the slice."""
 
 
 class Annotating:
-    """The corrections of each image, and the edits that change them.
+    """The edits that the user makes in the annotation of the present image.
 
     Whatever goes wrong is said in words, and changes nothing. Edits tell whether anything is another now.
 
     Parameters
     ----------
-    workspace : Workspace
-    results : callable
-        Gives the present results, or None.
-    say : callable
-        ``say(words, tone)`` shows a message.
+    session : Session
     """
 
-    changed = Signal()
-    """Objects, what is known of them, or what can be undone are another."""
-
-    def __init__(
-        self, workspace: Workspace, results: Callable[[], Results | None], say: Callable[[str, Tone], None]
-    ) -> None:
-        self._workspace, self._results, self._say = workspace, results, say
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._clues: tuple[Prediction | None, float, Clues | None] = (None, 0.0, None)
         self.threshold = THRESHOLD
 
-    # which corrections
-
     @property
-    def corrections(self) -> Annotation | None:
-        """Those of the present image; None before there are objects."""
-        results = self._results()
-        return self.of(results) if results is not None and results.planes else None
-
-    def of(self, results: Results) -> Annotation:
-        """Give the corrections of the image of these results."""
-        kinds = _ALL.setdefault(results.source, {})
-        ndim = len(results.shape) - len(results.reading.stack_axes)
-        if (results.shape, ndim) not in kinds:
-            kinds[results.shape, ndim] = Annotation(np.zeros(results.shape, np.int32), ndim)
-        return kinds[results.shape, ndim]
-
-    def restore(self, results: Results, corrections: Annotation) -> None:
-        """Go on with corrections that were saved.
-
-        Raises
-        ------
-        InputError
-            If they are of an image of another shape.
-        """
-        ndim = self.of(results).ndim
-        if corrections.labels.shape != results.shape or corrections.ndim != ndim:
-            raise InputError(
-                f"The saved corrections are of a {corrections.ndim}-d image of shape {corrections.labels.shape}; this "
-                f"one is {ndim}-d, of shape {results.shape}. Open the image that they were made on, read as then."
-            )
-        _ALL[results.source][results.shape, ndim] = corrections
-        results.reserved = max(results.reserved, corrections.highest)
-        for index in results.planes:
-            results.amend(index, corrections.labels[index], corrections.accepted)
-        self.changed.emit()
-
-    def take(self, results: Results, plane: DecodedSlice) -> DecodedSlice:
-        """Take over newly decoded objects, but where the user said something; give what is there now."""
-        corrections = self.of(results)
-        labels = corrections.take_decoded(plane.labels, plane.index, plane.window)
-        results.reserved = max(results.reserved, corrections.highest)
-        if plane.window is not None or not corrections.says_something or np.array_equal(labels, plane.labels):
-            return plane
-        return results.amend(plane.index, corrections.labels[plane.index], corrections.accepted)
+    def annotation(self) -> Annotation | None:
+        """That of the present image; None before there are objects."""
+        return self._session.annotation
 
     # what is asked before an edit
 
     def object_at(self, position: Position) -> int:
         """Give the id of the object at a position, 0 for none or outside of the image."""
         try:
-            corrections, index, point = self._place(position)
+            annotation, index, point = self._place(position)
         except InstsegError:
             return 0
-        return int(corrections.labels[(*index, *point)])
+        return int(annotation.labels[(*index, *point)])
 
     def preview(self, position: Position) -> tuple[Index, Box, Mask] | None:
         """Give what would grow from a click: the slice, a box in it, and the pixels of the box; None if nothing."""
@@ -133,22 +79,22 @@ class Annotating:
     def grow(self, position: Position) -> bool:
         """Make what is like the pixel under a click, and connected with it, an object."""
 
-        def change(corrections: Annotation, labels: Labels, point: Point, index: Index) -> Change:
-            accepted = corrections.accepted
-            return grow(labels, self._clues_of(index), point, corrections.new_id(), self.threshold, accepted)
+        def change(annotation: Annotation, labels: Labels, point: Point, index: Index) -> Change:
+            accepted = annotation.accepted
+            return grow(labels, self._clues_of(index), point, annotation.new_id(), self.threshold, accepted)
 
         return self._edit("grow", position, change)
 
     def split(self, positions: Sequence[Position]) -> bool:
         """Divide an object among clicks in its parts."""
 
-        def change(corrections: Annotation, labels: Labels, point: Point, index: Index) -> Change:
+        def change(annotation: Annotation, labels: Labels, point: Point, index: Index) -> Change:
             points = [self._place(position)[2] for position in positions]
             try:
                 clues = self._clues_of(index)
             except InputError:
                 clues = None  # the image distance alone serves
-            return split(labels, points, corrections.new_ids(), clues)
+            return split(labels, points, annotation.new_ids(), clues)
 
         return self._edit("split", positions[0], change)
 
@@ -158,15 +104,15 @@ class Annotating:
         if begin and begin == end:
             return self.split([line[0], line[-1]])
 
-        def change(corrections: Annotation, labels: Labels, point: Point, index: Index) -> Change:
-            return cut(labels, [position[len(index) :] for position in line], corrections.new_ids())
+        def change(annotation: Annotation, labels: Labels, point: Point, index: Index) -> Change:
+            return cut(labels, [position[len(index) :] for position in line], annotation.new_ids())
 
         return self._edit("split", self._inside(line), change)
 
     def merge(self, line: Sequence[Position], *, between: bool = True) -> bool:
         """Make objects one: all that a stroke touches, or only those under its points."""
 
-        def change(corrections: Annotation, labels: Labels, point: Point, index: Index) -> Change:
+        def change(annotation: Annotation, labels: Labels, point: Point, index: Index) -> Change:
             points = [position[len(index) :] for position in line]
             track = stroke(points, labels.shape) if between else np.array([self._place(each)[2] for each in line])
             return shape.merge(labels, np.unique(labels[tuple(track.T)]).tolist())
@@ -176,9 +122,9 @@ class Annotating:
     def draw(self, outline: Sequence[Position]) -> bool:
         """Make what an outline encloses an object."""
 
-        def change(corrections: Annotation, labels: Labels, point: Point, index: Index) -> Change:
+        def change(annotation: Annotation, labels: Labels, point: Point, index: Index) -> Change:
             points = [position[len(index) :] for position in outline]
-            return shape.draw(labels, points, corrections.new_id(), corrections.accepted)
+            return shape.draw(labels, points, annotation.new_id(), annotation.accepted)
 
         return self._edit("draw", self._inside(outline), change)
 
@@ -199,60 +145,60 @@ class Annotating:
         label = self.object_at(position)
         if not label:
             return self._refuse("There is no object there to accept. Click on one.")
-        corrections, index, point = self._place(position)
-        if label in corrections.accepted:
-            done = corrections.reject(label, seen_at=(*index, *point))
-            return done and self._tell(corrections, index, f"Object {label} is not accepted now.")
+        annotation, index, point = self._place(position)
+        if label in annotation.accepted:
+            done = annotation.reject(label, seen_at=(*index, *point))
+            return done and self._tell(annotation, index, f"Object {label} is not accepted now.")
         return self.accept_object(label, index)
 
     def accept_object(self, label: int, index: Index) -> bool:
         """Say that an object of a slice is right."""
-        corrections = self.corrections
-        inside = corrections.labels[index] == label if corrections is not None else np.zeros(1, bool)
-        if corrections is None or not inside.any():
+        annotation = self.annotation
+        inside = annotation.labels[index] == label if annotation is not None else np.zeros(1, bool)
+        if annotation is None or not inside.any():
             return self._refuse(f"There is no object {label} any more.")
         words = words_on_pieces(inside, label)
         if words:
             return self._refuse(words.replace("undo, and split", "split") + " It was not accepted.")
         seen_at = (*index, *(int(at) for at in np.unravel_index(inside.argmax(), inside.shape)))
-        done = corrections.accept(label, seen_at=seen_at)
-        return done and self._tell(corrections, index, f"Object {label} accepted.", "good")
+        done = annotation.accept(label, seen_at=seen_at)
+        return done and self._tell(annotation, index, f"Object {label} accepted.", "good")
 
     def mark(self, outline: Sequence[Position], complete: bool = True) -> bool:
         """Say that in a region every object is right and all else is background, or take that back."""
         try:
-            corrections, index, _ = self._place(self._nearest(outline[0]))
+            annotation, index, _ = self._place(self._nearest(outline[0]))
             points = np.asarray([position[len(index) :] for position in outline], float)
-            inside, depth = shape.enclosed(points, corrections.labels.shape[-corrections.ndim :])
+            inside, depth = shape.enclosed(points, annotation.labels.shape[-annotation.ndim :])
         except InstsegError as error:
             return self._refuse(str(error))
-        where = index if corrections.ndim == 2 else (depth,)
+        where = index if annotation.ndim == 2 else (depth,)
         box = (*(slice(at, at + 1) for at in where), *(slice(0, length) for length in inside.shape))
-        if not corrections.mark(box, inside.reshape(corrections.complete[box].shape), complete):
+        if not annotation.mark(box, inside.reshape(annotation.complete[box].shape), complete):
             return self._refuse("That region was marked so already.")
-        count = len(set(np.unique(corrections.labels[where][inside]).tolist()) - {0})
+        count = len(set(np.unique(annotation.labels[where][inside]).tolist()) - {0})
         what = "complete" if complete else "not complete"
         words = f"Region with {count} object{'' if count == 1 else 's'} marked as {what}."
-        return self._tell(corrections, index, words, "good")
+        return self._tell(annotation, index, words, "good")
 
     def painted(self, results: Results, index: Index, whole: bool = False) -> bool:
         """Take note of a stroke of the viewer's own brush, fill or eraser in the slice in view, or in all."""
-        corrections = self.of(results)
+        annotation = self._session.annotation_of(results)
         where = () if whole else index
-        negative = corrections.put_back_negative(where)
-        shaped = corrections.painted("paint", where)
+        negative = annotation.put_back_negative(where)
+        shaped = annotation.painted("paint", where)
         if negative:
-            self.changed.emit()
+            self._session.take_edit(annotation, index)
             return self._refuse(
                 "Labels below 0 are no objects, so nothing was painted. Choose another label, such as a new one by the "
                 "key M; a pixel that belongs to nothing is 0."
             )
         if shaped is None:
             return False
-        in_places = ((label, corrections.labels[index] == label) for label in sorted(shaped))
+        in_places = ((label, annotation.labels[index] == label) for label in sorted(shaped))
         words = next((words_on_pieces(inside, label) for label, inside in in_places if inside.any()), "")
         return self._tell(
-            corrections, index, words or f"Paint: {_names(sorted(shaped))}.", "warning" if words else "plain"
+            annotation, index, words or f"Paint: {_names(sorted(shaped))}.", "warning" if words else "plain"
         )
 
     # undo
@@ -260,30 +206,30 @@ class Annotating:
     @property
     def undo_title(self) -> str:
         """What undo would take back; empty if nothing."""
-        return self.corrections.history.undo_title if self.corrections is not None else ""
+        return self.annotation.history.undo_title if self.annotation is not None else ""
 
     @property
     def redo_title(self) -> str:
         """What redo would make again; empty if nothing."""
-        return self.corrections.history.redo_title if self.corrections is not None else ""
+        return self.annotation.history.redo_title if self.annotation is not None else ""
 
     def undo(self) -> Edit | None:
         """Take the last step back, in whatever slice it was; give it, or None if there is none."""
-        corrections = self.corrections
-        return self._went(corrections.undo() if corrections is not None else None, "undone", "undo")
+        annotation = self.annotation
+        return self._went(annotation.undo() if annotation is not None else None, "undone", "undo")
 
     def redo(self) -> Edit | None:
         """Make the step that was undone last again; give it, or None if there is none."""
-        corrections = self.corrections
-        return self._went(corrections.redo() if corrections is not None else None, "made again", "redo")
+        annotation = self.annotation
+        return self._went(annotation.redo() if annotation is not None else None, "made again", "redo")
 
     def _went(self, edit: Edit | None, done: str, what: str) -> Edit | None:
-        corrections = self.corrections
-        if edit is None or corrections is None:
+        annotation = self.annotation
+        if edit is None or annotation is None:
             self._refuse(f"There is nothing to {what}.")
             return None
-        index = edit.place[: corrections.labels.ndim - corrections.ndim] if edit.place else self._workspace.index
-        self._tell(corrections, index, f"{edit.title.capitalize()}: {done}.")
+        index = edit.place[: annotation.labels.ndim - annotation.ndim] if edit.place else self._session.state.index
+        self._tell(annotation, index, f"{edit.title.capitalize()}: {done}.")
         return edit
 
     # helpers
@@ -295,28 +241,24 @@ class Annotating:
         make: Callable[[Annotation, Labels, Point, Index], Change],
     ) -> bool:
         try:
-            corrections, index, point = self._place(position)
-            change = make(corrections, corrections.labels[index], point, index)
-            done = corrections.edit(title, change, index)
+            annotation, index, point = self._place(position)
+            change = make(annotation, annotation.labels[index], point, index)
+            done = annotation.edit(title, change, index)
         except InstsegError as error:
             return self._refuse(str(error))
         if not done:
             return self._refuse(f"{title.capitalize()}: it is so already.")
         what = f"{title.capitalize()}: {_names(change.objects)}."
-        return self._tell(corrections, index, f"{what} {change.words}".strip(), "warning" if change.words else "plain")
+        return self._tell(annotation, index, f"{what} {change.words}".strip(), "warning" if change.words else "plain")
 
-    def _tell(self, corrections: Annotation, index: Index, words: str, tone: Tone = "plain") -> bool:
-        """Bring the results up to date with the corrections, and say what was done."""
-        results = self._results()
-        if results is not None and self.of(results) is corrections and index in results.planes:
-            results.reserved = max(results.reserved, corrections.highest)
-            results.amend(index, corrections.labels[index], corrections.accepted)
-        self._say(words, tone)
-        self.changed.emit()
+    def _tell(self, annotation: Annotation, index: Index, words: str, tone: Tone = "plain") -> bool:
+        """Bring the results up to date with the annotation, and say what was done."""
+        self._session.take_edit(annotation, index)
+        self._session.say(words, tone)
         return True
 
     def _refuse(self, words: str) -> bool:
-        self._say(words, "warning")
+        self._session.say(words, "warning")
         return False
 
     def _place(self, position: Position) -> tuple[Annotation, Index, Point]:
@@ -327,17 +269,17 @@ class Annotating:
         InputError
             If there are no objects yet, or it lies outside of the image.
         """
-        corrections = self.corrections
-        if corrections is None:
+        annotation = self.annotation
+        if annotation is None:
             raise InputError("There are no objects to correct yet. Run the segmentation first.")
-        place = check_point(tuple(position), corrections.labels.shape)
-        stack = corrections.labels.ndim - corrections.ndim
-        return corrections, place[:stack], place[stack:]
+        place = check_point(tuple(position), annotation.labels.shape)
+        stack = annotation.labels.ndim - annotation.ndim
+        return annotation, place[:stack], place[stack:]
 
     def _inside(self, line: Sequence[Position]) -> Position:
         """Give the first position of a line that lies in the image, or the first one."""
-        corrections = self.corrections
-        sizes = corrections.labels.shape if corrections is not None else ()
+        annotation = self.annotation
+        sizes = annotation.labels.shape if annotation is not None else ()
         for position in line:
             if all(0 <= round(float(at)) < size for at, size in zip(position, sizes, strict=False)):
                 return position
@@ -345,18 +287,18 @@ class Annotating:
 
     def _nearest(self, position: Position) -> Position:
         """Give the place in the image that is nearest to a position beside it, in the same slice."""
-        if self.corrections is None:
+        if self.annotation is None:
             return position
-        sizes = self.corrections.labels.shape[-2:]
+        sizes = self.annotation.labels.shape[-2:]
         beside = (min(max(float(at), 0), size - 1) for at, size in zip(position[-2:], sizes, strict=True))
         return (*position[:-2], *beside)
 
     def _clues_of(self, index: Index) -> Clues:
-        results = self._results()
+        results = self._session.state.results
         prediction = results.predictions.get(index) if results is not None else None
         if results is None or prediction is None:
             raise InputError("What the network said of this slice is not kept; run it again, or use the brush.")
-        plane = results.planes.get(index)
+        plane = results.slices.get(index)
         bandwidth: Any = getattr(plane.parameters if plane is not None else None, "bandwidth", None) or 0.0
         if self._clues[0] is not prediction or self._clues[1] != bandwidth or self._clues[2] is None:
             self._clues = (prediction, bandwidth, clues_in(prediction.outputs, bandwidth))

@@ -101,7 +101,7 @@ def find_doubts(
         Asked in between; true ends it with an empty list.
     """
     doubts: list[Doubt] = []
-    for index, plane in list(results.planes.items()):
+    for index, plane in results.slices.items():
         if plane.window is not None:
             continue
         prediction = results.predictions.get(index)

@@ -44,7 +44,7 @@ class Lens:
         if obstacle:
             raise InputError(obstacle)
         data = looked_at(results, index)
-        plane = results.planes[index]
+        plane = results.slices[index]
         self.results, self.index, self.plane = results, index, plane
         self._labels = plane.labels
         self._scored = results.predictions[index].shape
@@ -60,7 +60,7 @@ class Lens:
 
     def fits(self, results: Results | None, index: Index) -> bool:
         """Tell whether it still shows what is there."""
-        return results is self.results and index == self.index and results.planes.get(index) is self.plane
+        return results is not None and index == self.index and results.slices.get(index) is self.plane
 
     def show(
         self, pixel: Pixel, window: tuple[slice, ...] | None = None, go_on: Callable[[], bool] = lambda: True
@@ -128,9 +128,9 @@ class Lens:
 
 def why_no_lens(results: Results | None, index: Index) -> str:
     """Say why a slice cannot be looked at through the lens; empty if it can."""
-    if results is None or not results.planes:
+    if results is None or not results.slices:
         return "Run the segmentation first."
-    if index not in results.predictions or index not in results.planes:
+    if index not in results.predictions or index not in results.slices:
         return "What the network said of this slice is not kept; run it again."
     outputs = results.predictions[index].outputs
     if not {"embedding", "colors"} & set(outputs):

@@ -137,7 +137,7 @@ def make_plot(results: Results, index: Index, projection: Projection, earlier: P
     earlier : Plot, optional
         Its cells are taken over where prediction, foreground and projection are as they were.
     """
-    plane = results.planes.get(index)
+    plane = results.slices.get(index)
     if plane is None or index not in results.predictions:
         return None
     data = looked_at(results, index)

@@ -94,7 +94,7 @@ def looked_at(results: Results, index: Index, selected: int = 0) -> dict[str, An
         Id of the selected object as the user knows it, 0 for none; given as the decoder's own id.
     """
     data: dict[str, Any] = dict(results.predictions[index].pipeline.data)
-    plane = results.planes.get(index)
+    plane = results.slices.get(index)
     if plane is not None:
         data["parameters"] = plane.parameters
         # what the user corrected is what is looked at
@@ -117,7 +117,7 @@ def missing(view: View, data: Any) -> tuple[str, ...]:
 
 def why_not(results: Results | None, index: Index, view: View, selected: int = 0) -> str:
     """Say why a view cannot be shown of a slice; empty if it can."""
-    if results is None or not results.planes:
+    if results is None or not results.slices:
         return "Run the segmentation first."
     if index not in results.predictions:
         return "What the network said of this slice is not kept; run it again."

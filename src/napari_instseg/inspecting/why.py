@@ -142,7 +142,7 @@ class Reasons:
 
     def explain(self, results: Results, index: Index, label: int, is_stale: Callable[[], bool]) -> Iterator[Reason]:
         """Say first what is measured, then, one by one, what would change the object."""
-        plane = results.planes.get(index)
+        plane = results.slices.get(index)
         if plane is None or own_id(plane, label) is None:
             return
         facts = [_size_and_score(results, plane, label)]

@@ -70,7 +70,7 @@ def write(export: Export) -> Generator[Event, None, None]:
     OutputError
         If a file cannot be written.
     """
-    if not export.results.planes:
+    if not export.results.slices:
         raise InputError("There are no objects to export yet. Run the segmentation first.")
     for done, (kind, path) in enumerate(export.paths.items()):
         yield Progress(done, len(export.paths), "files")
@@ -127,8 +127,8 @@ def measure(results: Results, labels: Array) -> pd.DataFrame:
         table["label"] = ids[table["label"].to_numpy() - 1]
         for axis, position in enumerate(index):
             table.insert(1 + axis, "slice" if len(index) == 1 else f"slice_{axis}", position)
-        if index in results.planes:
-            known = results.planes[index].table()[["label", *_known(results.planes[index].segmentation)]]
+        if index in results.slices:
+            known = results.slices[index].table()[["label", *_known(results.slices[index].segmentation)]]
             table = table.merge(known, on="label", how="left")
         tables.append(table)
     spatial = [axis for axis, role in enumerate(results.reading.roles) if role in ("plane", "volume")]

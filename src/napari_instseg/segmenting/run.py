@@ -15,7 +15,7 @@ from napari_instseg.core.params import Params
 from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.segmenting.advice import Advice, advise_size, explain_empty
-from napari_instseg.session.results import DecodedSlice, Results
+from napari_instseg.session.results import Proposal, Results
 from napari_instseg.session.source import Channel, Index, take_plane
 from napari_instseg.session.torch_import import import_torch
 
@@ -28,10 +28,10 @@ LIVE_PIXELS = 16 * 2**20
 
 @dataclass(frozen=True)
 class Found:
-    """The objects of one slice, ready to be shown."""
+    """The objects of one slice, and what the network said of it where that is kept."""
 
-    results: Results
-    plane: DecodedSlice
+    proposal: Proposal
+    prediction: Prediction | None
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Order:
     Parameters
     ----------
     results : Results
-        Where predictions and objects go.
+        The snapshot that the run begins with.
     model : str
         Name of a shipped model, or a folder.
     indices : sequence of tuple of int
@@ -52,6 +52,8 @@ class Order:
         See `Workspace`.
     prepare : callable
         Loads what else will be needed, such as to show the objects; called when PyTorch is there.
+    current : callable, optional
+        Gives the newest snapshot of the run; called in the job's thread.
     """
 
     results: Results
@@ -62,6 +64,12 @@ class Order:
     diameter: float | None = None
     device: str = "auto"
     prepare: Callable[[], None] = lambda: None
+    current: Callable[[], Results | None] = lambda: None
+
+    def newest(self) -> Results:
+        """Return the newest snapshot of this run."""
+        now = self.current()
+        return now if now is not None and now.same_run(self.results) else self.results
 
 
 class Models:
@@ -108,18 +116,27 @@ def segment(order: Order, models: Models) -> Generator[Event | Found | Device | 
         order.prepare()
     device = choose_device(order.device)
     yield device
+    top, first = 0, None
     for index in order.indices:
         image, axes = take_plane(order.results.source, order.results.reading, index, order.channel)
-        yield from _segment_plane(order, model, device.name, index, image, axes)
-    yield from _advise(order)
+        for event in _segment_plane(order, model, device.name, image, axes):
+            if not isinstance(event, Result):
+                yield event
+                continue
+            segmentation, prediction = event.value
+            _ = segmentation.table  # measured here, and pandas imported, rather than in the window's thread
+            proposal = order.newest().propose(index, segmentation, order.parameters, above=top)
+            top, first = proposal.top, first or (segmentation, prediction)
+            yield Found(proposal, prediction)
+    if first is not None:
+        yield from _advise(order, *first)
 
 
-def _segment_plane(
-    order: Order, model: Model, device: str, index: Index, image: Any, axes: str
-) -> Generator[Event | Found, None, None]:
+def _segment_plane(order: Order, model: Model, device: str, image: Any, axes: str) -> Generator[Event, None, None]:
+    """Yield what happens, and at last as `Result` the segmentation, and the prediction or None."""
     where: dict[str, Any] = {"axes": axes, "diameter": order.diameter, "device": device}
     pixels = int(np.prod([size for size, letter in zip(image.shape, axes, strict=True) if letter != "C"]))
-    results, parameters = order.results, order.parameters
+    parameters = order.parameters
     # what a network says of a very large image fits into no memory: objects only, block by block
     whole = pixels <= LIVE_PIXELS
     operation = (
@@ -131,20 +148,12 @@ def _segment_plane(
         if not isinstance(event, Result):
             yield event
         elif isinstance(event.value, Prediction):
-            results.remember(index, event.value)
-            yield _found(results, index, event.value.pipeline.run(parameters), parameters)
+            yield Result((event.value.pipeline.run(parameters), event.value))
         else:
-            yield _found(results, index, event.value, parameters)
+            yield Result((event.value, None))
 
 
-def _found(results: Results, index: Index, segmentation: Segmentation, parameters: Params) -> Found:
-    _ = segmentation.table  # measured here, and pandas imported, rather than in the window's thread
-    return Found(results, results.settle(index, segmentation, parameters))
-
-
-def _advise(order: Order) -> Generator[Advice, None, None]:
-    index = order.indices[0]
-    segmentation, prediction = order.results.planes[index].segmentation, order.results.predictions.get(index)
+def _advise(order: Order, segmentation: Segmentation, prediction: Prediction | None) -> Generator[Advice, None, None]:
     if segmentation.n_objects == 0 and prediction is not None:
         yield explain_empty(prediction, order.parameters)
         return

@@ -24,8 +24,8 @@ class ModelSuggestion:
 
     Parameters
     ----------
-    models : mapping
-        The models that may suit it, by name.
+    models : callable
+        Gives the models that may suit it, by name.
     post : callable
         See `Post`.
     """
@@ -33,7 +33,7 @@ class ModelSuggestion:
     judged = Signal()
     """`look` and `suggested` are others."""
 
-    def __init__(self, models: Mapping[str, ModelSpec], post: Post) -> None:
+    def __init__(self, models: Callable[[], Mapping[str, ModelSpec]], post: Post) -> None:
         self.look: Look | None = None
         """None before it was looked at."""
         self.suggested = ""
@@ -52,7 +52,7 @@ class ModelSuggestion:
         """Judge an image: at once if it is in memory, else later; `judged` tells when."""
         self._answers.drop()
         self.look = None
-        self.suggested = source.model if source is not None and source.model in self._models else ""
+        self.suggested = source.model if source is not None and source.model in self._models() else ""
         if source is not None and reading is not None and isinstance(source.array, np.ndarray):
             middle = tuple(size // 2 for size in stack_shape(source, reading))
             self._take(look_at(*take_plane(source, reading, middle)))
@@ -63,7 +63,7 @@ class ModelSuggestion:
 
     def _take(self, look: Look) -> None:
         self.look = look
-        self.suggested = self.suggested or suggest_model(look, self._models) or ""
+        self.suggested = self.suggested or suggest_model(look, self._models()) or ""
         self.judged.emit()
 
 

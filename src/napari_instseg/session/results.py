@@ -1,10 +1,13 @@
-"""What was found in one image: a prediction and the objects of each slice, with ids that stay the same."""
+"""What was found in one image, as a snapshot: a prediction and the objects of each slice, with ids that stay the same.
+
+A snapshot never changes, so any thread may read it while the session goes on to the next one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from threading import Lock
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,31 +71,69 @@ class DecodedSlice:
         return table
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """New objects of a slice under the ids of those that they overlap in a snapshot; made in any thread.
+
+    Parameters
+    ----------
+    slice : DecodedSlice
+    shown : int32 array
+        The objects of the whole slice, also where only a window was decoded.
+    top : int
+        The highest id that was given so far.
+    earlier : int32 array, optional
+        What was shown before, whose ids were kept.
+    above : int
+        New objects got ids above this one.
+    """
+
+    slice: DecodedSlice
+    shown: Labels
+    top: int
+    earlier: Labels | None
+    above: int
+
+
+def _none() -> Mapping[Any, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, eq=False)
 class Results:
-    """All that was found in one image, read in one way, by one model.
+    """All that was found so far in one image, read in one way, by one run of one model.
 
     Parameters
     ----------
     source : Source
     reading : Reading
     spec : ModelSpec
+    predictions : mapping
+        Of each slice whose prediction is kept.
+    slices : mapping
+        The objects of each slice that was segmented.
+    reserved : int
+        Ids up to this one may belong to corrected objects; new objects get higher ones.
     model : str
         Its name or folder, as it was chosen.
+    latest : DecodedSlice, optional
+        What was taken over last, also where it is only a window of its slice.
+    run : object
+        The same in all snapshots of one run.
     """
 
     source: Source
     reading: Reading
     spec: ModelSpec
-    predictions: dict[Index, Prediction] = field(default_factory=dict)
-    planes: dict[Index, DecodedSlice] = field(default_factory=dict)
+    predictions: Mapping[Index, Prediction] = field(default_factory=_none)
+    slices: Mapping[Index, DecodedSlice] = field(default_factory=_none)
     reserved: int = 0
-    """Ids up to this one may belong to corrected objects; new objects get higher ones."""
     model: str = ""
-    _decoded: dict[Index, DecodedSlice] = field(default_factory=dict)
-    _shown: dict[Index, Labels] = field(default_factory=dict)
-    _highest: dict[Index, int] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
+    latest: DecodedSlice | None = None
+    run: object = field(default_factory=object)
+    _decoded: Mapping[Index, DecodedSlice] = field(default_factory=_none)
+    _shown: Mapping[Index, Labels] = field(default_factory=_none)
+    _highest: Mapping[Index, int] = field(default_factory=_none)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -100,66 +141,110 @@ class Results:
         return grid_shape(self.source, self.reading)
 
     @property
+    def ndim(self) -> int:
+        """Number of axes in space."""
+        return len(self.shape) - len(self.reading.stack_axes)
+
+    @property
     def n_objects(self) -> int:
         """Objects in all slices that were segmented."""
-        return sum(plane.segmentation.n_objects for plane in self.planes.values())
+        return sum(plane.segmentation.n_objects for plane in self.slices.values())
 
     @property
     def words(self) -> str:
         """The number of objects in words."""
         return f"{self.n_objects} object{'' if self.n_objects == 1 else 's'}."
 
-    def remember(self, index: Index, prediction: Prediction) -> None:
-        """Keep the prediction of a slice, and forget the oldest others where memory asks for it."""
-        self.predictions.pop(index, None)
-        self.predictions[index] = prediction
-        sizes = {key: sum(a.nbytes for a in kept.outputs.values()) for key, kept in self.predictions.items()}
-        for key in list(self.predictions)[:-1]:
+    @property
+    def top(self) -> int:
+        """The highest id that an object of any slice has, or a corrected one may have."""
+        return max([self.reserved, *self._highest.values()])
+
+    def same_run(self, other: Results | None) -> bool:
+        """Tell whether two snapshots are of the same run."""
+        return other is not None and self.run is other.run
+
+    # the next snapshot
+
+    def with_prediction(self, index: Index, prediction: Prediction) -> Results:
+        """Return the snapshot with a slice's prediction, without the oldest others where memory asks for it."""
+        kept = {key: value for key, value in self.predictions.items() if key != index} | {index: prediction}
+        sizes = {key: sum(a.nbytes for a in value.outputs.values()) for key, value in kept.items()}
+        for key in list(kept)[:-1]:
             if sum(sizes.values()) <= PREDICTION_BYTES:
                 break
-            del self.predictions[key], sizes[key]
+            del kept[key], sizes[key]
+        return replace(self, predictions=MappingProxyType(kept))
 
-    def settle(
+    def propose(
         self,
         index: Index,
         segmentation: Segmentation,
         parameters: Params,
         *,
         window: tuple[slice, ...] | None = None,
+        above: int = 0,
         **told: Any,
-    ) -> DecodedSlice:
-        """Take over a slice's new objects under the ids of those that they overlap.
+    ) -> Proposal:
+        """Give a slice's new objects the ids of those that they overlap.
 
         New objects get ids that no slice has yet, so that an id means one object in the whole stack.
+
+        Parameters
+        ----------
+        above : int
+            They get ids above this one, too: that of the proposal before, where that was not taken over yet.
+        **told
+            Of `DecodedSlice`: ``asked``, ``decoding``.
         """
-        with self._lock:
-            return self._settle(index, segmentation, parameters, window, told)
-
-    def _settle(
-        self,
-        index: Index,
-        segmentation: Segmentation,
-        parameters: Params,
-        window: tuple[slice, ...] | None,
-        told: Mapping[str, Any],
-    ) -> DecodedSlice:
-        where = window or (...,)
         shown = self._shown.get(index)
-        above = max([self.reserved, *self._highest.values()])
-        earlier = np.zeros_like(segmentation.labels) if shown is None else shown[where]
-        labels, ids = keep_ids(earlier, segmentation.labels, above)
-        plane = DecodedSlice(index, labels, ids, segmentation, parameters, window, **told)
+        above = max(self.top, above)
         if window is None or shown is None:
-            self.planes[index] = self._decoded[index] = plane
-            self._shown[index], self._highest[index] = labels, int(ids.max(initial=0))
+            earlier = np.zeros_like(segmentation.labels) if shown is None else shown
+            labels, ids = keep_ids(earlier, segmentation.labels, above)
+            whole = labels
         else:
-            self._shown[index] = shown.copy()
-            self._shown[index][where] = labels
-            self._highest[index] = max(self._highest[index], int(ids.max(initial=0)))
-        return plane
+            labels, ids = keep_ids(shown[window], segmentation.labels, above)
+            whole = shown.copy()
+            whole[window] = labels
+        made = DecodedSlice(index, labels, ids, segmentation, parameters, window, **told)
+        return Proposal(made, whole, max(above, int(ids.max(initial=0))), shown, above)
 
-    def amend(self, index: Index, labels: Labels, accepted: Collection[int]) -> DecodedSlice:
-        """Take over the corrected objects of a slice that was decoded.
+    def accept(self, proposal: Proposal) -> Results:
+        """Return the snapshot with a proposal taken over; `latest` is its slice.
+
+        One that was made from what is not shown any more is made again, so that no object changes its id and no two
+        share one.
+        """
+        made, index = proposal.slice, proposal.slice.index
+        if proposal.earlier is not self._shown.get(index) or proposal.above < self.top:
+            told: dict[str, Any] = {"asked": made.asked, "decoding": made.decoding}
+            proposal = self.propose(index, made.segmentation, made.parameters, window=made.window, **told)
+            made = proposal.slice
+        highest, slices, decoded = int(made.ids.max(initial=0)), self.slices, self._decoded
+        if made.window is None or proposal.earlier is None:
+            slices, decoded = _with(slices, index, made), _with(decoded, index, made)
+        else:
+            highest = max(self._highest[index], highest)
+        return replace(
+            self,
+            slices=slices,
+            latest=made,
+            _decoded=decoded,
+            _shown=_with(self._shown, index, proposal.shown),
+            _highest=_with(self._highest, index, highest),
+        )
+
+    def settle(self, index: Index, segmentation: Segmentation, parameters: Params, **how: Any) -> Results:
+        """Return the snapshot with a slice's new objects; see `propose`."""
+        return self.accept(self.propose(index, segmentation, parameters, **how))
+
+    def reserving(self, highest: int) -> Results:
+        """Return the snapshot in which new objects get ids above this one."""
+        return self if highest <= self.reserved else replace(self, reserved=highest)
+
+    def amend(self, index: Index, labels: Labels, accepted: Collection[int]) -> Results:
+        """Return the snapshot with the corrected objects of a slice that was decoded.
 
         Objects keep the score and class that they were decoded with. Accepted ones are certain; what is new is of the
         class that was decoded under most of it.
@@ -187,28 +272,39 @@ class Results:
         plane = replace(
             decoded, labels=labels, ids=np.concatenate([[0], ids]).astype(np.int32), segmentation=segmentation
         )
-        self.planes[index] = plane
-        return plane
+        return replace(self, slices=_with(self.slices, index, plane))
 
-    def adopt(self, earlier: Results) -> None:
-        """Take over the objects of earlier results of the same image, so that their ids live on."""
-        self.planes.update(earlier.planes)
-        self._decoded.update(earlier._decoded)
-        self.reserved = max(self.reserved, earlier.reserved)
-        self._shown.update(earlier._shown)
-        self._highest.update(earlier._highest)
+    def adopt(self, earlier: Results, *, predictions: bool) -> Results:
+        """Return the snapshot with the objects of an earlier run on the same image, so that their ids live on.
+
+        Parameters
+        ----------
+        predictions : bool
+            Whether its predictions are still valid.
+        """
+        return replace(
+            self,
+            predictions=earlier.predictions if predictions else self.predictions,
+            slices=MappingProxyType({**self.slices, **earlier.slices}),
+            reserved=max(self.reserved, earlier.reserved),
+            _decoded=MappingProxyType({**self._decoded, **earlier._decoded}),
+            _shown=MappingProxyType({**self._shown, **earlier._shown}),
+            _highest=MappingProxyType({**self._highest, **earlier._highest}),
+        )
+
+    # what is read
 
     def table(self) -> pd.DataFrame:
         """Give one row per object of all slices."""
         import pandas as pd
 
-        tables = [self.planes[index].table() for index in sorted(self.planes)]
+        tables = [self.slices[index].table() for index in sorted(self.slices)]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"label": []})
 
     def labels(self) -> Labels:
         """Give the label image of the whole source; slices that were not segmented are 0."""
         labels = np.zeros(self.shape, np.int32)
-        for index, plane in self.planes.items():
+        for index, plane in self.slices.items():
             labels[self.position(index)] = plane.labels
         return labels
 
@@ -217,3 +313,7 @@ class Results:
         roles = [role for role in self.reading.roles if role not in ("channel", "color")]
         along = iter(index)
         return tuple(next(along) if role == "stack" else slice(None) for role in roles)
+
+
+def _with(mapping: Mapping[Index, Any], index: Index, value: Any) -> Mapping[Index, Any]:
+    return MappingProxyType({**mapping, index: value})

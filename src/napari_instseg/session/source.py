@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
 from napari_instseg.core.units import micrometres, seconds
 from napari_instseg.data.stains import STAINS, unmix
+
+if TYPE_CHECKING:
+    from napari_instseg.session.annotation import Annotation
 
 Role = Literal["stack", "channel", "volume", "plane", "color"]
 Index = tuple[int, ...]
@@ -63,6 +66,8 @@ class Source:
     model: str = ""
     diameter: float | None = None
     channel: Channel | None = None
+    annotations: dict[tuple[tuple[int, ...], int], Annotation] = field(default_factory=dict, repr=False)
+    """What the user said of it, by shape and dimensions in space; it lives as long as the image."""
 
     @property
     def shape(self) -> tuple[int, ...]:

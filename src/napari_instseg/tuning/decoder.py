@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
 from napari_instseg.core.params import Params
 from napari_instseg.decoding.pipeline import DecodingStopped
 from napari_instseg.session.jobs import Latest, Post, in_words
-from napari_instseg.session.results import DecodedSlice, Results
+from napari_instseg.session.results import Proposal, Results
 from napari_instseg.session.source import Index
 
 WINDOW_FIRST = 3 << 19
@@ -47,20 +48,26 @@ class Decoder:
     Parameters
     ----------
     deliver : callable
-        ``deliver(results, plane)``.
+        ``deliver(results, proposal)``, with the snapshot of the request.
     fail : callable
         Gets a problem in words.
     post : callable
         See `Post`.
+    current : callable, optional
+        Gives the newest snapshot, whose ids are kept; called in the decoder's thread.
     """
 
     def __init__(
-        self, deliver: Callable[[Results, DecodedSlice], None], fail: Callable[[str], None], post: Post
+        self,
+        deliver: Callable[[Results, Proposal], None],
+        fail: Callable[[str], None],
+        post: Post,
+        current: Callable[[], Results | None] = lambda: None,
     ) -> None:
-        self._deliver, self._fail, self._post = deliver, fail, post
+        self._deliver, self._fail, self._post, self._current = deliver, fail, post, current
         self._latest = Latest(self._decode)
         self._lock = Lock()
-        self._ready: dict[Index, tuple[Results, DecodedSlice]] = {}
+        self._ready: dict[Index, tuple[Results, Proposal]] = {}
         self._drops = 0
 
     def ask(self, request: Request) -> None:
@@ -85,6 +92,7 @@ class Decoder:
     def _decode(self, asked: tuple[Request, int], is_replaced: Callable[[], bool]) -> None:
         request, drops = asked
         start = time.perf_counter()
+        top = 0
 
         def is_stale() -> bool:
             return drops != self._drops or (is_replaced() and time.perf_counter() - start > PATIENCE_S)
@@ -102,28 +110,30 @@ class Decoder:
                     seconds = time.perf_counter() - begin
                     if is_stale():
                         return
-                    plane = request.results.settle(
-                        index, segmentation, request.parameters, window=part, asked=request.asked, decoding=seconds
-                    )
-                    self._hand_over(request.results, plane)
+                    now = self._current()
+                    newest = now if now is not None and now.same_run(request.results) else request.results
+                    told: dict[str, Any] = {"asked": request.asked, "decoding": seconds}
+                    proposal = newest.propose(index, segmentation, request.parameters, window=part, above=top, **told)
+                    top = proposal.top
+                    self._hand_over(request.results, proposal)
         except DecodingStopped:
             return
         except Exception as problem:
             words = in_words(problem)
             self._post(lambda: self._fail(words))
 
-    def _hand_over(self, results: Results, plane: DecodedSlice) -> None:
+    def _hand_over(self, results: Results, proposal: Proposal) -> None:
         with self._lock:
             first = not self._ready
-            self._ready[plane.index] = (results, plane)
+            self._ready[proposal.slice.index] = (results, proposal)
         if first:
             self._post(self._empty)
 
     def _empty(self) -> None:
         with self._lock:
             ready, self._ready = self._ready, {}
-        for results, plane in ready.values():
-            self._deliver(results, plane)
+        for results, proposal in ready.values():
+            self._deliver(results, proposal)
 
 
 def _worth_it(window: tuple[slice, ...] | None, shape: tuple[int, ...]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from napari_instseg.core.errors import InputError
@@ -39,7 +39,7 @@ def known_objects(results: Results, truth: Array) -> list[Known]:
     return known
 
 
-def fit_to(results: Results, truth: Array, parameters: Params, own: Params | None) -> Iterator[Event]:
+def fit_to(results: Results, truth: Array, parameters: Params, own: Params | None) -> Generator[Event, None, None]:
     """Search the parameters that agree best with what is known.
 
     Yields

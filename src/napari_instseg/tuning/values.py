@@ -1,72 +1,88 @@
-"""The decode parameters: changed, undone, reset, kept as presets; objects follow them."""
+"""The decode parameters: changed, undone, reset, fitted, kept as presets; objects follow them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
 
 from napari_instseg.core.errors import InstsegError
+from napari_instseg.core.events import Result
+from napari_instseg.core.method import Array
 from napari_instseg.core.params import Params
 from napari_instseg.inference.rescale import own_parameters
-from napari_instseg.io.models import ModelSpec
-from napari_instseg.session.results import Results
-from napari_instseg.session.state import Workspace
+from napari_instseg.session.results import Proposal, Results
+from napari_instseg.session.session import Session
+from napari_instseg.session.state import State
 from napari_instseg.tuning.decoder import Decoder, Request
+from napari_instseg.tuning.fit import fit_to, summary
 from napari_instseg.tuning.presets import Presets
 from napari_instseg.tuning.value_history import ValueHistory
 
 
 class Tuning:
-    """The parameters of the model at hand.
+    """The parameters of the model at hand, and the decoder that follows them.
 
     Parameters
     ----------
-    workspace : Workspace
-        Its `parameters` are written here and nowhere else.
-    decoder : Decoder
-        Decodes what is there when they change.
-    results : callable
-        Gives the present results of the model at hand, or None.
+    session : Session
     presets : Path, optional
         Folder of the presets; the user's configuration folder if None.
     """
 
     changed = Signal()
     """What can be undone, redone or chosen as a preset is another."""
+    fitted = Signal(object, str)
+    """The `Fit` that a search for parameters found, and a sentence on it."""
 
-    def __init__(
-        self,
-        workspace: Workspace,
-        decoder: Decoder,
-        results: Callable[[], Results | None],
-        presets: Path | None = None,
-    ) -> None:
-        self._workspace, self._decoder, self._results = workspace, decoder, results
-        self._folder = presets
+    def __init__(self, session: Session, presets: Path | None = None) -> None:
+        self._session, self._folder = session, presets
+        self._decoder = Decoder(self._take_decoded, session.fail, session.post, lambda: session.state.results)
         self._history: ValueHistory[Params] | None = None
         self._own: Params | None = None
-        self._spec: ModelSpec | None = None
         self._presets: Presets | None = None
         self._preset_names: tuple[str, ...] | None = None
+        session.changed.connect(self._follow)
 
-    def take_model(self, name: str, spec: ModelSpec) -> None:
+    def _follow(self, before: State, now: State) -> None:
+        kept = now.results is not None and now.results.same_run(before.results)
+        other_model = now.differs(before, "model")
+        if other_model or not kept:
+            self._decoder.drop()
+        if other_model:
+            self._take_model(now)
+        elif now.differs(before, "diameter"):
+            self._take_diameter(now)
+        switched_on = now.live and not before.live
+        if switched_on or (now.live and not other_model and now.differs(before, "parameters")):
+            self.apply()
+        elif now.live and (other_model or (before.running and not now.running and now.ended == "done")):
+            self._catch_up()
+        if now.differs(before, "parameters"):
+            self.changed.emit()
+
+    def _catch_up(self) -> None:
+        """Decode again what was decoded with other parameters than the present ones."""
+        state = self._session.state
+        slices = state.own_results.slices.values() if state.own_results is not None else ()
+        if any(each.parameters != state.parameters for each in slices):
+            self.apply()
+
+    def _take_model(self, now: State) -> None:
         """Start from a model's own parameters."""
-        self._spec, self._own = spec, own_parameters(spec, self._workspace.diameter)
-        self._history = ValueHistory(self._own)
-        self._presets, self._preset_names = Presets(name, self._folder), None
-        self._workspace.parameters = self._own
+        self._own = now.parameters
+        self._history = ValueHistory(now.parameters) if now.parameters is not None else None
+        self._presets, self._preset_names = Presets(now.model, self._folder), None
         self.changed.emit()
 
-    def take_diameter(self) -> None:
-        """Let sizes and distances follow the workspace's object diameter, but for those that the user changed."""
-        before, now = self._own, self._workspace.parameters
-        if self._spec is None or before is None or now is None:
+    def _take_diameter(self, state: State) -> None:
+        """Let sizes and distances follow the object diameter, but for those that the user changed."""
+        before, now = self._own, state.parameters
+        if state.spec is None or before is None or now is None:
             return
-        self._own = own_parameters(self._spec, self._workspace.diameter)
+        self._own = own_parameters(state.spec, state.diameter)
         grown = {
             name: value
             for name, value in self._own.model_dump().items()
@@ -93,7 +109,7 @@ class Tuning:
     @property
     def can_reset(self) -> bool:
         """Whether the values differ from the model's own."""
-        return self._workspace.parameters != self._own
+        return self._session.state.parameters != self._own
 
     def change(self, **values: Any) -> None:
         """Change values; objects follow if the workspace is live. `settle` makes it a step that can be undone.
@@ -103,13 +119,13 @@ class Tuning:
         ParameterError
             If a name is unknown or a value out of range.
         """
-        if self._workspace.parameters is not None:
-            self._set(self._workspace.parameters.changed(**values))
+        if self._session.state.parameters is not None:
+            self._set(self._session.state.parameters.changed(**values))
 
     def settle(self) -> None:
         """Remember the present values as a step, as when a slider is let go."""
-        if self._history is not None and self._workspace.parameters is not None:
-            self._history.settle(self._workspace.parameters)
+        if self._history is not None and self._session.state.parameters is not None:
+            self._history.settle(self._session.state.parameters)
             self.changed.emit()
 
     def undo(self) -> None:
@@ -159,8 +175,8 @@ class Tuning:
 
     def save_preset(self, name: str) -> None:
         """Keep the present values under a name."""
-        if self._presets is not None and self._workspace.parameters is not None:
-            self._presets.save(name, self._workspace.parameters)
+        if self._presets is not None and self._session.state.parameters is not None:
+            self._presets.save(name, self._session.state.parameters)
             self._preset_names = None
             self.changed.emit()
 
@@ -173,18 +189,58 @@ class Tuning:
 
     def apply(self) -> None:
         """Decode what is there with the present parameters, the slice in view first."""
-        results, parameters = self._results(), self._workspace.parameters
+        state = self._session.state
+        results, parameters, index = state.own_results, state.parameters, state.index
         if results is None or parameters is None:
             return
-        index = self._workspace.index
         others = [key for key in results.predictions if key != index]
         first = [index] if index in results.predictions else []
-        self._decoder.ask(Request(results, parameters, [*first, *others], self._workspace.window, time.perf_counter()))
+        self._decoder.ask(Request(results, parameters, [*first, *others], state.window, time.perf_counter()))
+
+    def fit(self, truth: Array) -> None:
+        """Search the parameters that agree best with known objects; they become one step that can be undone.
+
+        Parameters
+        ----------
+        truth : int array, of the results' shape
+            0 background, above 0 true objects, -1 unknown.
+        """
+        session = self._session
+        results, before = session.state.own_results, session.state.parameters
+        if results is None or before is None or session.state.running:
+            session.fail(session.missing() or session.obstacle())
+            return
+
+        def take(event: Any) -> str:
+            now = session.state
+            if not isinstance(event, Result) or not results.same_run(now.results):
+                return ""
+            if type(now.parameters) is not type(before):
+                return ""
+            self.take(event.value.parameters)
+            words = summary(event.value, before)
+            self.fitted.emit(event.value, words)
+            return words
+
+        session.start(fit_to(results, truth, before, self._own), "Fitting to your objects", take)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is decoded, and nothing that was waits to be shown."""
+        return self._decoder.idle
+
+    def close(self) -> None:
+        """End the decoder's thread."""
+        self._decoder.close()
+
+    def _take_decoded(self, run: Results, proposal: Proposal) -> None:
+        session = self._session
+        if not run.same_run(session.state.results):
+            return
+        results = session.take(run, proposal)
+        if results is not None and proposal.slice.window is None and not session.state.running:
+            session.say(results.words, "good")
 
     def _set(self, parameters: Params) -> None:
-        if parameters == self._workspace.parameters:
-            return
-        self._workspace.parameters = parameters
-        if self._workspace.live:
-            self.apply()
-        self.changed.emit()
+        if parameters != self._session.state.parameters:
+            self._session.update(parameters=parameters)

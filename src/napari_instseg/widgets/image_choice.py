@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_instseg.segmenting.appearance import Look
 from napari_instseg.session.source import Channel, Reading, Source, channels_of, stack_shape
-from napari_instseg.widgets.images import forget_source, images_in, known_source, source_of, view_of
+from napari_instseg.widgets.images import describe_source, forget_source, images_in, known_source, view_of
 from napari_instseg.widgets.parts import Choice, Note, column, labelled
 from napari_instseg.widgets.placement import MOVES
 
@@ -146,7 +146,7 @@ class ImageChoice(QWidget):
         """Take another image."""
         self._layer = layer
         self._image.show_value(layer)
-        source = source_of(layer) if layer is not None else None
+        source = describe_source(layer) if layer is not None else None
         if source is not self._source:
             self._source = source
             self.source_chosen.emit(source)
@@ -194,7 +194,7 @@ class ImageChoice(QWidget):
         before = known_source(event.source)
         if before is not None:
             name = before.name
-            self.source_moved.emit(source_of(event.source), name)
+            self.source_moved.emit(describe_source(event.source), name)
         if event.type == "name":
             self._refresh()
 

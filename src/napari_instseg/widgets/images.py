@@ -1,10 +1,9 @@
-"""The viewer's image layers as the workspace knows images, and places in them."""
+"""The viewer's image layers as the session knows images, and places in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,20 +20,25 @@ MARK = "napari-instseg"
 SUGGESTED = "napari-instseg: suggested"
 """Key in the metadata of image layers, of a dict with the model, object diameter and channel to begin with."""
 
-_SOURCES: WeakKeyDictionary[Image, Source] = WeakKeyDictionary()
-"""What is known of each image layer, also after a dock was closed."""
+SOURCE = "napari-instseg: source"
+"""Key in the metadata of image layers, of the `Source` that they were described as; so it outlives the dock."""
 
 
-def source_of(layer: Image) -> Source:
-    """Describe an image layer as the workspace knows images, as it is now; of a pyramid the finest level is taken.
+def known_source(layer: Layer) -> Source | None:
+    """Return a layer's source as it was described last; None if it never was, or has other data now."""
+    source: Source | None = layer.metadata.get(SOURCE)
+    return source if source is not None and source.array is _finest(layer) else None
 
-    It is the same source as before as long as the layer has the same data.
+
+def describe_source(layer: Image) -> Source:
+    """Describe an image layer as the session knows images, as it is now, and keep that with the layer.
+
+    It is the same source as before as long as the layer has the same data; of a pyramid the finest level is taken.
     """
-    data = layer.data[0] if layer.multiscale else layer.data
-    source = _SOURCES.get(layer)
-    if source is None or source.array is not data:
-        source = _SOURCES[layer] = Source(
-            array=data,
+    source = known_source(layer)
+    if source is None:
+        source = layer.metadata[SOURCE] = Source(
+            array=_finest(layer),
             name=layer.name,
             rgb=bool(layer.rgb),
             axis_labels=tuple(layer.axis_labels),
@@ -47,14 +51,13 @@ def source_of(layer: Image) -> Source:
     return source
 
 
-def known_source(layer: Layer) -> Source | None:
-    """Give a layer's source as it was described last; None if it never was."""
-    return _SOURCES.get(layer)
-
-
 def forget_source(layer: Layer) -> None:
     """Take a layer's data for another image when it is described next."""
-    _SOURCES.pop(layer, None)
+    layer.metadata.pop(SOURCE, None)
+
+
+def _finest(layer: Layer) -> Any:
+    return layer.data[0] if layer.multiscale else layer.data
 
 
 def images_in(viewer: Viewer) -> list[Image]:

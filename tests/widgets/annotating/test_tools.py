@@ -196,7 +196,7 @@ def work(window, shades):
     window.qtbot.wait(50)
     window.hands = Hands(window)
     window.correct = window.dock.correct
-    window.correcting = window.dock.corrector.correcting
+    window.annotating = window.dock.annotating
     window.data = lambda: window.labels("cells").data
     return window
 
@@ -219,16 +219,16 @@ def test_grow_shows_a_preview_that_the_wheel_changes_and_a_click_takes(work):
     first = int(preview.data.sum())
     assert abs(first - np.pi * 14**2) < 40
     np.testing.assert_array_equal(work.data(), data), "a preview changes nothing"
-    threshold, zoom = work.correcting.threshold, work.hands.camera.zoom
+    threshold, zoom = work.annotating.threshold, work.hands.camera.zoom
     hands.wheel(1, 30, 69)
-    assert work.correcting.threshold < threshold
+    assert work.annotating.threshold < threshold
     assert work.hands.camera.zoom == zoom, "the wheel does not zoom meanwhile"
     hands.wheel(-1, 30, 69)
     hands.click(30, 69)
     data = work.data()
     assert data[30, 69] != data[30, 40] == merged
     assert int((data == data[30, 69]).sum()) == first
-    assert data[30, 69] in work.correcting.corrections.accepted
+    assert data[30, 69] in work.annotating.annotation.accepted
     hands.press(Qt.Key_Escape)
     work.qtbot.waitUntil(lambda: "cells preview" not in work.viewer.layers)
     hands.wheel(1, 30, 69)
@@ -269,7 +269,7 @@ def test_split_by_two_clicks_by_a_line_within_and_by_a_line_across(work):
             hands.drag((8, 55), (52, 55))
         data = work.data()
         assert data[30, 40] != data[30, 70], way
-        assert {int(data[30, 40]), int(data[30, 70])} <= work.correcting.corrections.accepted
+        assert {int(data[30, 40]), int(data[30, 70])} <= work.annotating.annotation.accepted
         np.testing.assert_array_equal(data > 0, before > 0)
         if way != "across":
             np.testing.assert_array_equal(data == data[30, 40], scene() == 40)
@@ -284,7 +284,7 @@ def test_merge_by_a_stroke_and_by_two_clicks(work):
     hands.drag((80, 30), (80, 120))
     data = work.data()
     assert data[80, 30] == data[80, 120]
-    assert "far apart" in work.workspace.status.message
+    assert "far apart" in work.state.status.message
     hands.press(Qt.Key_Z, Qt.ControlModifier)
     hands.click(30, 40)
     hands.click(80, 120)
@@ -299,7 +299,7 @@ def test_keys_act_on_the_object_under_the_pointer(work):
     hands.press(Qt.Key_H)
     assert work.data()[80, 40] > 0
     label = work.data()[80, 50]
-    accepted = work.correcting.corrections.accepted
+    accepted = work.annotating.annotation.accepted
     assert label in accepted, "what was edited is accepted"
     hands.press(Qt.Key_A)
     assert label not in accepted
@@ -310,7 +310,7 @@ def test_keys_act_on_the_object_under_the_pointer(work):
     assert work.data()[80, 120] == 0
     hands.move(110, 170)
     hands.press(Qt.Key_D)
-    assert "no object" in work.workspace.status.message
+    assert "no object" in work.state.status.message
 
 
 def test_buttons_make_clicks_do_the_same_and_drawing_an_outline_makes_an_object(work):
@@ -368,7 +368,7 @@ def test_napari_s_own_brush_fill_and_eraser_join_the_history_in_order(work):
     hands.drag((80, 115), (80, 125))
     states.append(work.data().copy())
     assert all((a != b).any() for a, b in pairwise(states))
-    assert {50, 51} & work.correcting.corrections.accepted == {51}
+    assert {50, 51} & work.annotating.annotation.accepted == {51}
     for state in reversed(states[:-1]):
         hands.press(Qt.Key_Z, Qt.ControlModifier)
         np.testing.assert_array_equal(work.data(), state)
@@ -384,7 +384,7 @@ def test_a_stroke_far_from_the_object_with_that_id_is_warned_of(work):
     layer.brush_size = 4
     layer.mode = "paint"
     work.hands.drag((112, 170), (112, 175))
-    assert "2 places that are far apart" in work.workspace.status.message
+    assert "2 places that are far apart" in work.state.status.message
 
 
 def test_accepted_objects_are_outlined_and_stay_while_sliders_move_the_others(work):
@@ -397,18 +397,18 @@ def test_accepted_objects_are_outlined_and_stay_while_sliders_move_the_others(wo
     assert not (marks.data[work.data() != label]).any()
     hands.move(80, 50)
     hands.press(Qt.Key_D)
-    work.controller.tuning.change(level=0.95)
+    work.dock.tuning.change(level=0.95)
     work.wait()
     assert work.data()[80, 120] == label, "accepted, though the slider says that it is too dark"
     assert work.data()[30, 40] == 0, "not accepted, and too dark now"
-    work.controller.tuning.change(level=0.2)
+    work.dock.tuning.change(level=0.2)
     work.wait()
     assert work.data()[30, 40] > 0
     assert work.data()[80, 50] == 0, "deleted stays deleted"
     work.run()
     assert work.data()[80, 120] == label
     assert work.data()[80, 50] == 0
-    table = work.controller.results.table()
+    table = work.state.results.table()
     assert set(table["label"]) == set(np.unique(work.data())) - {0}
     assert float(table.set_index("label").loc[label, "score"]) == 1.0
 
@@ -424,10 +424,10 @@ def test_a_region_is_marked_as_complete_by_a_shape_and_taken_back(work, kind):
             hands.click(*corner)
         work.qtbot.mouseDClick(hands.canvas, Qt.MouseButton.LeftButton, pos=hands.at(*corners[-1]))
         work.qtbot.wait(20)
-    complete = work.correcting.corrections.complete
+    complete = work.annotating.annotation.complete
     assert abs(int(complete.sum()) - 50 * 60) < 300
     assert complete[80, 120]
-    known = work.correcting.corrections.training_labels()
+    known = work.annotating.annotation.training_labels()
     np.testing.assert_array_equal(known[complete], work.data()[complete])
     assert [layer.name for layer in work.viewer.layers] == ["cells", "cells objects", "cells accepted"]
     assert work.viewer.layers.selection.active is work.labels("cells")
@@ -441,7 +441,7 @@ def test_a_region_is_marked_as_complete_by_a_shape_and_taken_back(work, kind):
 
 def test_next_goes_to_the_least_sure_object_and_yes_accepts_it(work):
     hands = work.hands
-    scores = work.controller.results.table().set_index("label")["score"].sort_values()
+    scores = work.state.results.table().set_index("label")["score"].sort_values()
     hands.press(Qt.Key_N)
     work.qtbot.waitUntil(lambda: work.dock.corrector.idle, timeout=60_000)
     work.qtbot.wait(20)
@@ -450,24 +450,24 @@ def test_next_goes_to_the_least_sure_object_and_yes_accepts_it(work):
     y, x = np.argwhere(work.data() == first).mean(axis=0)
     np.testing.assert_allclose(work.hands.camera.center[-2:], (y, x), atol=1)
     hands.press(Qt.Key_Y)
-    assert work.correcting.corrections.accepted == {first}
+    assert work.annotating.annotation.accepted == {first}
     second = int(work.labels("cells").selected_label)
     assert second == scores.index[1]
     hands.press(Qt.Key_N)
     hands.press(Qt.Key_N)
-    assert "last one" in work.workspace.status.message
+    assert "last one" in work.state.status.message
 
 
 def test_undo_goes_to_the_slice_of_the_edit(window, shades):
     window.viewer.add_image(np.stack([scene(), scene(), scene()]), name="stack")
     window.dock.segment.model.chosen.emit(shades)
     window.viewer.window.show()
-    window.workspace.whole_stack = True
+    window.session.choose_whole_stack(True)
     window.run()
-    correcting = window.dock.corrector.correcting
+    annotating = window.dock.annotating
     before = window.labels("stack").data.copy()
-    assert correcting.delete((2, 80, 120))
-    assert correcting.split([(0, 30, 40), (0, 30, 69)])
+    assert annotating.delete((2, 80, 120))
+    assert annotating.split([(0, 30, 40), (0, 30, 69)])
     assert (window.labels("stack").data[1] == before[1]).all()
     window.viewer.dims.set_point(0, 1)
     window.dock.correct.buttons["undo"].click()
@@ -482,12 +482,12 @@ def test_without_features_words_say_what_to_do_instead(window, disks):
     assert not window.dock.correct.buttons["grow"].isEnabled()
     assert "Run" in window.dock.correct.buttons["grow"].toolTip()
     window.run()
-    correcting = window.dock.corrector.correcting
-    assert not correcting.grow((15, 15))
-    assert "needs an embedding or colours" in window.workspace.status.message
-    assert correcting.split([(15, 12), (15, 18)]), "the distance in the image alone"
-    assert not correcting.delete((500, 500))
-    assert "outside the image" in window.workspace.status.message
+    annotating = window.dock.annotating
+    assert not annotating.grow((15, 15))
+    assert "needs an embedding or colours" in window.state.status.message
+    assert annotating.split([(15, 12), (15, 18)]), "the distance in the image alone"
+    assert not annotating.delete((500, 500))
+    assert "outside the image" in window.state.status.message
 
 
 def test_deleting_the_layer_loses_nothing_and_renaming_it_leaves_it_to_the_user(work):
@@ -501,7 +501,7 @@ def test_deleting_the_layer_loses_nothing_and_renaming_it_leaves_it_to_the_user(
     kept = mine.data.copy()
     work.run()
     assert work.labels("cells") is not mine
-    work.correcting.delete((80, 120))
+    work.annotating.delete((80, 120))
     np.testing.assert_array_equal(mine.data, kept)
     assert work.data()[80, 120] == 0
 

@@ -44,17 +44,18 @@ def looked(window):
         window.viewer.window.show()  # a hidden canvas gets no mouse events
         window.dock.look.parentWidget().open()
         window.dock.segment.model.chosen.emit(f"{method}-nuclei")
-        controller, workspace = window.controller, window.workspace
-        results = Results(workspace.source, workspace.reading, workspace.spec, model=workspace.model)
-        controller.results = results
-        workspace.parameters = workspace.parameters.changed(**parameters)
+        session, state = window.session, window.state
+        session.update(parameters=state.parameters.changed(**parameters))
+        results, parameters = (
+            Results(state.source, state.reading, state.spec, model=state.model),
+            session.state.parameters,
+        )
+        session.update(results=results)
         for index in [()] if slices == 1 else [(n,) for n in range(slices)]:
-            assert take_plane(workspace.source, workspace.reading, index)[0].shape == (60, 120)
+            assert take_plane(state.source, state.reading, index)[0].shape == (60, 120)
             prediction = Prediction(method, outputs_of()[method])
-            results.remember(index, prediction)
-            plane = results.settle(index, prediction.pipeline.run(workspace.parameters), workspace.parameters)
-            controller.found.emit(results, plane)
-        controller.ready.emit()
+            proposal = results.propose(index, prediction.pipeline.run(parameters), parameters)
+            results = session.take(results, proposal, prediction)
         window.wait()
         window.viewer.reset_view()
         window.qtbot.wait(150)
@@ -90,7 +91,7 @@ def click(window, pixel):
 
 
 def object_at(window, pixel, index=()):
-    return int(window.controller.results.planes[index].labels[pixel])
+    return int(window.state.results.slices[index].labels[pixel])
 
 
 def words(window):
@@ -101,7 +102,7 @@ def test_another_clusterer_has_other_views_to_see(looked):
     window = looked(bandwidth=1.0)
     box = window.dock.look.views._boxes["seeds"][1]
     assert not box.isEnabled()
-    window.controller.tuning.change(clusterer="seeded growth")
+    window.dock.tuning.change(clusterer="seeded growth")
     window.wait()
     window.qtbot.waitUntil(box.isEnabled)
 
@@ -212,9 +213,9 @@ def test_the_list_goes_from_the_least_certain_object_on_and_moves_the_view(looke
         why._next.click()
         window.qtbot.wait(150)
         window.wait()
-        index = window.workspace.index
+        index = window.state.index
         label = window.dock.explorer.selected
-        mask = window.controller.results.planes[index].labels == label
+        mask = window.state.results.slices[index].labels == label
         seen.append(label)
         centre = np.array(np.nonzero(mask)).mean(axis=1) * 0.5
         camera = getattr(window.viewer, "scene", window.viewer).camera
@@ -270,7 +271,7 @@ def test_a_lasso_in_the_plot_finds_its_pixels_in_the_image_and_the_other_way_rou
     look.plot_section.open()
     window.wait()
     canvas, plot = look.plot.canvas, explorer._plot
-    labels = window.controller.results.planes[()].labels
+    labels = window.state.results.slices[()].labels
     own = labels == labels[C]
     rows, columns = np.nonzero(plot.cells_of(own))
     low, high = np.array([rows.min(), columns.min()]) - 4, np.array([rows.max(), columns.max()]) + 4
@@ -303,7 +304,7 @@ def test_the_plot_has_the_colours_of_the_objects(looked):
     window.dock.look.plot_section.open()
     window.wait()
     plot, canvas = window.dock.explorer._plot, window.dock.look.plot.canvas
-    labels = window.controller.results.planes[()].labels
+    labels = window.state.results.slices[()].labels
     color = window.labels("cells").colormap.map(np.array([labels[C]]))[0][:3]
     row, column = plot.place(C)
     shown = canvas._picture[row, column].astype(float)
@@ -338,7 +339,7 @@ def test_what_is_not_there_is_said(looked):
     window = looked("coloring")
     window.dock.look.views._boxes["shared_color"][1].click()
     window.wait()
-    assert "Touching, same colour: there is none" in window.workspace.status.message
+    assert "Touching, same colour: there is none" in window.state.status.message
 
 
 def test_another_image_clears_the_marks_of_the_one_before(looked, disks):

@@ -14,10 +14,10 @@ LONG_MS = 800_000
 
 def accept(window, count):
     """Accept the first so many objects of the image."""
-    correcting = window.dock.corrector.correcting
-    labels = correcting.corrections.labels
-    for label in [label for label in np.unique(labels)[1:] if label not in correcting.corrections.accepted][:count]:
-        correcting.accept(np.argwhere(labels == label)[0])
+    annotating = window.dock.annotating
+    labels = annotating.annotation.labels
+    for label in [label for label in np.unique(labels)[1:] if label not in annotating.annotation.accepted][:count]:
+        annotating.accept(np.argwhere(labels == label)[0])
 
 
 def names(window):
@@ -49,7 +49,7 @@ def test_the_x_ends_the_dock_and_a_new_one_goes_on(window, project):
     assert names(again)[:2] == ["cells", "cells objects"]
     assert "cells objects [1]" not in names(again)
     assert again.labels("cells") is layer
-    corrections = again.dock.corrector.correcting.corrections
+    corrections = again.dock.annotating.annotation
     assert len(corrections.accepted) == 2
     np.testing.assert_array_equal(layer.data > 0, kept > 0)
     accept(again, 1)
@@ -59,9 +59,9 @@ def test_the_x_ends_the_dock_and_a_new_one_goes_on(window, project):
     # what napari's brush paints is taken note of once
     layer.data_setitem((np.array([0]), np.array([0])), 99)
     again.qtbot.wait(50)
-    assert again.dock.corrector.correcting.undo_title == "paint"
+    assert again.dock.annotating.undo_title == "paint"
     again.dock.corrector._asked("undo")
-    assert again.dock.corrector.correcting.undo_title == "accept"
+    assert again.dock.annotating.undo_title == "accept"
     window.viewer.layers["cells"].name = "other"  # nothing of the first dock listens any more
     gc.collect()
     window.qtbot.wait(50)
@@ -129,7 +129,7 @@ def test_going_to_another_image_and_back_makes_no_second_example(window, project
     window.run()
     window.qtbot.waitUntil(lambda: window.dock.retrainer.idle)
     assert [example.name for example in read_project(project).examples] == ["cells"]
-    assert len(window.dock.corrector.correcting.corrections.accepted) == 2
+    assert len(window.dock.annotating.annotation.accepted) == 2
 
 
 def test_corrections_that_the_project_does_not_know_are_kept_beside_its_own(window, project):
@@ -139,7 +139,7 @@ def test_corrections_that_the_project_does_not_know_are_kept_beside_its_own(wind
 
     elsewhere = Project(project, lambda call: None)  # another window changes it meanwhile
     theirs = elsewhere.corrections("cells")
-    results = window.controller.results
+    results = window.state.results
     elsewhere.follow(results.source, results.reading, theirs)
     theirs.reject(*theirs.accepted)
     elsewhere.close()
@@ -159,7 +159,7 @@ def test_a_project_that_was_deleted_is_told_and_can_be_made_anew(window, project
     facts = window.dock.retrain.project._facts.text()
     assert facts.startswith("NOT SAVED")
     assert "not there any more" in facts
-    assert "NOT SAVED" in window.workspace.status.message
+    assert "NOT SAVED" in window.state.status.message
     assert not project.exists()
     window.dock.retrain.project.made.emit(project)
     window.qtbot.waitUntil(lambda: window.dock.retrainer.idle)
@@ -169,7 +169,7 @@ def test_a_project_that_was_deleted_is_told_and_can_be_made_anew(window, project
 
 def test_double_clicking_an_example_chooses_its_image(window, project, disks):
     window.viewer.add_image(disks()[0][:90], name="other")
-    assert window.workspace.source.name == "other"
+    assert window.state.source.name == "other"
     window.dock.retrain.project.example_opened.emit("cells")
-    assert window.workspace.source.name == "cells"
+    assert window.state.source.name == "cells"
     assert window.dock.segment.image._image.currentText() == "cells"

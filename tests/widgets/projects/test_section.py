@@ -119,7 +119,7 @@ def test_the_whole_loop(work, project, brightness):
     section.project.made.emit(project)
     assert "Correct or accept" in section._start.toolTip()
     correct_three(work)
-    corrections = work.dock.corrector.correcting.corrections
+    corrections = work.dock.annotating.annotation
     assert len(corrections.accepted) == 3
     work.dock._retrain_section.open()
     section.set_length(Length(20, None))
@@ -135,7 +135,7 @@ def test_the_whole_loop(work, project, brightness):
     work.qtbot.waitUntil(lambda: all(in_sight(one) for one in buttons), timeout=60_000)
     version = work.retraining.version
     assert section._verdict.text() == version.words
-    assert version.words not in work.workspace.status.message, "the line at the foot is short"
+    assert version.words not in work.state.status.message, "the line at the foot is short"
     # three objects tell nothing: Enter neither keeps nor discards
     assert "too few objects to tell" in version.words
     assert not section._keep.isDefault()
@@ -145,13 +145,13 @@ def test_the_whole_loop(work, project, brightness):
     folder = project / "versions" / "bright-v2"
     models = work.dock.segment.model._choice
     assert "bright-v2" in [models.itemText(row) for row in range(models.count())]
-    assert work.workspace.model == str(folder)
+    assert work.state.model == str(folder)
     assert "3 corrected objects" in work.dock.segment.model._card.text() or "corrected objects" in (
         folder / "README.md"
     ).read_text(encoding="utf-8")
     assert work.labels("cells").data[75, 105] > 0, "corrected objects survive the new run"
     assert "cells before" not in [layer.name for layer in work.viewer.layers]
-    assert work.dock.controller.looking.suggested != work.workspace.model
+    assert work.dock.segmenting.suggestion.suggested != work.state.model
     assert "Suggested" not in work.dock.segment.image._look.text()
     assert [v.state for v in read_project(project).versions] == ["kept"]
 
@@ -190,7 +190,7 @@ def test_paused_rolled_back_and_the_window_stays_usable(work, project, turns, mo
     wait_for(work, "to judge")
     section._back.click()
     assert work.retraining.state == "idle"
-    assert work.workspace.status.message == "The old model stays; the new one is deleted."
+    assert work.state.status.message == "The old model stays; the new one is deleted."
     assert work.viewer.layers.selection.active is work.labels("cells")
     assert read_project(project).versions == ()
     assert not (project / "versions" / "bright-v2").exists()
@@ -203,7 +203,7 @@ def test_reopened_with_one_click(work, project, make_napari_viewer_proxy, qtbot,
     work.run()
     correct_three(work)
     labels = work.labels("cells").data.copy()
-    accepted = set(work.dock.corrector.correcting.corrections.accepted)
+    accepted = set(work.dock.annotating.annotation.accepted)
     # a second window is told, and changes nothing
     from napari_instseg.widgets.dock import SegmentDock
 
@@ -224,11 +224,11 @@ def test_reopened_with_one_click(work, project, make_napari_viewer_proxy, qtbot,
     assert work.section.project._list.count() == 1
     work.section.project.example_opened.emit("cells")
     work.wait(LONG_S)
-    again = work.dock.corrector.correcting.corrections
+    again = work.dock.annotating.annotation
     assert again.accepted == accepted
     names = [layer.name for layer in work.viewer.layers]
     assert names.index("cells accepted") > names.index("cells objects"), "or their outlines would be hidden"
-    assert work.workspace.diameter == 14, "objects are found at the size that was said when they were corrected"
+    assert work.state.diameter == 14, "objects are found at the size that was said when they were corrected"
     work.dock.segment.diameter.chosen.emit(15.0)
     work.qtbot.waitUntil(lambda: read_project(project).examples[0].diameter == 15, timeout=10_000)
     np.testing.assert_array_equal(work.labels("cells").data, labels)
@@ -263,12 +263,12 @@ def test_images_to_remember_are_chosen_for_each_model(work, project, tmp_path, m
     assert choice.currentText() == "real ones"
     choose(2, None)  # the dialog was closed
     assert choice.currentText() == "real ones"
-    own = work.workspace.model
+    own = work.state.model
     assert work.dock.retrainer.project.remembered(own) == real
     # it is of that model only
-    work.controller.choose_model("discriminative-nuclei")
+    work.session.choose_model("discriminative-nuclei")
     work.qtbot.waitUntil(lambda: texts() == ["simulated images", "a folder…"], timeout=10_000)
-    work.controller.choose_model(own)
+    work.session.choose_model(own)
     work.qtbot.waitUntil(lambda: choice.currentText() == "real ones", timeout=10_000)
     choose(0, None)
     assert texts() == ["nothing", "a folder…"]

@@ -30,7 +30,7 @@ def test_run_gives_the_objects_as_a_layer_in_the_place_of_its_image(window, disk
     assert set(features["score"]) == {0.75}
     areas = np.bincount(labels.data.ravel())
     assert all(areas[index] == area for index, area in zip(features["index"], features["area"], strict=True))
-    assert window.workspace.status.message == f"{count} objects."
+    assert window.state.status.message == f"{count} objects."
     assert "CPU" in window.dock.status._device.text() or "CUDA" in window.dock.status._device.text()
 
 
@@ -98,13 +98,13 @@ def test_stack_slice_by_slice(window, disks):
 
 def test_images_that_cannot_be_segmented_are_refused_in_words(window, monkeypatch, disks):
     said = []
-    window.controller.failed.connect(said.append)
+    window.session.failed.connect(said.append)
     image, _ = disks()
     image[3, 4] = np.nan
     window.viewer.add_image(image, name="broken")
     window.run()
     assert "NaN" in said[0]
-    assert window.workspace.status.tone == "error"
+    assert window.state.status.tone == "error"
     assert "broken objects" not in window.viewer.layers
     window.viewer.add_image(np.zeros((1, 40)), name="thin")
     window.run()
@@ -135,7 +135,7 @@ def test_cancel_ends_within_a_tile(window, disks, monkeypatch):
     image, _ = disks((2100, 4200), 60, 20)
     window.viewer.add_image(image.astype(np.uint8), name="large")
     tiles = []
-    window.workspace.events.status.connect(lambda status: tiles.append(status.detail) if status.detail else None)
+    window.session.changed.connect(lambda _, now: tiles.append(now.status.detail) if now.status.detail else None)
     window.dock.segment._run.click()
     window.qtbot.waitUntil(lambda: bool(tiles), timeout=60_000)
     window.qtbot.waitUntil(lambda: len(tiles) > 1, timeout=60_000)
@@ -145,7 +145,7 @@ def test_cancel_ends_within_a_tile(window, disks, monkeypatch):
     window.dock.status._cancel.click()
     window.wait()
     assert len(computed) <= 1, "after it was cancelled, another tile than the one that was begun"
-    assert "Cancelled" in window.workspace.status.message
+    assert "Cancelled" in window.state.status.message
     assert "large objects" not in window.viewer.layers
     assert "tiles/s" in tiles[-1]
     window.viewer.layers.remove("large")
@@ -167,7 +167,7 @@ def test_deleting_layers_and_closing_the_dock_in_mid_run_is_harmless(window, dis
     window.dock.segment._run.click()
     window.viewer.layers.clear()
     window.wait()
-    assert window.workspace.source is None
+    assert window.state.source is None
     window.viewer.add_image(disks()[0], name="cells")
     window.run()
     window.viewer.layers.remove("cells objects")
@@ -209,7 +209,7 @@ def test_no_objects_are_explained_and_the_next_step_offered(window, disks):
     section._advice_button.click()
     window.wait()
     assert window.labels("cells").features.shape[0] == count
-    assert window.workspace.parameters.min_size < 4000
+    assert window.state.parameters.min_size < 4000
 
 
 def test_the_dock_opens_without_the_heavy_imports(tmp_path):
@@ -221,7 +221,7 @@ def test_the_dock_opens_without_the_heavy_imports(tmp_path):
         "from napari_instseg.widgets.dock import SegmentDock\n"
         "dock = SegmentDock(viewer)\n"
         "print([n for n in ('torch', 'hdbscan', 'sklearn') if n in sys.modules])\n"
-        "dock.controller.close(); viewer.close()\n"
+        "dock.stop(); viewer.close()\n"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert said.stdout.strip() == "[]"
@@ -233,13 +233,13 @@ def test_diameter_is_measured_from_a_drawn_ellipse(window, disks):
     choice._measure.click()
     shapes = window.viewer.layers["example object"]
     shapes.add(np.array([[10, 10], [10, 34], [34, 34], [34, 10]]), shape_type="ellipse")
-    assert window.workspace.diameter == pytest.approx(24)
+    assert window.state.diameter == pytest.approx(24)
     assert choice._box.value() == pytest.approx(12)
     assert choice._box.text() == "12.0 µm"
     choice._measure.click()
     assert "example object" not in window.viewer.layers
     choice._box.setValue(0)
-    assert window.workspace.diameter is None
+    assert window.state.diameter is None
 
 
 def test_a_number_typed_after_a_click_replaces_the_words_for_none(window, disks):
@@ -252,7 +252,7 @@ def test_a_number_typed_after_a_click_replaces_the_words_for_none(window, disks)
     window.qtbot.waitUntil(box.lineEdit().hasSelectedText)
     window.qtbot.keyClicks(box, "50")
     window.qtbot.keyClick(box, Qt.Key.Key_Return)
-    assert window.workspace.diameter == 50
+    assert window.state.diameter == 50
 
 
 def test_the_diameter_is_that_of_the_disk_with_the_area_of_the_shape():
@@ -266,7 +266,7 @@ def test_the_diameter_is_that_of_the_disk_with_the_area_of_the_shape():
 
 def test_what_the_first_labels_layer_needs_is_loaded_in_the_thread_of_the_job(window, disks, monkeypatch):
     loaded = []
-    monkeypatch.setattr(window.controller, "_prepare", lambda: loaded.append(threading.current_thread().name))
+    monkeypatch.setattr(window.dock.segmenting, "_prepare", lambda: loaded.append(threading.current_thread().name))
     window.viewer.add_image(disks()[0], name="cells")
     window.run()
     assert loaded == ["instseg-job"]
@@ -275,12 +275,14 @@ def test_what_the_first_labels_layer_needs_is_loaded_in_the_thread_of_the_job(wi
 def test_the_layer_of_objects_is_made_after_the_turn_that_takes_them_over(window, disks):
     image, count = disks()
     layers, there = window.viewer.layers, []
-    window.controller.found.connect(lambda *_: there.append("cells objects" in layers))
+    window.session.changed.connect(
+        lambda before, now: there.append("cells objects" in layers) if now.found_since(before) else None
+    )
     window.dock.layers.made.connect(lambda _: there.append(len(np.unique(layers["cells objects"].data)) - 1))
     window.viewer.add_image(image, name="cells")
     window.run()
     assert there == [False, count]
-    assert layers["cells objects"].data is window.dock.corrector.correcting.corrections.labels
+    assert layers["cells objects"].data is window.dock.annotating.annotation.labels
 
 
 def test_the_dashes_of_outlines_are_made_ahead():

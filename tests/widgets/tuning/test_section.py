@@ -41,16 +41,17 @@ def test_fifty_moves_of_the_real_slider_end_with_the_labels_of_the_last_value(tu
     slider = tuned.row("foreground_threshold").slider
     tuned.viewer.window.show()
     qtbot.wait(100)
-    prediction = next(iter(tuned.controller.results.predictions.values()))
+    prediction = next(iter(tuned.state.results.predictions.values()))
     turns.asked_in(monkeypatch, prediction.pipeline, "run")
     positions = [slider.width() * part for part in np.linspace(0.3, 0.9, 50)]
     drag(qtbot, slider, positions)
     tuned.wait()
-    value = tuned.workspace.parameters.foreground_threshold
+    value = tuned.state.parameters.foreground_threshold
     assert value > 0.6
     assert turns.given
     assert all(turns.given), "the window had no turn while it decoded"
     monkeypatch.undo()
+    prediction = next(iter(tuned.state.results.predictions.values()))
     expected = prediction.decode(foreground_threshold=value)
     labels = tuned.labels("cells")
     np.testing.assert_array_equal(labels.data > 0, expected.labels > 0)
@@ -88,7 +89,7 @@ def test_a_new_count_neither_lays_out_the_dock_nor_draws_boxes_anew(tuned, qtbot
 
 def test_undo_redo_reset_and_presets(tuned):
     tune, form = tuned.dock.tune, tuned.dock.tune.form
-    own = tuned.workspace.parameters
+    own = tuned.state.parameters
     row = form.rows["min_size"]
     assert not tune._undo.isEnabled()
     row._box.setValue(1000)
@@ -97,18 +98,18 @@ def test_undo_redo_reset_and_presets(tuned):
     assert tuned.labels("cells").data.max() == 0
     tune._undo.click()
     tuned.wait()
-    assert tuned.workspace.parameters == own
+    assert tuned.state.parameters == own
     assert row._box.value() == own.min_size
     assert len(np.unique(tuned.labels("cells").data)) - 1 == tuned.count
     tune._redo.click()
-    assert tuned.workspace.parameters.min_size == 1000
+    assert tuned.state.parameters.min_size == 1000
     tune._presets.setEditText("large ones")
     tune._save.click()
     tune._reset.click()
-    assert tuned.workspace.parameters == own
+    assert tuned.state.parameters == own
     assert not tune._reset.isEnabled()
     tune._presets.activated.emit(tune._presets.findText("large ones"))
-    assert tuned.workspace.parameters.min_size == 1000
+    assert tuned.state.parameters.min_size == 1000
     tune._presets.setEditText("large ones")
     tune._delete.click()
     assert tune._presets.count() == 0
@@ -243,19 +244,19 @@ def test_a_strip_appears_under_the_slider_and_a_click_goes_there(tuned):
     assert counts[0] == tuned.count
     assert counts[5000] == 0
     assert view.strip.stable[0] == 0
-    own = tuned.workspace.parameters.min_size
+    own = tuned.state.parameters.min_size
     click_strip(tuned, view, 0.9)
-    assert tuned.workspace.parameters.min_size > 1000
-    assert tuned.row("min_size")._box.value() == tuned.workspace.parameters.min_size
+    assert tuned.state.parameters.min_size > 1000
+    assert tuned.row("min_size")._box.value() == tuned.state.parameters.min_size
     tuned.wait()
     assert tuned.labels("cells").data.max() == 0
     assert view.valid, "its own parameter leaves a strip as it is"
     tuned.dock.tune._undo.click()
-    assert tuned.workspace.parameters.min_size == own
+    assert tuned.state.parameters.min_size == own
     tuned.row("foreground_threshold")._box.setValue(0.9)
     assert not view.valid
     tuned.qtbot.waitUntil(lambda: view.valid and tuned.dock.tuner.idle, timeout=30_000)
-    assert view.strip.belongs_to(tuned.workspace.parameters)
+    assert view.strip.belongs_to(tuned.state.parameters)
     view.grab()  # it is drawn without complaint
 
 
@@ -283,34 +284,34 @@ def test_fit_raises_the_score_as_one_step_that_can_be_undone(tuned):
     tuned.row("foreground_threshold")._box.setValue(0.98)
     tuned.wait()
     tuned.qtbot.waitUntil(lambda: tuned.dock.tune._undo.isEnabled(), timeout=5000)
-    detuned = tuned.workspace.parameters
+    detuned = tuned.state.parameters
     assert tuned.labels("cells").data.max() == 0
     found = []
-    tuned.controller.fitted.connect(found.append)
+    tuned.dock.tuning.fitted.connect(lambda fit, _: found.append(fit))
     tuned.dock.tune._fit.click()
-    assert tuned.controller.running
+    assert tuned.state.running
     tuned.wait()
     assert found[0].before.mean_ap == 0
     assert found[0].after.mean_ap == 1
     assert found[0].n_objects == 2
     assert "0.00 before, 1.00 now" in tuned.dock.tune._fit_note.text()
     assert len(np.unique(tuned.labels("cells").data)) - 1 == tuned.count
-    assert tuned.workspace.parameters == found[0].parameters
+    assert tuned.state.parameters == found[0].parameters
     tuned.dock.tune._undo.click()
     tuned.wait()
-    assert tuned.workspace.parameters == detuned
+    assert tuned.state.parameters == detuned
     assert tuned.labels("cells").data.max() == 0
 
 
 def test_what_was_accepted_is_fitted_to(tuned):
-    correcting = tuned.dock.corrector.correcting
+    annotating = tuned.dock.annotating
     for label in (4, 7, 9):
-        assert correcting.accept_object(label, ())
+        assert annotating.accept_object(label, ())
     assert tuned.dock.tune._fit.isEnabled()
     tuned.row("min_size")._box.setValue(3000)
     tuned.wait()
     found = []
-    tuned.controller.fitted.connect(found.append)
+    tuned.dock.tuning.fitted.connect(lambda fit, _: found.append(fit))
     tuned.dock.tune._fit.click()
     tuned.wait()
     assert found[0].n_objects == 3
@@ -319,12 +320,12 @@ def test_what_was_accepted_is_fitted_to(tuned):
 
 def test_fitting_can_be_cancelled_and_leaves_the_values(tuned):
     draw_truth(tuned)
-    before = tuned.workspace.parameters
+    before = tuned.state.parameters
     tuned.dock.tune._fit.click()
     tuned.dock.status._cancel.click()
     tuned.wait()
-    assert "Cancelled" in tuned.workspace.status.message
-    assert tuned.workspace.parameters == before
+    assert "Cancelled" in tuned.state.status.message
+    assert tuned.state.parameters == before
 
 
 def test_true_objects_give_a_score_and_painting_another(tuned):

@@ -1,4 +1,4 @@
-"""Wires the Correct section to the workspace and the viewer: tools, marks of what is right, undo, the queue."""
+"""Wires the Correct section to the session and the viewer: tools, marks of what is right, undo, the queue."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from napari_instseg.annotating.commands import Annotating
 from napari_instseg.annotating.next_object import Doubt, find_doubts
 from napari_instseg.session.annotation import marks_of
 from napari_instseg.session.background import BackgroundWork
-from napari_instseg.session.jobs import Post
-from napari_instseg.session.results import DecodedSlice, Results
+from napari_instseg.session.results import Results
+from napari_instseg.session.session import Session
+from napari_instseg.session.state import State
 from napari_instseg.widgets.annotating.section import KEYS, CorrectSection
 from napari_instseg.widgets.annotating.tools import EditTools
 from napari_instseg.widgets.camera import look_at, show_slice
 from napari_instseg.widgets.layers import Mark, OwnLayers
 from napari_instseg.widgets.painting import next_turn
-from napari_instseg.workspace.controller import Controller
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -39,25 +39,24 @@ MARKS = Mark(
 
 
 class AnnotatingBinder(QObject):
-    """Between the Correct section, the viewer and the workspace.
+    """Between the Correct section, the viewer and the session.
 
     Parameters
     ----------
     viewer : Viewer
     section : CorrectSection
-    controller : Controller
+    session : Session
+    annotating : Annotating
     layers : OwnLayers
-    post : callable
-        See `Post`.
     """
 
     def __init__(
-        self, viewer: Viewer, section: CorrectSection, controller: Controller, layers: OwnLayers, post: Post
+        self, viewer: Viewer, section: CorrectSection, session: Session, annotating: Annotating, layers: OwnLayers
     ) -> None:
         super().__init__(section)
-        self._viewer, self._section, self._controller, self._layers = viewer, section, controller, layers
-        self.correcting = Annotating(controller.workspace, lambda: controller.results, controller.say)
-        self.tools = EditTools(viewer, self.correcting, layers, lambda: controller.results)
+        self._viewer, self._section, self._session, self._layers = viewer, section, session, layers
+        self.annotating = annotating
+        self.tools = EditTools(viewer, annotating, layers, lambda: session.state.results)
         self._listened: Any = None
         self._marked: Results | None = None
         self._marks = np.zeros((0, 0), np.uint8)
@@ -67,17 +66,15 @@ class AnnotatingBinder(QObject):
         self._answers = BackgroundWork(
             lambda asked, stale: iter([find_doubts(asked[0], asked[1], asked[2], stale)]),
             self._go,
-            controller.fail,
-            post,
+            session.fail,
+            session.post,
         )
         section.asked.connect(self._asked)
         self.tools.stepped.connect(self._asked)
         self.tools.tool_changed.connect(section.show_tool)
-        self.tools.refused.connect(lambda words: controller.say(words, "warning"))
-        self.correcting.changed.connect(self._changed)
+        self.tools.refused.connect(lambda words: session.say(words, "warning"))
         layers.made.connect(self._take_layer)
-        controller.ready.connect(self._show_state)
-        controller.workspace.events.index.connect(self._show_marks)
+        session.changed.connect(self._redraw)
 
     def release(self) -> None:
         """End the thread, and listen to the viewer no more."""
@@ -96,17 +93,8 @@ class AnnotatingBinder(QObject):
         """Whether all that was asked for is shown."""
         return self._answers.idle
 
-    def take(self, results: Results, plane: DecodedSlice) -> DecodedSlice:
-        """Take over what was decoded, but where the user said something, and show it."""
-        plane = self.correcting.take(results, plane)
-        self._show(results)
-        if plane.index == self._controller.workspace.index:
-            self._show_marks()
-        self._show_state()
-        return plane
-
     def _show(self, results: Results) -> None:
-        self._layers.show_objects(results, self.correcting.of(results))
+        self._layers.show_objects(results, self._session.annotation_of(results))
         self._attach(results)
 
     def _attach(self, results: Results) -> None:
@@ -131,52 +119,56 @@ class AnnotatingBinder(QObject):
         next_turn(self._section, self._painted)
 
     def _painted(self) -> None:
-        results = self._controller.results
+        results = self._session.state.results
         shown = self._layers.labels_layer(results) if results is not None else None
         if results is None or shown is None or shown is not self._listened:
             return  # of an image that is not worked on, or a layer that the user took over
-        index = self._controller.workspace.index
-        self.correcting.painted(results, index, whole=shown.n_edit_dimensions > shown.ndim - len(index))
+        index = self._session.state.index
+        self.annotating.painted(results, index, whole=shown.n_edit_dimensions > shown.ndim - len(index))
 
-    # the workspace changed
+    # the session changed
 
-    def _changed(self) -> None:
-        results = self._controller.results
-        if not self.tools.tool:
+    def _redraw(self, before: State, now: State) -> None:
+        edited = now.edits != before.edits
+        if edited and not self.tools.tool:
             self.tools.hide_preview()
-        if results is not None:
-            self._show(results)
-        self._show_marks()
-        self._controller.ready.emit()
+        if now.elsewhere is not before.elsewhere and now.elsewhere is not None and now.elsewhere.latest is not None:
+            self._show(now.elsewhere)
+        shown = now.results is not None and (edited or now.found_since(before) is not None)
+        if shown and now.results is not None:
+            self._show(now.results)
+        if shown or edited or now.differs(before, "index", "source"):
+            self._show_marks()
+        if shown or now.offers_other_work(before):
+            self._show_state()
 
     def _show_state(self) -> None:
-        correcting = self.correcting
-        corrections = correcting.corrections
-        obstacle = "" if corrections is not None else "Run the segmentation first."
-        self._section.allow(obstacle, undo=correcting.undo_title, redo=correcting.redo_title)
-        if corrections is None:
+        annotating, annotation = self.annotating, self._session.annotation
+        obstacle = "" if annotation is not None else "Run the segmentation first."
+        self._section.allow(obstacle, undo=annotating.undo_title, redo=annotating.redo_title)
+        if annotation is None:
             self.tools.put_down()
             return
-        complete = corrections.complete[self._controller.workspace.index]
-        self._section.show_facts(len(corrections.accepted), float(complete.mean()) if complete.any() else 0.0)
+        complete = annotation.complete[self._session.state.index]
+        self._section.show_facts(len(annotation.accepted), float(complete.mean()) if complete.any() else 0.0)
 
     def _show_marks(self) -> None:
         """Outline what is accepted, and hatch what is complete, in the slice in view."""
-        results, corrections = self._controller.results, self.correcting.corrections
+        results, annotation = self._session.state.results, self._session.annotation
         if self._marked is not None and (results is None or results.source is not self._marked.source):
             self._layers.hide_view(self._marked, MARKS)
             self._marked = None
-        if results is None or corrections is None:
+        if results is None or annotation is None:
             return
-        index = self._controller.workspace.index
-        if len(index) != corrections.labels.ndim - corrections.ndim:
+        index = self._session.state.index
+        if len(index) != annotation.labels.ndim - annotation.ndim:
             return
         shown = self._layers.shows(results, MARKS)
         if not shown and self._layers.labels_layer(results) is None:
             return  # so that they come to lie over the objects
-        if not shown and not corrections.says_something:
+        if not shown and not annotation.says_something:
             return  # as at every move of a slider before anything was corrected
-        marks = marks_of(corrections, index)
+        marks = marks_of(annotation, index)
         if marks.any() or shown:
             self._layers.show_view(results, MARKS, marks, index)
             self._marked = results
@@ -185,9 +177,9 @@ class AnnotatingBinder(QObject):
 
     def _asked(self, name: str) -> None:
         if name == "undo":
-            self._look_at_edit(self.correcting.undo())
+            self._look_at_edit(self.annotating.undo())
         elif name == "redo":
-            self._look_at_edit(self.correcting.redo())
+            self._look_at_edit(self.annotating.redo())
         elif name == "next":
             self._next()
         elif name == "accept_next":
@@ -205,40 +197,40 @@ class AnnotatingBinder(QObject):
     # the queue
 
     def _next(self) -> None:
-        results, corrections = self._controller.own_results, self.correcting.corrections
-        parameters = self._controller.workspace.parameters
-        if results is None or corrections is None or parameters is None:
-            self._controller.say(self._controller.missing(), "warning")
+        results, annotation = self._session.state.own_results, self._session.annotation
+        parameters = self._session.state.parameters
+        if results is None or annotation is None or parameters is None:
+            self._session.say(self._session.missing(), "warning")
             return
-        if self._doubts_of != (results, parameters):
-            self._doubts_of = (results, parameters)
-            self._controller.say("Looking for doubtful objects…")
-            self._answers.ask((results, corrections, parameters))
+        if self._doubts_of != (results.run, parameters):
+            self._doubts_of = (results.run, parameters)
+            self._session.say("Looking for doubtful objects…")
+            self._answers.ask((results, annotation, parameters))
         else:
             self._go(self._doubts)
 
     def _go(self, doubts: list[Doubt]) -> None:
         """Move the view to the first of the doubtful objects that is still there and not accepted."""
-        corrections, layer = self.correcting.corrections, self.tools.layer
+        annotation, layer = self._session.annotation, self.tools.layer
         self._doubts = list(doubts)
-        while self._doubts and corrections is not None and layer is not None:
+        while self._doubts and annotation is not None and layer is not None:
             doubt = self._doubts.pop(0)
-            inside = corrections.labels[doubt.index] == doubt.label
-            if doubt.label in corrections.accepted or not inside.any():
+            inside = annotation.labels[doubt.index] == doubt.label
+            if doubt.label in annotation.accepted or not inside.any():
                 continue
             self._here = doubt
             look_at(self._viewer, layer, (*doubt.index, *doubt.place), doubt.side)
             layer.selected_label = doubt.label
             self.tools.outline(doubt.index, inside)
-            self._controller.say(f"{doubt.words} {len(self._doubts)} more.")
+            self._session.say(f"{doubt.words} {len(self._doubts)} more.")
             return
         self._here, self._doubts_of = None, (None, None)
-        self._controller.say("That was the last one; Next begins again.", "good")
+        self._session.say("That was the last one; Next begins again.", "good")
 
     def _accept_and_next(self) -> None:
-        corrections, here = self.correcting.corrections, self._here
-        if corrections is not None and here is not None and (corrections.labels[here.index] == here.label).any():
-            if here.label not in corrections.accepted:
-                self.correcting.accept_object(here.label, here.index)
+        annotation, here = self._session.annotation, self._here
+        if annotation is not None and here is not None and (annotation.labels[here.index] == here.label).any():
+            if here.label not in annotation.accepted:
+                self.annotating.accept_object(here.label, here.index)
             self._here = None
         self._next()

@@ -56,7 +56,7 @@ class EditTools(QObject):
     Parameters
     ----------
     viewer : Viewer
-    correcting : Annotating
+    annotating : Annotating
     layers : OwnLayers
     results : callable
         Gives the present results, or None.
@@ -70,10 +70,10 @@ class EditTools(QObject):
     """Why a tool cannot be used now."""
 
     def __init__(
-        self, viewer: Viewer, correcting: Annotating, layers: OwnLayers, results: Callable[[], Results | None]
+        self, viewer: Viewer, annotating: Annotating, layers: OwnLayers, results: Callable[[], Results | None]
     ) -> None:
         super().__init__()
-        self._viewer, self._correcting, self._layers, self._results = viewer, correcting, layers, results
+        self._viewer, self._annotating, self._layers, self._results = viewer, annotating, layers, results
         self.tool = ""
         self._layer: ref[Labels] | None = None
         self._position: Position | None = None
@@ -215,7 +215,7 @@ class EditTools(QObject):
             self.stepped.emit(action.name)
         elif action.kind == "object" and self._position is not None:
             if self._flat():
-                getattr(self._correcting, action.name)(self._position)
+                getattr(self._annotating, action.name)(self._position)
         else:
             self.take(action.name)
 
@@ -226,7 +226,7 @@ class EditTools(QObject):
 
     def _wheel(self, layer: Labels, event: Any) -> None:
         if self.tool == "grow" and not layer.mouse_zoom and self._position is not None:
-            self._correcting.turn_threshold(float(np.sign(event.delta[1])))
+            self._annotating.turn_threshold(float(np.sign(event.delta[1])))
             self._show_growth(self._position)
 
     def _drag(self, layer: Labels, event: Any) -> Iterator[None]:
@@ -253,29 +253,29 @@ class EditTools(QObject):
             self._stroke(line)
 
     def _click(self, position: Position) -> None:
-        correcting = self._correcting
+        annotating = self._annotating
         if self.tool not in ("split", "merge"):
             if self.tool == "draw":
                 return
-            getattr(correcting, self.tool)(position)
+            getattr(annotating, self.tool)(position)
             if self.tool == "grow":
                 self.hide_preview()
         elif self._clicked is None:
-            if correcting.object_at(position):
+            if annotating.object_at(position):
                 self._clicked = position
                 self._show_stroke([position])
         else:
             first, self._clicked = self._clicked, None
             self.hide_preview()
             if self.tool == "split":
-                correcting.split([first, position])
+                annotating.split([first, position])
             else:
-                correcting.merge([first, position], between=False)
+                annotating.merge([first, position], between=False)
 
     def _stroke(self, line: list[Position]) -> None:
         self._clicked = None
         self.hide_preview()
-        act = {"split": self._correcting.split_by_line, "merge": self._correcting.merge, "draw": self._correcting.draw}
+        act = {"split": self._annotating.split_by_line, "merge": self._annotating.merge, "draw": self._annotating.draw}
         act[self.tool](line)
 
     @staticmethod
@@ -305,12 +305,12 @@ class EditTools(QObject):
         corners = [tuple(float(v) for v in corner) for corner in self._shapes.data[-1]]
         complete = self.tool != "unmark"
         self.put_down()
-        self._correcting.mark(corners, complete)
+        self._annotating.mark(corners, complete)
 
     # what is seen while a tool is used
 
     def _show_growth(self, position: Position) -> None:
-        found = self._correcting.preview(position)
+        found = self._annotating.preview(position)
         layer = self.layer
         if layer is not None:
             layer.mouse_zoom = found is None  # else the wheel is for the threshold
@@ -321,11 +321,11 @@ class EditTools(QObject):
         self._show(inside * np.uint8(AREA), index, [part.start for part in box])
 
     def _show_stroke(self, line: list[Position], closed: bool = False) -> None:
-        corrections = self._correcting.corrections
-        if corrections is None:
+        annotation = self._annotating.annotation
+        if annotation is None:
             return
-        stack = corrections.labels.ndim - corrections.ndim
-        shape = corrections.labels.shape[stack:]
+        stack = annotation.labels.ndim - annotation.ndim
+        shape = annotation.labels.shape[stack:]
         points = [position[stack:] for position in ([*line, line[0]] if closed else line)]
         try:
             track = stroke(points, shape)

@@ -1,4 +1,4 @@
-"""Wires the Look section to the workspace and the viewer: views, selection, reasons, the plot and its lasso."""
+"""Wires the Look section to the session and the viewer: views, selection, reasons, the plot and its lasso."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from napari_instseg.inspecting.views import Inspector, why_not
 from napari_instseg.inspecting.why import Listed, Reason, Reasons, list_objects
 from napari_instseg.methods import get_method
 from napari_instseg.session.background import BackgroundWork
-from napari_instseg.session.jobs import Post
 from napari_instseg.session.results import DecodedSlice, Results
+from napari_instseg.session.session import Session
 from napari_instseg.session.source import Index
+from napari_instseg.session.state import State
 from napari_instseg.widgets.camera import look_at
 from napari_instseg.widgets.image_choice import ImageChoice
 from napari_instseg.widgets.images import pixel_at
@@ -28,7 +29,6 @@ from napari_instseg.widgets.inspecting.object_list import NEXT_KEY, PREVIOUS_KEY
 from napari_instseg.widgets.inspecting.section import LookSection
 from napari_instseg.widgets.layers import Mark, OwnLayers
 from napari_instseg.widgets.pointer import Pointer
-from napari_instseg.workspace.controller import Controller
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -50,30 +50,27 @@ LASSO = Mark("lasso", "Lasso", "labels", look={"colormap": _one_color("#ffd54f")
 
 
 class InspectingBinder(QObject):
-    """Between the Look section, the viewer and the workspace.
+    """Between the Look section, the viewer and the session.
 
     Parameters
     ----------
     viewer : Viewer
     section : LookSection
-    controller : Controller
+    session : Session
     layers : OwnLayers
     image : ImageChoice
-    post : callable
-        See `Post`.
     """
 
     def __init__(
         self,
         viewer: Viewer,
         section: LookSection,
-        controller: Controller,
+        session: Session,
         layers: OwnLayers,
         image: ImageChoice,
-        post: Post,
     ) -> None:
         super().__init__(section)
-        self._viewer, self._section, self._controller = viewer, section, controller
+        self._viewer, self._section, self._session = viewer, section, session
         self._layers, self._image = layers, image
         self.selected = 0
         self._plot: Plot | None = None
@@ -81,16 +78,16 @@ class InspectingBinder(QObject):
         self._listed: Listed | None = None
         self._labels_layer: Any = None
         self._seen: Results | None = None
-        self.inspector = Inspector(self._show_view, controller.fail, post)
-        self.lens = LensTool(section.lens, controller, layers, image, post)
+        self.inspector = Inspector(self._show_view, session.fail, session.post)
+        self.lens = LensTool(section.lens, session, layers, image)
         reasons = Reasons()
         self._reasons = BackgroundWork(
             lambda asked, is_stale: reasons.explain(asked[0], asked[1], asked[2], is_stale),
             self._show_reason,
-            controller.fail,
-            post,
+            session.fail,
+            session.post,
         )
-        self._plots = BackgroundWork(_draw_plot, lambda answer: self._show_plot(*answer), controller.fail, post)
+        self._plots = BackgroundWork(_draw_plot, lambda answer: self._show_plot(*answer), session.fail, session.post)
         self._pointer = Pointer(viewer, self)
         self._later = QTimer(self, singleShot=True, interval=SETTLED_MS)
         self._later.timeout.connect(self._follow_objects)
@@ -118,8 +115,7 @@ class InspectingBinder(QObject):
         keys.bind(NEXT_KEY, "Next object in the list, the least certain first", lambda: self.step(1))
 
     def _connect(self) -> None:
-        section, controller = self._section, self._controller
-        events = controller.workspace.events
+        section = self._section
         self._layers.made.connect(self._watch_labels)
         section.views.toggled.connect(self._toggle_view)
         section.why.chosen.connect(self._go_to)
@@ -133,23 +129,30 @@ class InspectingBinder(QObject):
         self._pointer.hovered.connect(self.lens.hover)
         self._pointer.clicked.connect(self.lens.click)
         self._pointer.clicked.connect(self._pick)
-        events.spec.connect(self._show_model)
-        events.index.connect(self._later_follow)
-        events.window.connect(self._light_view)
-        controller.found.connect(self._show_found)
-        controller.ready.connect(self._show_ready)
+        self._session.changed.connect(self._redraw)
         self._show_model()
 
-    # the workspace changed
+    # the session changed
+
+    def _redraw(self, before: State, now: State) -> None:
+        if now.differs(before, "spec"):
+            self._show_model()
+        if now.offers_other_work(before):
+            self._show_ready()
+        made = now.found_since(before)
+        if made is not None and now.results is not None:
+            self._show_found(now.results, made)
+        if now.differs(before, "window"):
+            self._light_view()
 
     def _show_model(self) -> None:
-        spec = self._controller.workspace.spec
+        spec = self._session.state.spec
         if spec is not None:
             self._section.views.show_views(get_method(spec.method).inspect)
             self._show_ready()
 
     def _show_ready(self) -> None:
-        results = self._controller.results
+        results = self._session.state.results
         if self._seen is not None and (results is None or results.source is not self._seen.source):
             self._forget(self._seen)
         self._seen = results
@@ -159,7 +162,7 @@ class InspectingBinder(QObject):
 
     def _show_choice(self) -> None:
         """Tell which views there are to see: another clusterer, for example, has other results."""
-        results, index = self._controller.results, self._controller.workspace.index
+        results, index = self._session.state.results, self._session.state.index
         self._section.views.show_state(
             lambda view: why_not(results, index, view, self.selected),
             lambda view: results is not None and self._layers.shows(results, view),
@@ -169,7 +172,7 @@ class InspectingBinder(QObject):
         self._watch_labels(results)
         if not plane.asked:
             self._show_ready()
-        if plane.window is not None or plane.index != self._controller.workspace.index:
+        if plane.window is not None or plane.index != self._session.state.index:
             return
         outputs = results.predictions[plane.index].outputs if plane.index in results.predictions else {}
         # what depends on the network's outputs alone is as it was when only a parameter changed
@@ -183,11 +186,11 @@ class InspectingBinder(QObject):
 
     def _follow_objects(self) -> None:
         """Bring the list, the reasons and the plot up to date, as far as they are unfolded."""
-        results, index = self._controller.results, self._controller.workspace.index
+        results, index = self._session.state.results, self._session.state.index
         self._later.stop()
         self._show_choice()
         self.lens.refresh()
-        if results is None or not results.planes:
+        if results is None or not results.slices:
             return
         if self._section.why_section.opened:
             self._listed = list_objects(results)
@@ -208,21 +211,21 @@ class InspectingBinder(QObject):
     # views
 
     def _toggle_view(self, view: View, wanted: bool) -> None:
-        results = self._controller.results
+        results = self._session.state.results
         if results is None:
             return
         if wanted:
-            index = self._controller.workspace.index
+            index = self._session.state.index
             self.inspector.ask(results, index, self._section.views.wanted(), self.selected)
         else:
             self._layers.hide_view(results, view)
 
     def _show_view(self, results: Results, view: View, array: Any, index: Index) -> None:
-        if results is not self._controller.results or view not in self._section.views.wanted():
+        if not results.same_run(self._session.state.results) or view not in self._section.views.wanted():
             return
         self._layers.show_view(results, view, array, index)
         if view.layer in ("labels", "points", "vectors") and not np.any(array):
-            self._controller.say(f"{view.title}: there is none.")
+            self._session.say(f"{view.title}: there is none.")
 
     # the selected object
 
@@ -240,7 +243,7 @@ class InspectingBinder(QObject):
         self._show_selection_views()
 
     def _show_selection_views(self) -> None:
-        results, index = self._controller.results, self._controller.workspace.index
+        results, index = self._session.state.results, self._session.state.index
         self._show_choice()
         views = [view for view in self._section.views.wanted() if "selected" in view.needs]
         if views and results is not None:
@@ -260,7 +263,7 @@ class InspectingBinder(QObject):
             layer.events.selected_label.connect(self._take_label)
 
     def _take_label(self, event: Any = None) -> None:
-        results = self._controller.results
+        results = self._session.state.results
         layer = self._layers.labels_layer(results) if results is not None else None
         if layer is not None and layer is self._labels_layer and self._looking:
             self.select(int(layer.selected_label))
@@ -271,12 +274,12 @@ class InspectingBinder(QObject):
         return self._section.why_section.opened or self._section.plot_section.opened
 
     def _pick(self, position: tuple[float, ...]) -> None:
-        results, layer, index = self._controller.results, self._image.layer, self._controller.workspace.index
-        if not self._looking or results is None or layer is None or index not in results.planes:
+        results, layer, index = self._session.state.results, self._image.layer, self._session.state.index
+        if not self._looking or results is None or layer is None or index not in results.slices:
             return
         found = pixel_at(layer, position, results)
         if found is not None and found[0] == index:
-            self.select(int(results.planes[index].labels[found[1]]))
+            self.select(int(results.slices[index].labels[found[1]]))
 
     def step(self, by: int) -> None:
         """Go to the next object of the list, or with -1 to the previous one."""
@@ -285,21 +288,21 @@ class InspectingBinder(QObject):
 
     def _go_to(self, label: int) -> None:
         """Select an object of the list, and move the view to it."""
-        results, listed = self._controller.results, self._listed
+        results, listed = self._session.state.results, self._listed
         layer = self._layers.labels_layer(results) if results is not None else None
         self.select(label)
         if listed is None or layer is None or label not in listed.row_of:
             return
         row = listed.row_of[label]
-        ndim = layer.ndim - len(self._controller.workspace.index)
+        ndim = layer.ndim - len(self._session.state.index)
         look_at(self._viewer, layer, tuple(listed.centre[row]), float(listed.area[row]) ** (1 / ndim))
 
     def _outline(self) -> None:
         """Draw a line around the selected object, in the slice in view."""
-        results, index = self._controller.results, self._controller.workspace.index
+        results, index = self._session.state.results, self._session.state.index
         if results is None:
             return
-        plane = results.planes.get(index)
+        plane = results.slices.get(index)
         mask = plane.labels == self.selected if plane is not None and self.selected else np.zeros(1, bool)
         if not mask.any():
             self._layers.hide_view(results, SELECTED)
@@ -313,12 +316,12 @@ class InspectingBinder(QObject):
         self._layers.show_view(results, mark, mask.astype(np.uint8), index, start)
 
     def _ask_why(self) -> None:
-        results = self._controller.results
+        results = self._session.state.results
         if not self._section.why_section.opened or results is None or not self.selected:
             self._section.why.show_reason(None)
             self._reasons.drop()
             return
-        self._reasons.ask((results, self._controller.workspace.index, self.selected))
+        self._reasons.ask((results, self._session.state.index, self.selected))
 
     def _show_reason(self, reason: Reason) -> None:
         if reason.label == self.selected:
@@ -333,7 +336,7 @@ class InspectingBinder(QObject):
         self._follow_objects()
 
     def _show_plot(self, plot: Plot | None, picture: Any) -> None:
-        canvas, results = self._section.plot.canvas, self._controller.results
+        canvas, results = self._section.plot.canvas, self._session.state.results
         self._plot = plot
         if plot is None or results is None:
             canvas.show_picture(None, None)
@@ -345,7 +348,7 @@ class InspectingBinder(QObject):
 
     def _palette(self, results: Results) -> Any:
         """Give the colours of the objects as the layer shows them, those of no object grey; uint8 (n + 1, 3)."""
-        highest = max(int(plane.ids.max(initial=0)) for plane in results.planes.values())
+        highest = max(int(plane.ids.max(initial=0)) for plane in results.slices.values())
         palette = np.full((highest + 1, 3), 128, np.uint8)
         if self._labels_layer is not None and highest:
             mapped = self._labels_layer.colormap.map(np.arange(1, highest + 1))
@@ -359,7 +362,7 @@ class InspectingBinder(QObject):
 
     def _light(self) -> None:
         """Light the selected object in the plot, or what is in view."""
-        plot, window = self._plot, self._controller.workspace.window
+        plot, window = self._plot, self._session.state.window
         if plot is None or not self._section.plot_section.opened:
             return
         cells = None
@@ -381,7 +384,7 @@ class InspectingBinder(QObject):
         self._section.plot.canvas.mark([place for place in places if place is not None])
 
     def _show_lasso(self, corners: Any) -> None:
-        results, plot, index = self._controller.results, self._plot, self._controller.workspace.index
+        results, plot, index = self._session.state.results, self._plot, self._session.state.index
         if results is None or plot is None:
             return
         if corners is None:

@@ -8,13 +8,12 @@ from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_instseg.inspecting.lens import Glance, Lens, Lenses, Pixel, why_no_lens
 from napari_instseg.session.background import BackgroundWork
-from napari_instseg.session.jobs import Post
 from napari_instseg.session.results import Results
+from napari_instseg.session.session import Session
 from napari_instseg.widgets.image_choice import ImageChoice
 from napari_instseg.widgets.images import pixel_at
 from napari_instseg.widgets.layers import Mark, OwnLayers
 from napari_instseg.widgets.parts import Note, allow, column
-from napari_instseg.workspace.controller import Controller
 
 LENS_KEY = "F6"
 
@@ -75,28 +74,24 @@ class LensPart(QWidget):
 
 
 class LensTool(QObject):
-    """The lens over the image: follows the mouse, asks the workspace, and shows layer and words.
+    """The lens over the image: follows the mouse, asks the session, and shows layer and words.
 
     Parameters
     ----------
     part : LensPart
-    controller : Controller
+    session : Session
     layers : OwnLayers
     image : ImageChoice
-    post : callable
-        See `Post`.
     """
 
     pinned = Signal(object)
     """The pixels that are looked at, in order: the one under the pointer, or one or two that were clicked."""
 
-    def __init__(
-        self, part: LensPart, controller: Controller, layers: OwnLayers, image: ImageChoice, post: Post
-    ) -> None:
+    def __init__(self, part: LensPart, session: Session, layers: OwnLayers, image: ImageChoice) -> None:
         super().__init__(part)
-        self._part, self._controller, self._layers, self._image = part, controller, layers, image
+        self._part, self._session, self._layers, self._image = part, session, layers, image
         self._lenses = Lenses()
-        self.answers = BackgroundWork(self._lenses.look, self._show, controller.fail, post)
+        self.answers = BackgroundWork(self._lenses.look, self._show, session.fail, session.post)
         self._pins: list[Pixel] = []
         self._under: Pixel | None = None
         self._shown: Results | None = None
@@ -125,11 +120,11 @@ class LensTool(QObject):
 
     def refresh(self) -> None:
         """Look again, as after a new run, and show the pixels that are held."""
-        results = self._controller.results
-        self._part.show_obstacle(why_no_lens(results, self._controller.workspace.index))
+        results = self._session.state.results
+        self._part.show_obstacle(why_no_lens(results, self._session.state.index))
         if results is None or not self._part.on or self._under is None:
             return
-        shape = results.shape[len(self._controller.workspace.index) :]
+        shape = results.shape[len(self._session.state.index) :]
         if any(not 0 <= at < length for at, length in zip(self._under, shape, strict=True)):
             self._pins, self._under = [], None
             return
@@ -137,25 +132,25 @@ class LensTool(QObject):
         self.pinned.emit(self._pins or [self._under])
         if self._pins:
             pins = np.array(self._pins, float)
-            self._layers.show_view(results, LENS_POINTS, pins, self._controller.workspace.index)
+            self._layers.show_view(results, LENS_POINTS, pins, self._session.state.index)
         else:
             self._layers.hide_view(results, LENS_POINTS)
 
     def _pixel(self, position: tuple[float, ...]) -> Pixel | None:
-        results, layer = self._controller.results, self._image.layer
+        results, layer = self._session.state.results, self._image.layer
         if not self._part.on or results is None or layer is None:
             return None
         found = pixel_at(layer, position, results)
-        return found[1] if found is not None and found[0] == self._controller.workspace.index else None
+        return found[1] if found is not None and found[0] == self._session.state.index else None
 
     def _ask(self, pixel: Pixel) -> None:
-        workspace, results = self._controller.workspace, self._controller.results
-        if results is not None and not why_no_lens(results, workspace.index):
-            self.answers.ask(Glance(results, workspace.index, pixel, workspace.window))
+        state, results = self._session.state, self._session.state.results
+        if results is not None and not why_no_lens(results, state.index):
+            self.answers.ask(Glance(results, state.index, pixel, state.window))
 
     def _show(self, answer: tuple[Lens, Glance]) -> None:
         lens, glance = answer
-        if glance.results is not self._controller.results or not self._part.on:
+        if not glance.results.same_run(self._session.state.results) or not self._part.on:
             return
         self._shown = glance.results
         self._layers.show_view(lens.results, LENS, lens.picture, lens.index)

@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject
 
-from napari_instseg.annotating.commands import Annotating
 from napari_instseg.core.errors import InstsegError
 from napari_instseg.io.models import read_spec
 from napari_instseg.io.pairs import match_labels
@@ -20,17 +19,17 @@ from napari_instseg.projects.project import Project
 from napari_instseg.projects.recent import Recent
 from napari_instseg.projects.retraining import Length, Retraining, version_models
 from napari_instseg.session.annotation import Annotation
-from napari_instseg.session.jobs import Post
+from napari_instseg.session.session import Session
 from napari_instseg.session.source import readings
+from napari_instseg.session.state import State
 from napari_instseg.session.status import Tone
 from napari_instseg.training.replay import describe_replay
 from napari_instseg.widgets.image_choice import ImageChoice
-from napari_instseg.widgets.images import images_in, source_of
+from napari_instseg.widgets.images import describe_source, images_in
 from napari_instseg.widgets.painting import draw_next_turn, next_turn
 from napari_instseg.widgets.projects.closing import Closing, is_closing
 from napari_instseg.widgets.projects.comparison_layers import ComparisonLayers
 from napari_instseg.widgets.projects.section import RetrainSection
-from napari_instseg.workspace.controller import Controller
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -47,37 +46,31 @@ class ProjectsBinder(QObject):
     ----------
     viewer : Viewer
     section : RetrainSection
-    controller : Controller
-    correcting : Annotating
-        What the user does to objects, which the project keeps.
+    session : Session
     image : ImageChoice
-    post : callable
-        See `Post`.
+    run : callable
+        Finds the objects of the open image.
     folder : Path, optional
         Where the list of recent projects is kept; the user's configuration folder if None.
     """
-
-    models_changed = Signal()
-    """Another model is offered, or one is not any more."""
 
     def __init__(
         self,
         viewer: Viewer,
         section: RetrainSection,
-        controller: Controller,
-        correcting: Annotating,
+        session: Session,
         image: ImageChoice,
-        post: Post,
+        run: Callable[[], None],
         folder: Path | None = None,
     ) -> None:
         super().__init__(section)
-        self._correcting, self._image = correcting, image
-        self._viewer, self._section, self._controller, self._post = viewer, section, controller, post
+        self._image, self._run = image, run
+        self._viewer, self._section, self._session = viewer, section, session
         self._recent = Recent(folder)
         self._layers = ComparisonLayers(viewer, partial(draw_next_turn, section))
         self._followed: Annotation | None = None
         self.project: Project | None = None
-        self.retraining, self.importing = Retraining(post), Importing(post)
+        self.retraining, self.importing = Retraining(session.post), Importing(session.post)
         self._connect()
         self._show_project()
 
@@ -107,24 +100,24 @@ class ProjectsBinder(QObject):
 
     def _follow(self) -> None:
         """Keep the corrections of the open image in the project, from the first one on."""
-        corrections, results, project = self._correcting.corrections, self._controller.results, self.project
+        corrections, results, project = self._session.annotation, self._session.state.results, self.project
         if project is None or results is None or corrections is None or corrections is self._followed:
             return
-        workspace = self._controller.workspace
+        state = self._session.state
         own = bool(project.name_of(corrections))
-        example = project.find(results.source, results.reading, workspace.channel)
+        example = project.find(results.source, results.reading, state.channel)
         if not own and not corrections.says_something and not self._restore():
             return
         anew = example is not None and corrections.says_something and not own
-        if example is not None and workspace.diameter is None:
-            self._controller.choose_diameter(example.diameter)
-        kept = self._correcting.of(results)
+        if example is not None and state.diameter is None:
+            self._session.choose_diameter(example.diameter)
+        kept = self._session.annotation_of(results)
         name = project.follow(
             results.source,
             results.reading,
             kept,
-            channel=workspace.channel,
-            diameter=workspace.diameter,
+            channel=state.channel,
+            diameter=state.diameter,
             anew=anew,
         )
         self._followed = kept
@@ -133,20 +126,20 @@ class ProjectsBinder(QObject):
 
     def _resize(self, diameter: float | None) -> None:
         """Keep the object size that the user says, with the corrections of the open image."""
-        if self.project is not None and self._followed is not None and self._followed is self._correcting.corrections:
+        if self.project is not None and self._followed is not None and self._followed is self._session.annotation:
             self.project.resize(self._followed, diameter)
 
     def _restore(self) -> bool:
         """Take up the corrections that the project has of the open image; tell whether it has any."""
-        results, project = self._controller.results, self.project
+        results, project = self._session.state.results, self.project
         if project is None or results is None:
             return False
-        example = project.find(results.source, results.reading, self._controller.workspace.channel)
+        example = project.find(results.source, results.reading, self._session.state.channel)
         if example is None:
             return False
         corrections = project.corrections(example.name)
         self._followed = corrections
-        self._correcting.restore(results, corrections)
+        self._session.restore(corrections)
         self._followed = None
         return True
 
@@ -179,12 +172,17 @@ class ProjectsBinder(QObject):
         retraining.advanced.connect(self._show_progress)
         retraining.compared.connect(self._show_comparison)
         retraining.kept.connect(self._guarded(self._use))
-        self._controller.ready.connect(self._show_state)
-        self._controller.found.connect(lambda results, plane: self._guarded(self._follow)())
-        self._correcting.changed.connect(self._guarded(self._follow))
-        self._controller.workspace.events.spec.connect(self._show_state)
-        self._controller.workspace.events.spec.connect(self._show_remembered)
-        self._controller.workspace.events.diameter.connect(self._resize)
+        self._session.changed.connect(self._redraw)
+
+    def _redraw(self, before: State, now: State) -> None:
+        if now.offers_other_work(before):
+            self._show_state()
+        if now.differs(before, "spec", "model"):
+            self._show_remembered()
+        if now.edits != before.edits or now.found_since(before) is not None:
+            self._guarded(self._follow)()
+        if now.differs(before, "diameter"):
+            self._resize(now.diameter)
 
     def open_project(self, folder: Path | None, *, create: bool = False) -> None:
         """Open a project, or close the one that is open if None."""
@@ -202,7 +200,7 @@ class ProjectsBinder(QObject):
             next_turn(self._section, partial(self.open_project, folder, create=create), AGAIN_MS)
             return
         try:
-            project = Project(folder, self._post, create=create) if folder is not None else None
+            project = Project(folder, self._session.post, create=create) if folder is not None else None
         except InstsegError as error:
             self._show_project()
             self._fail(str(error))
@@ -216,7 +214,7 @@ class ProjectsBinder(QObject):
             project.saved.connect(self._show_saved)
             self._guarded(self._offer_models)(project)
             if project.model:
-                self._guarded(self._controller.choose_model)(project.model)
+                self._guarded(self._session.choose_model)(project.model)
         self._section.curves.clear()
         self._say(f"The project '{folder.name}' is open." if folder is not None else "No project is open.")
         self.retraining.take_project(project)
@@ -230,11 +228,12 @@ class ProjectsBinder(QObject):
     def _offer_models(self, project: Project) -> None:
         """Let the list of models hold those that the project keeps, and no others of it."""
         kept = {str(folder) for folder in version_models(project).values()}
-        models = self._controller.models
-        for name in [name for name in models if Path(name).parent == project.folder / VERSIONS and name not in kept]:
-            del models[name]
-        models.update({folder: read_spec(folder) for folder in sorted(kept)})
-        self.models_changed.emit()
+        others = {
+            name: spec
+            for name, spec in self._session.state.models.items()
+            if Path(name).parent != project.folder / VERSIONS or name in kept
+        }
+        self._session.offer_models({**others, **{folder: read_spec(folder) for folder in sorted(kept)}})
 
     def _open_example(self, name: str) -> None:
         """Show an example's image, opening it if it is not open, with its corrections."""
@@ -243,7 +242,7 @@ class ProjectsBinder(QObject):
             return
         example = next(e for e in project.spec.examples if e.name == name)
         for layer in images_in(self._viewer):
-            source = source_of(layer)
+            source = describe_source(layer)
             if any(project.find(source, reading) is example for reading in readings(source)):
                 self._image.choose(layer)
                 self._viewer.layers.selection.active = layer
@@ -252,9 +251,9 @@ class ProjectsBinder(QObject):
         rgb = example.image.axes.endswith("C")
         self._viewer.add_image(image, name=name, rgb=rgb)
         if example.diameter is not None:
-            self._controller.choose_diameter(example.diameter)
-        if not self._controller.obstacle():
-            self._controller.run()
+            self._session.choose_diameter(example.diameter)
+        if not self._session.obstacle():
+            self._run()
 
     def _remove(self, name: str) -> None:
         if self.project is not None:
@@ -265,22 +264,22 @@ class ProjectsBinder(QObject):
         if self.retraining.running:
             self._tell("Pause or stop the retraining first.", "warning")
         elif self.project is not None:
-            self.importing.start(self.project, match_labels(images, labels), self._controller.workspace.diameter)
+            self.importing.start(self.project, match_labels(images, labels), self._session.state.diameter)
 
     def _start(self) -> None:
-        section, workspace = self._section, self._controller.workspace
+        section, state = self._section, self._session.state
         section.curves.clear()
         self._layers.clear()
-        if self.project is not None and workspace.model:
-            self.project.use(workspace.model)
-        self._controller.say("A model learns, under Retrain.")
-        self.retraining.start(workspace.model, section.length, section.params, section.device, self._order())
+        if self.project is not None and state.model:
+            self.project.use(state.model)
+        self._session.say("A model learns, under Retrain.")
+        self.retraining.start(state.model, section.length, section.params, section.device, self._order())
 
     def _remember(self, images: Path | None) -> None:
         """Keep in the project which images the model is to remember."""
         if self.project is not None:
             try:
-                self.project.remember(self._controller.workspace.model, images)
+                self.project.remember(self._session.state.model, images)
             finally:
                 self._show_remembered()
 
@@ -291,15 +290,15 @@ class ProjectsBinder(QObject):
 
     def _use(self, folder: str) -> None:
         """Take the model that was kept, and find the objects of the open image with it."""
-        controller = self._controller
+        session = self._session
         self._layers.clear()
-        controller.choose_model(folder)
+        session.choose_model(folder)
         if self.project is not None:
             self.project.use(folder)
             self._offer_models(self.project)
         self._tell(f"'{Path(folder).name}' is in the list of models, under Segment.", "good")
-        if not controller.obstacle():
-            controller.run()
+        if not session.obstacle():
+            self._run()
 
     def _compare(self) -> None:
         order = self._order()
@@ -309,13 +308,13 @@ class ProjectsBinder(QObject):
             self.retraining.compare_again(order)
 
     def _order(self) -> CompareOrder | None:
-        workspace = self._controller.workspace
-        if workspace.source is None or workspace.reading is None:
+        state = self._session.state
+        if state.source is None or state.reading is None:
             return None
-        stack = len(workspace.reading.stack_axes)
-        index = workspace.index if len(workspace.index) == stack else (0,) * stack
+        stack = len(state.reading.stack_axes)
+        index = state.index if len(state.index) == stack else (0,) * stack
         device = self._section.device
-        return CompareOrder(workspace.source, workspace.reading, index, workspace.channel, workspace.diameter, device)
+        return CompareOrder(state.source, state.reading, index, state.channel, state.diameter, device)
 
     # what is told
 
@@ -333,13 +332,13 @@ class ProjectsBinder(QObject):
     def _show_saved(self, waiting: int, problem: str) -> None:
         if problem:
             self._section.project.say(f"NOT SAVED: {problem}", "error")
-            self._controller.fail(f"NOT SAVED: {problem}")
+            self._session.fail(f"NOT SAVED: {problem}")
         elif not waiting and self.project is not None:
             self._section.project.say(f"{_words_on(self.project)} All is saved.")
 
     def _show_state(self) -> None:
         retraining = self.retraining
-        obstacle = retraining.obstacle(self._controller.workspace.model)
+        obstacle = retraining.obstacle(self._session.state.model)
         self._section.show_state(retraining.state, obstacle, retraining.version)
 
     def _show_importing(self) -> None:
@@ -347,7 +346,7 @@ class ProjectsBinder(QObject):
         self._show_project()
 
     def _show_remembered(self) -> None:
-        project, model = self.project, self._controller.workspace.model
+        project, model = self.project, self._session.state.model
         named = project.remembered(model) if project is not None else None
         self._section.show_remembered(describe_replay(model) if project is not None and model else "", named)
 
@@ -362,16 +361,16 @@ class ProjectsBinder(QObject):
     def _tell(self, words: str, tone: Tone = "plain") -> None:
         self._section.tell(words, tone)
         if tone != "plain":
-            self._controller.say(words, tone)
+            self._session.say(words, tone)
 
     def _say(self, words: str) -> None:
         """Tell it here and in the status line, in the place of what stands there."""
         self._section.tell(words)
-        self._controller.say(words)
+        self._session.say(words)
 
     def _fail(self, words: str) -> None:
         self._section.tell(words, "error")
-        self._controller.fail(words)
+        self._session.fail(words)
 
     def _guarded(self, call: Callable[..., object]) -> Callable[..., None]:
         """Turn an error of a call into a message."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from qtpy.QtCore import QCoreApplication, QTimer
+from qtpy.QtCore import QCoreApplication, QObject, QTimer
 
 from napari_instseg.projects.project import Project
 
 LOOK_MS = 50
 """Between two looks whether all has ended."""
-
-_CLOSING: dict[Path, Closing] = {}
 
 
 class Work(Protocol):
@@ -29,7 +27,7 @@ class Work(Protocol):
         """`leave`, and wait for the end of the thread."""
 
 
-class Closing:
+class Closing(QObject):
     """A project that is being closed, in the window's thread, where it was locked.
 
     At the program's end it is waited for.
@@ -42,16 +40,19 @@ class Closing:
     """
 
     def __init__(self, project: Project, *works: Work) -> None:
+        super().__init__(QCoreApplication.instance())
+        self.folder: Path | None = None
         self._project, self._works = project, works
         for work in works:
             work.leave()
         project.leave()
         if self._is_over():
             project.close()
+            self._forget()
             return
-        _CLOSING[project.folder] = self
+        self.folder = project.folder
         app = QCoreApplication.instance()
-        self._timer = QTimer(app, interval=LOOK_MS)
+        self._timer = QTimer(self, interval=LOOK_MS)
         self._timer.timeout.connect(self._look)
         self._timer.start()
         app.aboutToQuit.connect(self._end)
@@ -66,13 +67,18 @@ class Closing:
 
     def _end(self) -> None:
         self._timer.stop()
-        self._timer.deleteLater()
         for work in self._works:
             work.close()
         self._project.close()
-        del _CLOSING[self._project.folder]
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let the application keep it no more."""
+        self.folder = None
+        self.setParent(None)
+        self.deleteLater()
 
 
 def is_closing(folder: Path) -> bool:
     """Tell whether a project was closed here and still saves what was done."""
-    return folder.resolve() in _CLOSING
+    return any(closing.folder == folder.resolve() for closing in QCoreApplication.instance().findChildren(Closing))

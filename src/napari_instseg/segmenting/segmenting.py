@@ -1,0 +1,123 @@
+"""From an image to objects: what Run does, what its advice leads to, which model is suggested, and what is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from psygnal import Signal
+
+from napari_instseg.core.events import Result
+from napari_instseg.core.method import Array
+from napari_instseg.segmenting.advice import Advice
+from napari_instseg.segmenting.export import Export, Kind, write
+from napari_instseg.segmenting.run import Found, Models, Order, in_order, segment
+from napari_instseg.segmenting.suggestion import ModelSuggestion
+from napari_instseg.session.results import Results
+from napari_instseg.session.session import Session
+from napari_instseg.session.source import planes
+from napari_instseg.session.state import State
+from napari_instseg.session.status import Pace
+
+
+class Segmenting:
+    """Runs models on the session's image.
+
+    Parameters
+    ----------
+    session : Session
+    prepare : callable
+        Loads what showing objects will need; called in the job's thread at every run.
+    """
+
+    advised = Signal(object)
+    """An `Advice` on the last result, or None."""
+
+    def __init__(self, session: Session, prepare: Callable[[], None] = lambda: None) -> None:
+        self._session, self._prepare = session, prepare
+        self.suggestion = ModelSuggestion(lambda: session.state.models, session.post)
+        self._opened = Models()
+        self._run_with: tuple[Any, ...] = ()
+        """Of the run of the present results: the run, and what its predictions depend on."""
+        self.suggestion.judged.connect(self._take_suggestion)
+        session.changed.connect(self._follow)
+
+    def run(self) -> None:
+        """Segment the slice in view, or the whole stack."""
+        session, state = self._session, self._session.state
+        source, reading, spec, parameters = state.source, state.reading, state.spec, state.parameters
+        if session.obstacle() or source is None or reading is None or spec is None or parameters is None:
+            session.fail(session.obstacle())
+            return
+        indices = in_order(planes(source, reading), state.index, whole=state.whole_stack)
+        results = Results(source, reading, spec, model=state.model)
+        run_with = (state.model, state.channel, state.diameter)
+        if state.results is not None:
+            same = self._run_with == (state.results.run, *run_with)
+            results = results.adopt(state.results, predictions=same)
+        self._run_with = (results.run, *run_with)
+        order = Order(
+            results,
+            state.model,
+            indices,
+            parameters,
+            state.channel,
+            state.diameter,
+            state.device,
+            self._prepare,
+            lambda: session.newest(results),
+        )
+        pace = Pace(len(indices))
+
+        def take(event: Any) -> None:
+            if isinstance(event, Found):
+                pace.next_image()
+                session.take(results, event.proposal, event.prediction)
+            elif isinstance(event, Advice):
+                self.advised.emit(event)
+
+        self.advised.emit(None)
+        session.update(results=results)
+        session.start(segment(order, self._opened), f"Segmenting {source.name}", take, pace=pace, source=source)
+
+    def follow(self, advice: Advice) -> None:
+        """Run at the object size that an advice offers."""
+        self.advised.emit(None)
+        if advice.diameter is not None:
+            self._session.choose_diameter(advice.diameter)
+            self.run()
+
+    def export(self, paths: dict[Kind, Path], labels: Array) -> None:
+        """Write results; `labels` is the label image as it is shown."""
+        session, state = self._session, self._session.state
+        if state.results is None or state.running:
+            session.fail("There is nothing to export yet." if state.results is None else session.obstacle())
+            return
+
+        def take(event: Any) -> str:
+            return f"Written: {', '.join(map(str, event.value))}" if isinstance(event, Result) else ""
+
+        session.start(write(Export(state.results, labels, paths, state.index)), "Exporting", take)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no image is looked at for a suggestion."""
+        return self.suggestion.idle
+
+    def close(self) -> None:
+        """End the thread."""
+        self.suggestion.close()
+
+    def _follow(self, before: State, now: State) -> None:
+        if now.differs(before, "source", "reading"):
+            self.suggestion.see(now.source, now.reading)
+        if now.differs(before, "source"):
+            self.advised.emit(None)
+
+    def _take_suggestion(self) -> None:
+        """Take the model that suits the image, or any if there is none, unless the user chose one or ran it."""
+        session, state = self._session, self._session.state
+        suits = self.suggestion.suggested or ("" if state.model else next(iter(state.models), ""))
+        if suits and not state.model_by_user and state.results is None and state.source is not None:
+            session.choose_model(suits, by_user=False)

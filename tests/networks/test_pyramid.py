@@ -12,7 +12,7 @@ from napari_instseg.networks.pyramid import SCALES, ImagePyramid, resized
 class Same(nn.Module):
     """Says the image, and how large it is."""
 
-    stride, halo, coordinates = 1, 0, "none"
+    stride, halo, coordinates, encoder_parts = 1, 0, "none", ()
 
     def forward(self, image, coordinates=None):
         return {"image": image, "side": torch.full_like(image[:, :1], image.shape[-1])}

@@ -30,13 +30,18 @@ def with_parameters(
     command : callable
         A typer command with a keyword argument ``values``, which receives those that were given, by group.
     groups : mapping of str to type of Params
-        A name that two groups share is prefixed with the later group's name.
+        A name that the command itself or an earlier group has is prefixed with the group's name.
     titles : mapping of str to str
         Heading of each group in the help.
     defaults : mapping, optional
         By group: defaults that the help shows instead of the declared ones, such as those of a model.
     """
-    flags = list(_flags(groups))
+    own = [
+        parameter
+        for parameter in inspect.signature(command, eval_str=True).parameters.values()
+        if parameter.name != "values"
+    ]
+    flags = list(_flags(groups, {parameter.name for parameter in own}))
 
     @functools.wraps(command)
     def with_values(**arguments: Any) -> None:
@@ -49,11 +54,6 @@ def with_parameters(
             params(**values[group])  # says in words what is out of its range
         command(**arguments, values=values)
 
-    own = [
-        parameter
-        for parameter in inspect.signature(command, eval_str=True).parameters.values()
-        if parameter.name != "values"
-    ]
     made = [
         inspect.Parameter(
             keyword,
@@ -73,8 +73,8 @@ def with_parameters(
     return with_values
 
 
-def _flags(groups: Mapping[str, type[Params]]) -> Iterable[tuple[str, str, Parameter]]:
-    taken: set[str] = set()
+def _flags(groups: Mapping[str, type[Params]], taken: set[str]) -> Iterable[tuple[str, str, Parameter]]:
+    taken = set(taken)
     for group, params in groups.items():
         for parameter in params.parameters():
             keyword = f"{group}_{parameter.name}" if parameter.name in taken else parameter.name

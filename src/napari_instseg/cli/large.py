@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ JobsOption = Annotated[
 WellOption = Annotated[str | None, typer.Option("--well", help="Only this well of a plate, such as B03.")]
 EverywhereOption = Annotated[bool, typer.Option("--everywhere", help="Also look where a slide is glass.")]
 LevelOption = Annotated[
-    int | None, typer.Option("--level", min=0, help="Level of a pyramid.", show_default="what suits the model")
+    int | None, typer.Option("--pyramid-level", min=0, help="Level of a pyramid.", show_default="what suits the model")
 ]
 PixelSizeOption = Annotated[
     float | None, typer.Option("--pixel-size", min=1e-6, help="Read the level with pixels of so many micrometres.")
@@ -118,11 +119,11 @@ def split_images(images: Sequence[Path], options: LargeOptions) -> tuple[list[st
             large.append(text)
         elif (
             options.format != "tiff"
-            and path.is_file()
+            and os.path.isfile(path)  # which, unlike Path.is_file, is no error where the name is too long
             and (options.format == "ome-zarr" or options.wanted or _has_many_pixels(path))
         ):
             large.append(text)
-        elif path.is_dir() and (options.format == "ome-zarr" or options.wanted):
+        elif os.path.isdir(path) and (options.format == "ome-zarr" or options.wanted):
             large += [str(file) for file in sorted(path.iterdir()) if is_large(str(file)) or _is_tiff(file)]
         else:
             small.append(path)

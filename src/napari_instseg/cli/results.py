@@ -149,7 +149,7 @@ class Results:
             write_labels(to_labels, segmentation.labels, axes, scale, found_in=place, made=_shared(made))
         self._images[stem] = {**about, "path": str(place.resolve())}
         if made is not None:
-            self._made[stem] = made.model_dump(mode="json")
+            self._made[stem] = made.model_dump()
 
     def write_record(self, values: Mapping[str, Any]) -> None:
         """Write the record, with what other runs wrote into it meanwhile.
@@ -189,4 +189,5 @@ def _shared(made: MadeBy | None) -> str:
         return ""
     image = made.image.model_copy(update={"path": ""})
     model = made.model.model_copy(update={"asked": made.model.name})
-    return made.model_copy(update={"image": image, "model": model}).model_dump_json()
+    # not pydantic's own JSON, which knows no names of files that are not UTF-8
+    return json.dumps(made.model_copy(update={"image": image, "model": model}).model_dump())

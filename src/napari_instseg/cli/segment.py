@@ -134,7 +134,7 @@ def segment(
     jobs: JobsOption = None,
     well: WellOption = None,
     everywhere: EverywhereOption = False,
-    level: LevelOption = None,
+    pyramid_level: LevelOption = None,
     pixel_size: PixelSizeOption = None,
     inside: InsideOption = False,
     overwrite: Annotated[
@@ -167,7 +167,20 @@ def segment(
         "percentiles": percentiles,
     }
     options = LargeOptions(
-        format, workers, scheduler, slurm, job, jobs, well, everywhere, level, pixel_size, inside, overwrite, axes, wish
+        format,
+        workers,
+        scheduler,
+        slurm,
+        job,
+        jobs,
+        well,
+        everywhere,
+        pyramid_level,
+        pixel_size,
+        inside,
+        overwrite,
+        axes,
+        wish,
     )
     options.check()
     large, images = split_images(images, options)

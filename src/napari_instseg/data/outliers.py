@@ -31,7 +31,8 @@ SMOOTH = 5
 HOT = 4
 """Pieces of at most so many pixels are hot pixels, which lie on objects too."""
 MEASURED = 16
-"""What was measured has more different values than this; in a drawn picture, objects too may have all one value."""
+"""What was measured has more different values than this. In a drawn picture objects too may have all one value, so that
+only what fills a whole side of the image is padding."""
 ABOVE_NOISE = 8.0
 STEEP = 0.3
 
@@ -135,7 +136,7 @@ def _beyond(
     span = high - new_low
     if span < (TIMES_FLAT if flat else TIMES) * max(new_high - new_low, 0.002 * (high - low)):
         return None
-    if flat and len(np.unique(left)) < MEASURED:
+    if flat and len(np.unique(left)) < MEASURED and not _is_frame(bright):
         return None
     size = high - low
     held = _holds_objects(values, rest, size, 0.0 if flat else share, step)
@@ -147,6 +148,12 @@ def _beyond(
     edge = min(new_low + 2 * (new_high - new_low), (new_high + start) / 2)
     words = f"{share:.2%} of its pixels are {what} brighter than the rest"
     return Unusual(new_low, new_high, middle, max(edge, new_high), False, words)
+
+
+def _is_frame(mask: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether a mask fills a whole side of the image."""
+    sides = (mask[..., 0, :], mask[..., -1, :], mask[..., 0], mask[..., -1])
+    return any(bool(side.all()) for side in sides)
 
 
 def _grow(mask: npt.NDArray[np.bool_], by: int) -> npt.NDArray[np.bool_]:

@@ -307,7 +307,7 @@ class Model:
         if diameter == OWN:
             return None
         if isinstance(diameter, str):
-            raise InputError(f"The diameter is '{diameter}'; expected a number of pixels, '{AUTO}' or '{OWN}'.")
+            raise ParameterError(f"The diameter is '{diameter}'; expected a number of pixels, '{AUTO}' or '{OWN}'.")
         return diameter
 
     def _find_size(self, channels: Array, device: str) -> Size:

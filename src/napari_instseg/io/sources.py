@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,7 +163,7 @@ def is_large(path: str) -> bool:
 
 
 def _is_zarr_folder(path: Path) -> bool:
-    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
+    return any(os.path.isfile(path / name) for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
 def find_places(path: str, well: str | None = None) -> list[Place]:

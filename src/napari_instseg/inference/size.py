@@ -101,8 +101,8 @@ def find_size(channels: Array, spec: ModelSpec, predict: Predict) -> Size:
     looks: list[Look] = []
     where: tuple[float, float] | None = None
     for ratio in LADDER:
-        busiest = where or _busiest(channels, SIDE * ratio)
-        looks.append(_look(channels, spec, predict, ratio * spec.diameter, busiest))
+        at = where or busiest(channels, SIDE * ratio)
+        looks.append(_look(channels, spec, predict, ratio * spec.diameter, at))
         if looks[-1].centre is not None and looks[-1].certainty >= UNSURE:
             where = looks[-1].centre
     best = max(looks, key=lambda look: _worth(look, presumed))
@@ -176,7 +176,7 @@ def _areas(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     return kept
 
 
-def _busiest(channels: Array, side: float) -> tuple[float, float] | None:
+def busiest(channels: Array, side: float) -> tuple[float, float] | None:
     """Give the middle of the square of a large image in which values differ most; None if it is not larger."""
     shape = channels.shape[1:]
     if max(shape) <= side:

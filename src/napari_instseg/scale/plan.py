@@ -16,6 +16,7 @@ from napari_instseg.core.method import Array
 from napari_instseg.data.normalize import SAMPLE, limits
 from napari_instseg.inference.model import Model
 from napari_instseg.inference.rescale import own_parameters, rescale_factor
+from napari_instseg.inference.size import AUTO, OWN, busiest
 from napari_instseg.io.models import SPEC, WEIGHTS
 from napari_instseg.io.sources import Source, UnreadableError
 from napari_instseg.scale.job import CHUNK, CHUNK_3D, Job, Piece, work_folder
@@ -23,6 +24,8 @@ from napari_instseg.scale.tissue import find_tissue, glass_blocks
 from napari_instseg.scale.work import open_model, read_channels
 from napari_instseg.zoo import find_model
 
+PART = 2048
+"""Side of the part on which the size of objects is found, in pixels."""
 PREVIEW = 1024
 """Largest side of the small image that is kept beside labels, in pixels."""
 
@@ -35,8 +38,9 @@ class Wish:
     ----------
     model : str
         Name or folder.
-    diameter : float, optional
+    diameter : float or {"auto", "model"}, optional
         Typical object diameter at full resolution, in pixels; the level nearest to what the model knows is read.
+        "auto": found on a part of the first image, by a model that has learnt many sizes; "model" and None: its own.
     level : int, optional
         Of the pyramid, instead of the one that fits best.
     pixel_size : float, optional
@@ -61,7 +65,7 @@ class Wish:
     """
 
     model: str
-    diameter: float | None = None
+    diameter: float | str | None = None
     level: int | None = None
     pixel_size: float | None = None
     channels: tuple[int, ...] = ()
@@ -93,10 +97,11 @@ def plan(sources: Sequence[Source], store: Path, wish: Wish) -> Job:
         If the model cannot see the image, or there is no such level or channel.
     """
     model = open_model(wish.model)
-    own_parameters(model.spec, wish.diameter, **wish.decode)
-    pieces, notes, decode = [], [], {}
+    diameter_at_full, size = _settled(sources[0], model, wish)
+    pieces, decode = [], {}
+    notes = [f"Objects of {size}."] if size else []
     for source in sources:
-        level, diameter, factor = choose_level(source, model, wish)
+        level, diameter, factor = choose_level(source, model, wish, diameter_at_full)
         decode = own_parameters(model.spec, diameter, **wish.decode).model_dump()
         piece, said = _piece(source, level, factor, model, wish)
         pieces.append(piece)
@@ -123,6 +128,33 @@ def plan(sources: Sequence[Source], store: Path, wish: Wish) -> Job:
     )
 
 
+def _settled(source: Source, model: Model, wish: Wish) -> tuple[float | None, str]:
+    """Settle on a diameter at full resolution, with what is to be told of it."""
+    if wish.diameter == AUTO and model.spec.knows_sizes and wish.level is None and wish.pixel_size is None:
+        size = model.find_size(_part(source, model, wish), device=wish.device)
+        return round(size.diameter, 1), size.words(source.pixel_size())
+    diameter = None if wish.diameter in (AUTO, OWN) else wish.diameter
+    if isinstance(diameter, str):
+        raise ParameterError(f"The diameter is '{diameter}'; expected a number of pixels, '{AUTO}' or '{OWN}'.")
+    own_parameters(model.spec, diameter, **wish.decode)
+    return diameter, ""
+
+
+def _part(source: Source, model: Model, wish: Wish) -> Array:
+    """Read the part of the full resolution in whose surroundings values differ most, (C, Y, X)."""
+    coarse = len(source.levels) - 1
+    sizes = source.shape(0)
+    places = {letter: size // 2 for letter, size in sizes.items() if letter not in "YXC"}
+    grey = read_sample(source, coarse, places, model, wish)
+    factor = sizes["Y"] / grey.shape[1]
+    centre = busiest(grey, PART / factor) or (grey.shape[1] / 2, grey.shape[2] / 2)
+    where: dict[str, slice | int] = dict(places)
+    for letter, at, length in zip("YX", centre, grey.shape[1:], strict=True):
+        start = int(min(max(at * sizes[letter] / length - PART / 2, 0), max(sizes[letter] - PART, 0)))
+        where[letter] = slice(start, min(start + PART, sizes[letter]))
+    return read_channels(source, 0, where, model, wish.channels, wish.stain)
+
+
 def label_name(model: str) -> str:
     """Give the name of a model's labels: one that every file system takes."""
     return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in model).strip(".") or "labels"
@@ -136,8 +168,16 @@ def _digest(model: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def choose_level(source: Source, model: Model, wish: Wish) -> tuple[int, float | None, float]:
+def choose_level(source: Source, model: Model, wish: Wish, wished: float | None) -> tuple[int, float | None, float]:
     """Choose the level whose objects are nearest in size to those that the model knows.
+
+    Parameters
+    ----------
+    source : Source
+    model : Model
+    wish : Wish
+    wished : float, optional
+        Diameter of objects at full resolution, in pixels.
 
     Returns
     -------
@@ -166,15 +206,15 @@ def choose_level(source: Source, model: Model, wish: Wish) -> tuple[int, float |
             )
         sizes = [size * source.factor(number) for number in range(count)]
         level = min(range(count), key=lambda number: abs(math.log(sizes[number] / pixel_size)))
-    wanted = spec.presumed_diameter if wish.diameter is None else wish.diameter
+    wanted = spec.presumed_diameter if wished is None else wished
     if not wanted > 0:
         raise ParameterError(f"The object diameter is {wanted}; expected more than 0 pixels.")
     if level is None:
         level = min(range(count), key=lambda number: abs(math.log(wanted / source.factor(number) / spec.diameter)))
-    elif wish.diameter is None:  # the user says at which level objects look as the model knows them
+    elif wished is None:  # the user says at which level objects look as the model knows them
         return level, None, rescale_factor(spec, None)
     if level == 0:
-        return 0, wish.diameter, rescale_factor(spec, wish.diameter)
+        return 0, wished, rescale_factor(spec, wished)
     diameter = wanted / source.factor(level)
     return level, diameter, rescale_factor(spec, diameter)
 

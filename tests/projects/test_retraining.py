@@ -71,7 +71,7 @@ def test_a_model_is_learnt_compared_and_kept(loop, retraining, project, model, i
     retraining.kept.connect(kept.append)
     assert retraining.obstacle(model) == ""
     retraining.start(model, Length(3, None), PARAMS, "cpu", order(image))
-    assert "under way" in retraining.obstacle(model)
+    assert "is running" in retraining.obstacle(model)
     until(loop, lambda: retraining.state == "to judge")
     assert [step for step, values in learnt if "loss" in values] == [1, 2, 3]
     assert [step for step, values in learnt if "mean_ap" in values] == [2, 3]

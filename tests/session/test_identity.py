@@ -64,7 +64,7 @@ def test_an_exported_time_lapse_is_one(tmp_path):
     labels = np.zeros((3, 20, 30), np.int32)
     labels[:, 4:9, 4:9] = 1
     results = Results(image, readings(image)[0], ModelSpec(name="m", method="coloring", diameter=10))
-    results.settle((0,), Segmentation(labels[0]), get_method("coloring").decode())
+    results = results.settle((0,), Segmentation(labels[0]), get_method("coloring").decode())
     list(write(Export(results, labels, {"labels": tmp_path / "a.tif"})))
     found = read_image(tmp_path / "a.tif")
     assert found.axes == "TYX"

@@ -283,7 +283,7 @@ def test_why_there_are_no_objects(scene):
     advice = explain_empty(prediction, prediction.parameters(min_size=4000))
     assert "smallest object 4000 px leaves all of them out" in advice.text
     assert prediction.decode(**advice.parameters).n_objects > 0
-    assert "least confidence" in explain_empty(prediction, prediction.parameters(min_score=1.0)).text
+    assert "minimum confidence" in explain_empty(prediction, prediction.parameters(min_score=1.0)).text
     nothing = type(prediction)("coloring", {"colors": np.stack([np.ones((32, 32)), np.zeros((32, 32))]).astype("f4")})
     advice = explain_empty(nothing, nothing.parameters())
     assert "the network sees none" in advice.text

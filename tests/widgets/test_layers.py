@@ -57,7 +57,7 @@ def test_outputs_of_a_slice_lie_in_their_slice(window, disks):
 
 def test_export_asks_only_for_a_place(window, disks, tmp_path, monkeypatch):
     from napari_instseg.io.labels import read_labels
-    from napari_instseg.widgets import export
+    from napari_instseg.widgets.segmenting import export
 
     image, _ = disks()
     window.viewer.add_image(image, name="cells")

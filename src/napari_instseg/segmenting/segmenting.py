@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
 
+from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.events import Result
+from napari_instseg.core.garbage import no_collection
 from napari_instseg.core.method import Array
 from napari_instseg.segmenting.advice import Advice
 from napari_instseg.segmenting.export import Export, Kind, write
@@ -19,6 +23,7 @@ from napari_instseg.session.session import Session
 from napari_instseg.session.source import planes
 from napari_instseg.session.state import State
 from napari_instseg.session.status import Pace
+from napari_instseg.session.torch_import import import_torch
 
 
 class Segmenting:
@@ -42,6 +47,10 @@ class Segmenting:
         """Of the run of the present results: the run, and what its predictions depend on."""
         self.suggestion.judged.connect(self._take_suggestion)
         session.changed.connect(self._follow)
+
+    def load(self) -> None:
+        """Load in a thread what the first run needs, so that it need not wait for it."""
+        threading.Thread(target=_load, name="instseg-load").start()
 
     def run(self) -> None:
         """Segment the slice in view, or the whole stack."""
@@ -121,3 +130,8 @@ class Segmenting:
         suits = self.suggestion.suggested or ("" if state.model else next(iter(state.models), ""))
         if suits and not state.model_by_user and state.results is None and state.source is not None:
             session.choose_model(suits, by_user=False)
+
+
+def _load() -> None:
+    with suppress(InstsegError), no_collection():  # what is wrong is told when it is needed
+        import_torch()

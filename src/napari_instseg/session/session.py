@@ -320,7 +320,7 @@ class Session:
         ended: Literal["done", "stopped", "failed"] = "done"
         if end.error:
             ended, status = "failed", status.ended(end.error, "error")
-        elif end.stopped:
+        elif end.stopped or self._lost:
             why = "Cancelled: its image was removed." if self._lost else "Cancelled; what was done until then is kept."
             ended, status = "stopped", status.ended(why)
         else:

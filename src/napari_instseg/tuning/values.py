@@ -42,6 +42,8 @@ class Tuning:
         self._decoder = Decoder(self._take_decoded, session.fail, session.post, lambda: session.state.results)
         self._history: ValueHistory[Params] | None = None
         self._own: Params | None = None
+        self._fitted: Params | None = None
+        """What a fit found: its score is the message then, not the number of objects."""
         self._presets: Presets | None = None
         self._preset_names: tuple[str, ...] | None = None
         session.changed.connect(self._follow)
@@ -218,6 +220,7 @@ class Tuning:
             if type(now.parameters) is not type(before):
                 return ""
             self.take(event.value.parameters)
+            self._fitted = event.value.parameters
             words = summary(event.value, before)
             self.fitted.emit(event.value, words)
             return words
@@ -238,9 +241,11 @@ class Tuning:
         if not run.same_run(session.state.results):
             return
         results = session.take(run, proposal)
-        if results is not None and proposal.slice.window is None and not session.state.running:
+        whole = results is not None and proposal.slice.window is None
+        if results is not None and whole and not session.state.running and session.state.parameters != self._fitted:
             session.say(results.words, "good")
 
     def _set(self, parameters: Params) -> None:
         if parameters != self._session.state.parameters:
+            self._fitted = None
             self._session.update(parameters=parameters)

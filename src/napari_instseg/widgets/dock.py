@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 WIDTH = 320
+LOAD_AFTER_MS = 500
+"""After the dock has opened, what the first run needs is loaded behind it."""
 LAID_OUT_MS = 50
 """Until what came up has its place."""
 GROWING_MS = 2000
@@ -93,6 +95,9 @@ class SegmentDock(QWidget):
         self.explorer.bind(self.keys)
         self.corrector.list_keys(self.keys)
         image.start()
+        loading = QTimer(self, singleShot=True, interval=LOAD_AFTER_MS)
+        loading.timeout.connect(self.segmenting.load)
+        loading.start()
         # the widgets may be gone when this is called, their Python sides are not
         binders = (self.retrainer, self.corrector, self.explorer, self.tuner, self.segmenter)
         works = (self.segmenting, self.tuning, session)

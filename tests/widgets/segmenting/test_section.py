@@ -152,7 +152,7 @@ def test_cancel_ends_within_a_tile(window, disks, monkeypatch):
 
 
 def test_the_event_loop_turns_while_a_network_runs(window, turns, disks, monkeypatch):
-    image, _ = disks((1024, 2048), 60, 20)
+    image, _ = disks((1024, 4800), 60, 20)
     window.viewer.add_image(image, name="large")
     turns.asked_in(monkeypatch, Runner, "__call__")
     window.run()

@@ -43,7 +43,9 @@ class SegmentingBinder(QObject):
         segmenting.advised.connect(section.show_advice)
         segmenting.suggestion.judged.connect(self._show_ready)
         session.changed.connect(self._redraw)
+        section.image.show_readings(session.readings(), session.state.reading)
         self._redraw(State(), session.state)
+        self._show_ready()
 
     def release(self) -> None:
         """Listen to the viewer no more."""

@@ -12,6 +12,7 @@ from psygnal import Signal
 from napari_instseg.core.device import Device
 from napari_instseg.core.errors import InputError, InstsegError
 from napari_instseg.core.events import Message, Progress
+from napari_instseg.core.params import Params
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.inference.rescale import own_parameters
 from napari_instseg.io.models import ModelSpec, read_spec
@@ -74,9 +75,14 @@ class Session:
             return
         values: dict[str, Any] = {}
         stated = None if source is None else source.diameter
-        if stated is not None or (state.source is not None and state.source.diameter == state.diameter):
+        own = state.source is not None and state.source.diameter == state.diameter
+        if stated is not None or own or state.found_size:
             # what was stated of an image goes with it; what a user said stays for the next one
             values["diameter"] = stated
+        if state.found_size and state.diameter and state.parameters is not None and state.spec is not None:
+            # the parameters followed the size: back to what the model presumes
+            factor = state.spec.presumed_diameter / state.diameter
+            values |= {"found_size": "", "parameters": state.parameters.at_size(factor, state.spec.ndim)}
         self.update(source=source, **values, **self._read_as(source, state.spec))
 
     def move_source(self, source: Source) -> None:
@@ -135,7 +141,11 @@ class Session:
 
     def choose_diameter(self, diameter: float | None) -> None:
         """Say how large objects are in the image, in pixels; None: as the model knows them."""
-        self.update(diameter=diameter)
+        self.update(diameter=diameter, found_size="")
+
+    def take_size(self, diameter: float, words: str, parameters: Params) -> None:
+        """Take over how large objects were found to be, in pixels, with decode parameters for that size."""
+        self.update(diameter=diameter, found_size=words, parameters=parameters)
 
     def choose_device(self, device: str) -> None:
         """Say where the network shall run."""

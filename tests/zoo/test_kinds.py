@@ -63,7 +63,8 @@ def test_words_of_doubt():
 
 
 def test_flat_empty_and_impossible_images():
-    assert find_kind(np.zeros((20, 30))).kind in KINDS
-    assert find_kind(np.full((20, 30), np.nan)).kind in KINDS
-    with pytest.raises(InputError):
-        find_kind(np.zeros(5))
+    assert tell_kind(np.zeros((1, 20, 30))).kind in KINDS
+    assert tell_kind(np.full((1, 20, 30), np.nan)).kind in KINDS
+    for impossible in (np.zeros((20, 30)), np.full((20, 30), np.nan), np.arange(5)):
+        with pytest.raises(InputError):
+            find_kind(impossible)

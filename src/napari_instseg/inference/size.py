@@ -120,7 +120,10 @@ def find_size(channels: Array, spec: ModelSpec, predict: Predict) -> Size:
             best = again
         if settled:
             break
-    return Size(best.diameter, _confidence(best, looks), True, looks)
+    # what lies beyond could not be looked at; a little within, as the size may be rounded
+    smallest, largest = (spec.diameter / limit for limit in reversed(LIMITS))
+    diameter = float(np.clip(best.diameter, 1.05 * smallest, 0.95 * largest))
+    return Size(diameter, _confidence(best, looks), True, looks)
 
 
 def _worth(look: Look, presumed: float) -> float:

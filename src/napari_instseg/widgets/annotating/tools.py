@@ -26,7 +26,7 @@ from napari_instseg.widgets.pointer import STILL
 
 if TYPE_CHECKING:
     from napari import Viewer
-    from napari.layers import Labels, Shapes
+    from napari.layers import Labels, Layer, Shapes
 
 BY_NAME = {action.name: action for action in ACTIONS}
 STROKES = ("split", "merge", "draw")
@@ -76,6 +76,7 @@ class EditTools(QObject):
         self._viewer, self._annotating, self._layers, self._results = viewer, annotating, layers, results
         self.tool = ""
         self._layer: ref[Labels] | None = None
+        self._image: ref[Layer] | None = None
         self._position: Position | None = None
         self._clicked: Position | None = None
         self._shapes: Shapes | None = None
@@ -97,12 +98,19 @@ class EditTools(QObject):
         layer = self._layer() if self._layer is not None else None
         return layer if layer is not None and layer in self._viewer.layers else None
 
-    def attach(self, layer: Labels) -> None:
-        """Work on this layer of objects from now on."""
+    def attach(self, layer: Labels, image: Layer | None = None) -> None:
+        """Work on this layer of objects from now on; keys act while the image is selected, too."""
         if self.layer is layer:
             return
         self._detach()
         self._layer = ref(layer)
+        if image is not None:
+            self._image = ref(image)
+            image.mouse_move_callbacks.append(self._move_over_image)
+            for action in ACTIONS:
+                if action.key and action.name != "put_down":
+                    call = partial(self._key_on_image, action)
+                    image.bind_key(_binding(action.key), lambda _layer, call=call: call(), overwrite=True)
         for callbacks, own in self._callbacks(layer):
             callbacks.append(own)
         layer.events.mode.connect(self._other_mode)
@@ -114,7 +122,13 @@ class EditTools(QObject):
         """Leave the layer as napari makes it; it may be the user's from now on."""
         self.put_down()
         layer = self._layer() if self._layer is not None else None
-        self._layer = None
+        image = self._image() if self._image is not None else None
+        self._layer = self._image = None
+        if image is not None:
+            image.mouse_move_callbacks.remove(self._move_over_image)
+            for action in ACTIONS:
+                if action.key and action.name != "put_down":
+                    image.bind_key(_binding(action.key), None)
         if layer is None:
             return
         for callbacks, own in self._callbacks(layer):
@@ -218,6 +232,16 @@ class EditTools(QObject):
                 getattr(self._annotating, action.name)(self._position)
         else:
             self.take(action.name)
+
+    def _key_on_image(self, action: Action) -> None:
+        """Do what a key does, on the objects over the image that is selected."""
+        if self.layer is not None:
+            self._viewer.layers.selection.active = self.layer
+            self._key(action)
+
+    def _move_over_image(self, image: Layer, event: Any) -> None:
+        if self.layer is not None:
+            self._position = self._place(self.layer, event)
 
     def _move(self, layer: Labels, event: Any) -> None:
         self._position = self._place(layer, event)

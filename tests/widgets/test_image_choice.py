@@ -320,3 +320,19 @@ def test_the_image_that_is_selected_is_worked_on_and_its_results_come_back(windo
     window.viewer.layers.selection.active = second
     assert window.state.source.name == "second"
     assert not window.state.has_objects
+
+
+def test_a_view_from_the_side_is_no_place_to_correct_in(window, disks):
+    image, _ = disks()
+    window.viewer.add_image(np.stack([image] * 3), name="stack")
+    window.run()
+    window.dock.correct.asked.emit("draw")
+    assert window.dock.corrector.tools.tool == "draw"
+    window.viewer.dims.order = (1, 0, 2)
+    assert window.dock.corrector.tools.tool == "", "the tool is left when the axes are rolled"
+    window.dock.correct.asked.emit("draw")
+    assert window.dock.corrector.tools.tool == ""
+    assert "from the front" in window.state.status.message
+    window.viewer.dims.order = (0, 1, 2)
+    window.dock.correct.asked.emit("draw")
+    assert window.dock.corrector.tools.tool == "draw"

@@ -39,6 +39,7 @@ LINE_PX = 3.0
 AREA, LINE = 1, 2
 """What a preview shows: an area that one sees through, and lines."""
 FLAT = "Objects are corrected in slices. Return to the flat display by the cube at napari's bottom left, or Ctrl+Y."
+ROLLED = "Objects are corrected in slices seen from the front. Roll the axes back by Ctrl+E, or turn them by Ctrl+T."
 PREVIEW = Mark(
     "preview",
     "Preview",
@@ -84,12 +85,14 @@ class EditTools(QObject):
         viewer.layers.selection.events.active.connect(self._selected)
         viewer.layers.events.removed.connect(self._removed)
         viewer.dims.events.ndisplay.connect(self._turned)
+        viewer.dims.events.order.connect(self._turned)
 
     def release(self) -> None:
         """Listen to the viewer no more."""
         self._viewer.layers.selection.events.active.disconnect(self._selected)
         self._viewer.layers.events.removed.disconnect(self._removed)
         self._viewer.dims.events.ndisplay.disconnect(self._turned)
+        self._viewer.dims.events.order.disconnect(self._turned)
         self._detach()
 
     @property
@@ -212,9 +215,10 @@ class EditTools(QObject):
 
     def _flat(self) -> bool:
         """Tell whether slices are shown, which is where tools work; say so if not."""
-        if self._viewer.dims.ndisplay == 2:
+        dims = self._viewer.dims
+        if dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1):
             return True
-        self.refused.emit(FLAT)
+        self.refused.emit(FLAT if dims.ndisplay != 2 else ROLLED)
         return False
 
     def _other_mode(self, event: Any = None) -> None:

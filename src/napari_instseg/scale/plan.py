@@ -20,8 +20,9 @@ from napari_instseg.inference.size import AUTO, OWN, busiest
 from napari_instseg.io.models import SPEC, WEIGHTS
 from napari_instseg.io.sources import Source, UnreadableError
 from napari_instseg.scale.job import CHUNK, CHUNK_3D, Job, Piece, work_folder
+from napari_instseg.scale.opened import open_model
 from napari_instseg.scale.tissue import find_tissue, glass_blocks
-from napari_instseg.scale.work import open_model, read_channels
+from napari_instseg.scale.work import read_channels
 from napari_instseg.zoo import find_model
 
 PART = 2048

@@ -36,6 +36,10 @@ class ExportSection(QWidget):
         self.setLayout(column(row(*self._buttons.values()), self._all))
         self.setAccessibleName("Export")
 
+    def start_in(self, folder: Path) -> None:
+        """Begin dialogs there, as beside the image."""
+        self._folder = folder
+
     def allow(self, obstacle: str, name: str) -> None:
         """Enable the buttons, or say why nothing can be written; `name` is that of the image."""
         self._name = name.replace("/", "_").replace("\\", "_") or "objects"

@@ -234,7 +234,7 @@ def estimate(sample: Sample, confidence: float = CONFIDENCE, seed: int = 0) -> E
     """Estimate precision, recall, count and mean area, with intervals, from what was judged.
 
     Objects that were not looked at are filled in at random, many times over, by a Pólya urn of the verdicts, by weights
-    of groups, with half an observation of right and of not right before (Jeffreys' prior); missed objects by a Poisson law
+    of groups, with half an observation of right and of not right before (Jeffreys' prior); missed ones by a Poisson law
     of the rate that the places suggest, wider where their numbers scatter more than that. The limits are quantiles of
     what comes out (Ghosh & Meeden 1997, Bayesian Methods for Finite Population Sampling). For the area: the mean by
     groups, with Student's t on its logarithm.

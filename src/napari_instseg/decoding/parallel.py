@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -25,9 +26,12 @@ def in_bands(kernel: Callable[..., Any], length: int, *args: Any) -> list[Any]:
     workers = min(_cores(), max(length // SMALLEST_BAND, 1))
     bounds = np.linspace(0, length, workers + 1).astype(int).tolist()
     ranges = list(pairwise(bounds))
-    others = [_pool().submit(kernel, *args, start, stop) for start, stop in ranges[1:]]
-    first = kernel(*args, *ranges[0])
-    return [first, *(other.result() for other in others)]
+    others: list[Future[Any]] = []
+    with suppress(RuntimeError):  # Python exits, so no thread takes work any more: the rest is done here
+        for start, stop in ranges[1:]:
+            others.append(_pool().submit(kernel, *args, start, stop))
+    here = [kernel(*args, start, stop) for start, stop in (ranges[0], *ranges[1 + len(others) :])]
+    return [here[0], *(other.result() for other in others), *here[1:]]
 
 
 def as_volume(array: npt.NDArray[Any], axes: int = 3) -> npt.NDArray[Any]:

@@ -342,7 +342,7 @@ class Model:
         return "ZYX"[-self.spec.ndim :]
 
     def as_channels(self, image: Array, axes: str | None) -> tuple[Array, str]:
-        """Bring the image into the order (stack..., C, *spatial), with as many channels as the model takes."""
+        """Bring the image into the order ``(stack..., C, *spatial)``, with as many channels as the model takes."""
         array, axes = check_image(image, axes)
         channels, stack = to_channels(array, axes, self._spatial)
         wanted, found = self.spec.in_channels, channels.shape[len(stack)]

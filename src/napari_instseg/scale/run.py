@@ -18,7 +18,8 @@ from napari_instseg.inference.auto import MOST_SIDE, find_kind
 from napari_instseg.inference.size import AUTO
 from napari_instseg.inference.stitch import resolve
 from napari_instseg.io.atomic import make_folder, write_bytes
-from napari_instseg.io.sources import Source, find_places, open_source
+from napari_instseg.io.large import find_places, open_source
+from napari_instseg.io.sources import Source
 from napari_instseg.scale.executors import Cluster, Executor, Pool, Serial, Task
 from napari_instseg.scale.job import DONE, Job, Unit, check_same, level_shapes
 from napari_instseg.scale.plan import Wish, plan, read_preview

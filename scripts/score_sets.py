@@ -61,7 +61,7 @@ def main(args: argparse.Namespace) -> None:
             found.append(segment(args.model, example, diameter, args.accurate))
             truth.append(example.labels)
         report = evaluate_labels(zip(truth, found, strict=True))
-        rows[name] = {"images": len(truth), "ap50": report["ap"][0.5], "mean_ap": report["mean_ap"]}
+        rows[name] = {"images": len(truth), "ap50": report["ap"]["0.5"], "mean_ap": report["mean_ap"]}
         told = f"{rows[name]['ap50']:.3f} / {rows[name]['mean_ap']:.3f}"
         print(f"{name:22s} {len(truth):3d} images  {told}", flush=True)
     if args.json:

@@ -43,6 +43,15 @@ def test_measure_writes_a_table(instseg, cells, tmp_path, ending):
     assert (table["intensity_mean_0"] - table["ring_mean_0"] > 40).all()
 
 
+def test_measure_takes_what_segment_wrote(instseg, dots, tmp_path):
+    labels = dots / "labels"  # with the stamp of this program
+    assert instseg("measure", dots / "images", labels, "--out", tmp_path / "a.csv", "--group", "size") == 0
+    assert instseg("measure", dots, dots, "--out", tmp_path / "b.csv", "--group", "size") == 0
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert len(table) == sum(read_labels(path).max() for path in labels.iterdir())
+    pd.testing.assert_frame_equal(table, pd.read_csv(tmp_path / "b.csv"))
+
+
 def test_measure_makes_one_table_of_a_folder(instseg, cells, tmp_path):
     image, file, _ = cells
     images, of = tmp_path / "images", tmp_path / "labels"

@@ -79,6 +79,29 @@ def test_another_image_is_one_change_of_the_state(session):
     assert session.state.diameter is None, "what was stated of an image goes with it"
 
 
+def test_an_image_that_comes_back_has_its_results_size_and_values(session):
+    session.choose_model("one")
+    results = results_of(session)
+    session.take(results, results.propose((), square(), None))
+    session.choose_diameter(8.0)
+    changed = session.state.parameters.changed(min_size=77)
+    session.update(parameters=changed)
+    session.annotation.accept(1)
+    first, other = session.state.source, Source(np.zeros((20, 20), np.float32), "other")
+    session.choose_source(other)
+    assert session.state.diameter is None, "a size of another image"
+    session.choose_source(first)
+    assert session.state.diameter == 8.0
+    assert session.state.parameters == changed
+    assert session.state.has_objects
+    assert session.state.results.n_objects == 1
+    assert session.annotation.accepted == {1}
+    session.choose_source(other)
+    session.lose_source(first)
+    session.choose_source(first)
+    assert not session.state.has_objects, "what was removed is forgotten"
+
+
 def test_a_model_comes_with_its_parameters_in_one_change(session):
     states = []
     session.changed.connect(lambda before, now: states.append((now.model, now.parameters)))
@@ -133,6 +156,8 @@ def test_a_run_goes_on_when_the_user_goes_to_another_image(session, loop):
     assert session.state.elsewhere is None
     assert source.annotations[(20, 20), 2].labels.max() == 1
     assert session.annotation is None
+    session.choose_source(source)
+    assert session.state.results.n_objects == 1, "what was found meanwhile is there"
 
 
 def test_nothing_is_found_in_an_image_that_is_gone(session, loop):

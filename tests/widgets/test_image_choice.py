@@ -301,3 +301,38 @@ def test_very_large_values_are_looked_at_without_a_warning():
     image[10:20, 10:20] = 1e300
     assert look_at(image, "YX") == look_at(image / 1e300, "YX")
     assert look_at(-image, "YX").background == "bright"
+
+
+def test_the_image_that_is_selected_is_worked_on_and_its_results_come_back(window, disks):
+    image, count = disks()
+    first = window.viewer.add_image(image, name="first")
+    window.run()
+    window.dock.segment.diameter.chosen.emit(11.0)
+    second = window.viewer.add_image(image[:60], name="second")
+    assert window.state.source.name == "second"
+    assert window.state.diameter is None, "the size of another image"
+    assert not window.dock.export._all.isEnabled()
+    window.viewer.layers.selection.active = first
+    assert window.state.source.name == "first"
+    assert window.state.diameter == 11.0
+    assert window.state.results.n_objects == count
+    assert window.dock.export._all.isEnabled()
+    window.viewer.layers.selection.active = second
+    assert window.state.source.name == "second"
+    assert not window.state.has_objects
+
+
+def test_a_view_from_the_side_is_no_place_to_correct_in(window, disks):
+    image, _ = disks()
+    window.viewer.add_image(np.stack([image] * 3), name="stack")
+    window.run()
+    window.dock.correct.asked.emit("draw")
+    assert window.dock.corrector.tools.tool == "draw"
+    window.viewer.dims.order = (1, 0, 2)
+    assert window.dock.corrector.tools.tool == "", "the tool is left when the axes are rolled"
+    window.dock.correct.asked.emit("draw")
+    assert window.dock.corrector.tools.tool == ""
+    assert "from the front" in window.state.status.message
+    window.viewer.dims.order = (0, 1, 2)
+    window.dock.correct.asked.emit("draw")
+    assert window.dock.corrector.tools.tool == "draw"

@@ -153,3 +153,18 @@ def test_a_window_is_drawn_in_a_later_turn(qtbot):
     window.close()
     window.deleteLater()  # a window that is gone in between is harmless
     qtbot.wait(50)
+
+
+def test_dialogs_begin_beside_the_image(window, disks, tmp_path, monkeypatch):
+    import tifffile
+
+    from napari_instseg.widgets.segmenting import export
+
+    tifffile.imwrite(tmp_path / "cells.tif", disks()[0])
+    window.viewer.open(str(tmp_path / "cells.tif"), plugin="napari")
+    window.run()
+    asked = []
+    monkeypatch.setattr(export.QFileDialog, "getExistingDirectory", lambda *told: asked.append(told[2]) or "")
+    window.dock.export._all.click()
+    assert asked == [str(tmp_path)]
+    assert window.dock.retrain.project._folder == tmp_path

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from napari_instseg.cli import (
+    audit,
     benchmark,
     decode,
     demo,
@@ -59,6 +60,7 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         exchange,
         decode,
         replay,
+        audit,
         lists,
         simulate,
         demo,

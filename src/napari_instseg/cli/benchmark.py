@@ -32,6 +32,7 @@ def register(app: typer.Typer, arguments: Sequence[str]) -> None:
     group.command("decode")(in_words(decode))
     group.command("finetune")(in_words(finetune))
     group.command("edits")(in_words(edits))
+    group.command("coverage")(in_words(coverage))
     app.add_typer(group, name="benchmark", no_args_is_help=True)
 
 
@@ -334,3 +335,24 @@ def _saving(events: Iterator[Event], rows: Sequence[Any], json: Path | None) -> 
         if not is_stdout(json):
             write_json(json, [row.to_dict() for row in rows])
         yield event
+
+
+def coverage(
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Populations of each kind.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same populations.")] = 0,
+    json: JsonOption = None,
+) -> None:
+    """How often the 95 % intervals of 'instseg audit' hold the truth, in drawn populations whose truth is known."""
+    from napari_instseg.benchmarks.coverage import QUANTITIES, measure_coverage
+
+    rows = list(measure_coverage(repeats=repeats, seed=seed))
+    show_table(
+        ("population", "objects", "places", *QUANTITIES),
+        [
+            (row["population"]["name"], row["objects"], row["places"], *(row["coverage"][name] for name in QUANTITIES))
+            for row in rows
+        ],
+        "Share of intervals that hold the truth",
+        json,
+    )
+    write_json(json, rows)

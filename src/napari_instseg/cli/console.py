@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from napari_instseg.cli.main import STOPPED
+from napari_instseg.cli.exit_codes import STOPPED
 from napari_instseg.core import events
 from napari_instseg.core.errors import InstsegError
 

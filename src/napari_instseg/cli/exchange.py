@@ -75,7 +75,7 @@ def export(
         if not equals or not key.isidentifier():
             raise InputError(f"--parent is '{text}'; expected NAME=FILE, the name of letters, digits and '_'.")
         parents[key] = read_objects(Path(file), grid).labels
-    table = known_table(known) if known is not None else _beside(labels)
+    table = known_table(known) if known is not None else beside(labels)
     if table is None and found.classes:
         import pandas as pd
 
@@ -142,7 +142,7 @@ def formats() -> None:
     show_table(("format", "for", "writes", "reads"), rows)
 
 
-def _beside(labels: Path) -> pd.DataFrame | None:
+def beside(labels: Path) -> pd.DataFrame | None:
     """Give class and score from the table that `instseg segment` wrote with these labels."""
     path = labels.parent.parent / "tables" / f"{labels.stem}.csv"
     if labels.parent.name != "labels" or not path.is_file():

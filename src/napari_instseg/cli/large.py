@@ -106,7 +106,7 @@ class LargeOptions:
 
 def split_images(images: Sequence[Path], options: LargeOptions) -> tuple[list[str], list[Path]]:
     """Tell which images are to be segmented region by region, and which are read whole."""
-    from napari_instseg.io.sources import is_large
+    from napari_instseg.io.large import is_large
 
     large, small = [], []
     for path in images:

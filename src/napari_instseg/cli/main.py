@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-STOPPED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+from napari_instseg.cli.exit_codes import STOPPED
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -69,7 +69,7 @@ def measure(
     options: dict[str, Any] = {"groups": group, "ring_width": ring_width, "slices": slices}
     if percentile:
         options["percentiles"] = percentile
-    pairs = _pairs(image, labels)
+    pairs = paired(image, labels)
     if known is not None and len(pairs) > 1:
         raise InputError("--table is of one image; leave it out for a folder.")
     tables = [_measure_file(path, of, axes, known, options) for path, of in pairs]
@@ -112,21 +112,33 @@ def known_table(path: Path) -> pd.DataFrame:
         raise InputError(f"'{path}' is no table that can be read ({error}); expected a CSV in UTF-8.") from None
 
 
-def _pairs(image: Path, labels: Path) -> list[tuple[Path, Path]]:
+def paired(image: Path, labels: Path) -> list[tuple[Path, Path]]:
+    """Give an image file and its label file, or those of two folders by their names.
+
+    Raises
+    ------
+    InputError
+        If one is a folder and the other a file, or an image has no labels.
+    """
     if image.is_dir() != labels.is_dir():
         raise InputError("One is a folder and the other a file; expected two files, or two folders.")
     if not image.is_dir():
         return [(image, labels)]
     from napari_instseg.cli.segment import find_images
+    from napari_instseg.io.images import SUFFIXES
     from napari_instseg.io.pairs import match_labels
 
-    files = []
-    for folder in (image, labels):
-        found, told = find_images([folder])
-        files.append(list(found.values()))
-        for words in told:
-            say(words, "yellow")
-    return list(match_labels(*files))
+    images, told = find_images([image])
+    for words in told:
+        say(words, "yellow")
+    folder = labels / "labels" if (labels / "labels").is_dir() else labels
+    # results of this program and of others are no images, but they are labels
+    of = [
+        path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    ]
+    if not of:
+        raise InputError(f"'{folder}' has no label file; expected files of type {', '.join(SUFFIXES)}.")
+    return list(match_labels(list(images.values()), of))
 
 
 def _measure_file(

@@ -38,7 +38,7 @@ class Inspector:
     Parameters
     ----------
     deliver : callable
-        ``deliver(results, view, array, index)``, in the workspace's thread.
+        ``deliver(results, view, array, index)``, in the session's thread.
     fail : callable
         Gets a problem in words.
     post : callable

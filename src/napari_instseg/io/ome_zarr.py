@@ -288,7 +288,9 @@ def multiscale(
     return [found]
 
 
-def create_array(group: Any, path: str, shape: Sequence[int], chunks: Sequence[int], dtype: Any, version: str) -> Any:
+def create_array(
+    group: Any, path: str, axes: str, shape: Sequence[int], chunks: Sequence[int], dtype: Any, version: str
+) -> Any:
     """Make an array in a group, compressed, with ``/`` between the numbers of a chunk; an older one is replaced."""
     from zarr.codecs import ZstdCodec
 
@@ -308,5 +310,5 @@ def create_array(group: Any, path: str, shape: Sequence[int], chunks: Sequence[i
         fill_value=0,
         overwrite=True,
         **how,
-        **({} if version == "0.4" else {"dimension_names": None}),
+        **({} if version == "0.4" else {"dimension_names": list(axes.lower())}),
     )

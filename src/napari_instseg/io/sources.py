@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -154,71 +152,6 @@ def from_array(array: Any, axes: str | None = None, name: str = "image") -> Sour
     shape = tuple(levels[0].shape)
     axes = check_axes(axes, len(shape)) if axes else guess_axes(shape)
     return Source(name, axes, levels)
-
-
-def is_large(path: str) -> bool:
-    """Tell whether a path is of what is only read region by region: OME-Zarr, a slide, or a URL."""
-    plain = path.rstrip("/\\").lower()
-    return "://" in path or plain.endswith((".zarr", ".ozx", ".zarr.zip", *SLIDES)) or _is_zarr_folder(Path(path))
-
-
-def _is_zarr_folder(path: Path) -> bool:
-    return any(os.path.isfile(path / name) for name in ("zarr.json", ".zgroup", ".zarray"))
-
-
-def find_places(path: str, well: str | None = None) -> list[Place]:
-    """Find the images that a path stands for: all fields of all wells of a plate, or one.
-
-    Parameters
-    ----------
-    path : str
-    well : str, optional
-        Only this one of a plate, such as ``"B03"`` or ``"B/3"``.
-
-    Raises
-    ------
-    InputError
-        If there is nothing, or no such well.
-    """
-    if _is_tiff(path):
-        if well:
-            raise InputError(f"'{path}' is no plate, so it has no well {well}. Leave --well out.")
-        return [Place(path)]
-    from napari_instseg.io.ome_zarr import find_images
-
-    return find_images(path, well)
-
-
-def open_source(place: Place | str, axes: str | None = None) -> Source:
-    """Open an image without reading its pixels.
-
-    Parameters
-    ----------
-    place : Place or str
-    axes : str, optional
-        Instead of what the file says.
-
-    Raises
-    ------
-    InputError
-        If it is missing, damaged, or not an image.
-    """
-    place = Place(place) if isinstance(place, str) else place
-    if _is_tiff(place.path):
-        from napari_instseg.io.slides import open_slide
-
-        source = open_slide(place)
-    else:
-        from napari_instseg.io.ome_zarr import open_image
-
-        source = open_image(place)
-    if axes is None:
-        return source
-    return Source(**{**vars(source), "axes": check_axes(axes, len(source.levels[0].shape))})
-
-
-def _is_tiff(path: str) -> bool:
-    return path.lower().endswith((".tif", ".tiff", *SLIDES))
 
 
 def stem_of(path: str) -> str:

@@ -14,6 +14,7 @@ from napari_instseg.core.errors import InputError, OutputError
 from napari_instseg.inference.stitch import Blocks, Window, regions
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.sources import Place
+from napari_instseg.scale.opened import open_model
 
 FORMAT = 1
 WORK = ".instseg"
@@ -151,8 +152,6 @@ class Job:
 
     def grid(self, piece: int) -> Blocks:
         """Give the blocks of an image, on the grid that the network sees."""
-        from napari_instseg.scale.work import open_model
-
         seen = self.pieces[piece].seen
         if seen not in self._grids:
             self._grids[seen] = open_model(self.model).blocks(seen, self.block or None)

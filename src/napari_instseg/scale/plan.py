@@ -20,12 +20,15 @@ from napari_instseg.inference.size import AUTO, OWN, busiest
 from napari_instseg.io.models import SPEC, WEIGHTS
 from napari_instseg.io.sources import Source, UnreadableError
 from napari_instseg.scale.job import CHUNK, CHUNK_3D, Job, Piece, work_folder
+from napari_instseg.scale.opened import open_model
 from napari_instseg.scale.tissue import find_tissue, glass_blocks
-from napari_instseg.scale.work import open_model, read_channels
+from napari_instseg.scale.work import read_channels
 from napari_instseg.zoo import find_model
 
 PART = 2048
 """Side of the part on which the size of objects is found, in pixels."""
+NARROW = 128
+"""Where a part cannot be read, its halves are tried, down to so many rows."""
 PREVIEW = 1024
 """Largest side of the small image that is kept beside labels, in pixels."""
 
@@ -281,12 +284,16 @@ def read_sample(source: Source, level: int, places: Mapping[str, int], model: Mo
     band = max(step, (SAMPLE * 4 // max(math.prod(shape[1:]), 1)) // step * step)
     parts: list[Array] = []
     error: InputError | None = None
-    for start in range(0, shape[0], band):
-        where: dict[str, Any] = {**places, spatial[0]: slice(start, min(start + band, shape[0]))}
+    waiting = [(start, min(start + band, shape[0])) for start in range(0, shape[0], band)][::-1]
+    while waiting:
+        start, end = waiting.pop()
+        where: dict[str, Any] = {**places, spatial[0]: slice(start, end)}
         try:
             part = read_channels(source, level, where, model, wish.channels, wish.stain)
         except UnreadableError as broken:  # named when its block is read; the rest tells enough of the grey values
-            error = broken
+            error, half = broken, (end - start) // 2 // step * step
+            if end - start > NARROW and half:
+                waiting += [(start + half, end), (start, start + half)]
             continue
         parts.append(part[(slice(None), *(slice(None, None, step),) * len(shape))])
     if not parts and error is not None:

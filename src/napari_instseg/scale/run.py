@@ -16,7 +16,8 @@ from napari_instseg.core.errors import InputError, OutputError
 from napari_instseg.core.events import Event, Message, Metric, Progress, Result
 from napari_instseg.inference.stitch import resolve
 from napari_instseg.io.atomic import make_folder, write_bytes
-from napari_instseg.io.sources import Source, find_places, open_source
+from napari_instseg.io.large import find_places, open_source
+from napari_instseg.io.sources import Source
 from napari_instseg.scale.executors import Cluster, Executor, Pool, Serial, Task
 from napari_instseg.scale.job import DONE, Job, Unit, check_same, level_shapes
 from napari_instseg.scale.plan import Wish, plan, read_preview

@@ -170,9 +170,11 @@ def _write_image(group: Any, side: int, seed: int, version: str, chunk: int, nam
     labels_group = group.require_group("labels")
     say(labels_group, version, {"labels": ["truth"]})
     truth_group = labels_group.require_group("truth")
-    images = [create_array(group, str(n), (s, s), (chunk, chunk), np.uint16, version) for n, s in enumerate(sides)]
+    images = [
+        create_array(group, str(n), "YX", (s, s), (chunk, chunk), np.uint16, version) for n, s in enumerate(sides)
+    ]
     truths = [
-        create_array(truth_group, str(n), (s, s), (chunk, chunk), np.uint32, version) for n, s in enumerate(sides)
+        create_array(truth_group, str(n), "YX", (s, s), (chunk, chunk), np.uint32, version) for n, s in enumerate(sides)
     ]
     paths = [str(n) for n in range(len(sides))]
     scale = [dict.fromkeys("YX", PIXEL * 2**n) for n in range(len(sides))]

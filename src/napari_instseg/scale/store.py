@@ -84,7 +84,7 @@ def create(job: Job, sources: list[Source], count: int, previews: list[Array | N
         shapes = level_shapes(piece.shape)
         chunks = (*(1,) * len(piece.counts), *(job.chunk,) * len(piece.shape))
         for level, shape in enumerate(shapes):
-            create_array(group, str(level), (*piece.counts, *shape), chunks, dtype, job.version)
+            create_array(group, str(level), axes, (*piece.counts, *shape), chunks, dtype, job.version)
         first = source.scale[piece.level] if piece.level < len(source.scale) else {}
         moved = source.translation[piece.level] if piece.level < len(source.translation) else {}
         # every second pixel is kept, so that the centre of the first one stays where it is
@@ -110,7 +110,7 @@ def create(job: Job, sources: list[Source], count: int, previews: list[Array | N
 
 
 def _write_preview(group: Any, source: Source, preview: Array, version: str) -> None:
-    array = create_array(group, "0", preview.shape, preview.shape, preview.dtype, version)
+    array = create_array(group, "0", source.axes, preview.shape, preview.shape, preview.dtype, version)
     array[...] = preview
     first = source.scale[0] if source.scale else {}
     full = source.levels[0].shape

@@ -11,7 +11,7 @@ import pandas as pd
 
 from napari_instseg.core.units import micrometres
 from napari_instseg.inference.stitch import rows
-from napari_instseg.io.sources import open_source
+from napari_instseg.io.large import open_source
 from napari_instseg.io.tables import with_size, write_parquet, write_table
 from napari_instseg.scale.job import Job, Unit
 from napari_instseg.scale.work import _load, read_facts, read_resolution

@@ -15,21 +15,17 @@ from napari_instseg.core.errors import InputError
 from napari_instseg.core.events import Result
 from napari_instseg.core.method import Array
 from napari_instseg.core.params import Params
-from napari_instseg.inference.model import TILE, Model, load_model
+from napari_instseg.inference.model import TILE, Model
 from napari_instseg.inference.stitch import Evidence, Facts, Packed, Resolution, compare, compose, look
 from napari_instseg.io.atomic import write_bytes
-from napari_instseg.io.sources import Place, Source, open_source
+from napari_instseg.io.large import open_source
+from napari_instseg.io.sources import Place, Source
 from napari_instseg.scale.job import Job, Piece, Unit, level_shapes
+from napari_instseg.scale.opened import open_model
 from napari_instseg.scale.resample import needed, resize_region
 
 VALUES = "value_"
 """Before the names of arrays with a row per object, in a block's file."""
-
-
-@lru_cache(maxsize=2)
-def open_model(name: str) -> Model:
-    """Open a model once per process."""
-    return load_model(name)
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""The long work of the workspace, as generators of events: segmenting an image or a stack."""
+"""The long work of the session, as generators of events: segmenting an image or a stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers to the latest question, worked out in a thread and handed over in the workspace's thread."""
+"""Answers to the latest question, worked out in a thread and handed over in the session's thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class BackgroundWork:
     work : callable
         ``work(question, is_stale)`` yields answers, as many as it likes; it may give up when `is_stale()`.
     deliver : callable
-        Gets each answer, in the workspace's thread.
+        Gets each answer, in the session's thread.
     fail : callable
         Gets a problem in words.
     post : callable

@@ -1,4 +1,4 @@
-"""Threads of the workspace: one long operation that can be stopped, and one worker that serves the latest request."""
+"""Threads of the session: one long operation that can be stopped, and one worker that serves the latest request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_instseg.core.errors import InstsegError
 logger = logging.getLogger(__name__)
 
 Post = Callable[[Callable[[], None]], None]
-"""Runs a call later in the thread that owns the workspace, such as the window's."""
+"""Runs a call later in the thread that owns the session, such as the window's."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ from napari_instseg.session.state import State
 from napari_instseg.session.status import Pace, Tone
 from napari_instseg.zoo import find_model, specs
 
+KEPT = 6
+"""So many images keep what was found in them while others are worked on: predictions are large."""
+
 
 class Session:
     """Holds the newest state, replaces it, and tells whoever listens what it was and is.
@@ -50,6 +53,8 @@ class Session:
         self._telling = self._closed = False
         self._job: Job | None = None
         self._job_source: Source | None = None
+        self._left: dict[Source, State] = {}
+        """The last state of images that were left, the newest last."""
         self._lost = False
 
     def update(self, **values: Any) -> None:
@@ -68,16 +73,36 @@ class Session:
     # what the user chooses
 
     def choose_source(self, source: Source | None) -> None:
-        """Work on another image; results of the one before stay where they are shown."""
+        """Work on another image; the object size and the results of the one before are there when it comes back."""
         state = self.state
         if source is state.source:
             return
-        values: dict[str, Any] = {}
+        left = self._leave(state, source)
+        # an object size is of one image: of another it may be far off
         stated = None if source is None else source.diameter
-        if stated is not None or (state.source is not None and state.source.diameter == state.diameter):
-            # what was stated of an image goes with it; what a user said stays for the next one
-            values["diameter"] = stated
-        self.update(source=source, **values, **self._read_as(source, state.spec))
+        values = {"diameter": stated, **self._read_as(source, state.spec)}
+        if left is not None:
+            values["diameter"] = left.diameter
+        if left is not None and left.results is not None:
+            values |= {"reading": left.reading, "channel": left.channel, "results": left.results}
+            if left.results.same_run(values["elsewhere"]):
+                values["elsewhere"] = None
+        self.update(source=source, **values)
+        if left is None or left.results is None:
+            return
+        if left.model != self.state.model and left.model in self.state.models:
+            self.choose_model(left.model, by_user=False)
+        if left.parameters is not None and left.model == self.state.model:
+            self.update(parameters=left.parameters)
+
+    def _leave(self, state: State, source: Source | None) -> State | None:
+        """Keep the state of the image that is left; return that of another as it was left."""
+        if state.source is not None:
+            self._left[state.source] = state
+        left = self._left.pop(source, None) if source is not None else None
+        for oldest in list(self._left)[:-KEPT]:
+            del self._left[oldest]
+        return left
 
     def move_source(self, source: Source) -> None:
         """Take note that an image has another place or name."""
@@ -86,6 +111,7 @@ class Session:
 
     def lose_source(self, source: Source) -> None:
         """Take note that an image is gone: nothing more is looked for in it."""
+        self._left.pop(source, None)
         if self.state.running and source is self._job_source:
             self._lost = True
             self.cancel()
@@ -205,6 +231,8 @@ class Session:
 
     def _replace(self, results: Results, **values: Any) -> None:
         which = "results" if results.same_run(self.state.results) else "elsewhere"
+        if which == "elsewhere" and results.source in self._left:
+            self._left[results.source] = replace(self._left[results.source], results=results)
         self.update(**{which: results}, **values)
 
     # what is known of the image

@@ -13,7 +13,7 @@ Tone = Literal["plain", "good", "warning", "error"]
 
 @dataclass(frozen=True)
 class Status:
-    """One moment of the workspace, as it is told to the user.
+    """One moment of the session, as it is told to the user.
 
     Parameters
     ----------

@@ -40,9 +40,9 @@ class Request:
 
 
 class Decoder:
-    """Serves one request after the other in a thread, the latest first, and hands over in the workspace's thread.
+    """Serves one request after the other in a thread, the latest first, and hands over in the session's thread.
 
-    Where the workspace's thread is slower than decoding, answers are replaced by newer ones of the same slice, so
+    Where the session's thread is slower than decoding, answers are replaced by newer ones of the same slice, so
     that no queue grows.
 
     Parameters

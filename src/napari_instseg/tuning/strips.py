@@ -214,7 +214,7 @@ class Sensitivity:
     Parameters
     ----------
     deliver : callable
-        Gets each `Strip`, in the workspace's thread.
+        Gets each `Strip`, in the session's thread.
     fail : callable
         Gets a problem in words.
     post : callable

@@ -114,7 +114,7 @@ class Tuning:
         return self._session.state.parameters != self._own
 
     def change(self, **values: Any) -> None:
-        """Change values; objects follow if the workspace is live. `settle` makes it a step that can be undone.
+        """Change values; objects follow if the session is live. `settle` makes it a step that can be undone.
 
         Raises
         ------

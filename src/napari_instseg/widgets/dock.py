@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +75,9 @@ class SegmentDock(QWidget):
         self.status = StatusLine()
         self._has_found = False
         self._tune_section = Section("Tune", self.tune, opened=False)
+        self._look_section = Section("Look", self.look, opened=False)
         self._correct_section = Section("Correct", self.correct, opened=False)
         self._retrain_section = Section("Retrain", self.retrain, opened=False)
-        self._export_section = Section("Export", self.export, opened=False)
         self._lay_out()
         image = self.segment.image
         self.segmenter = SegmentingBinder(self.segment, self.export, session, self.segmenting, self.layers)
@@ -125,15 +126,14 @@ class SegmentDock(QWidget):
 
     def _lay_out(self) -> None:
         inner = QWidget()
+        keys = Section("Keys", self.keys, opened=False)
+        steps = (self._tune_section, self._look_section, self._correct_section, self._retrain_section, keys)
+        for step in steps:
+            step.unfolded.connect(partial(_fold_others, step, steps))
         inner.setLayout(
             column(
                 Section("Segment", self.segment),
-                self._tune_section,
-                Section("Look", self.look, opened=False),
-                self._correct_section,
-                self._retrain_section,
-                self._export_section,
-                Section("Keys", self.keys, opened=False),
+                *steps,
                 margins=(SPACE, SPACE, SPACE, SPACE),
             )
         )
@@ -150,7 +150,8 @@ class SegmentDock(QWidget):
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setLayout(column(scroll, self.status))
+        self.export.setContentsMargins(SPACE, SPACE, SPACE, 0)
+        self.setLayout(column(scroll, self.export, self.status))
         self.layout().setStretch(0, 1)
 
     def _redraw(self, before: State, now: State) -> None:
@@ -161,7 +162,6 @@ class SegmentDock(QWidget):
         if has_run and not self._has_found:  # later they stay as the user folded them
             self._has_found = True
             self._tune_section.open()
-            self._export_section.open()
 
     def _follow_advice(self, advice: Advice) -> None:
         """Do what an advice offers."""
@@ -170,6 +170,13 @@ class SegmentDock(QWidget):
             self.tuning.take(parameters.changed(**advice.parameters))
             self.tuning.apply()
         self.segmenting.follow(advice)
+
+
+def _fold_others(opened: Section, sections: tuple[Section, ...]) -> None:
+    """Leave one section open: one fits on a screen."""
+    for section in sections:
+        if section is not opened:
+            section.close_up()
 
 
 def _release(binders: tuple[Any, ...], works: tuple[Any, ...]) -> None:

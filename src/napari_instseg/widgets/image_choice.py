@@ -72,6 +72,7 @@ class ImageChoice(QWidget):
         viewer.layers.events.inserted.connect(self._inserted)
         viewer.layers.events.removed.connect(self._removed)
         viewer.layers.events.reordered.connect(self._refresh)
+        viewer.layers.selection.events.active.connect(self._selected)
         viewer.dims.events.current_step.connect(self._later_view)
         self._camera = getattr(viewer, "scene", viewer).camera  # moved there by napari 0.9
         self._camera.events.zoom.connect(self._later_view)
@@ -88,6 +89,7 @@ class ImageChoice(QWidget):
             (events.inserted, self._inserted),
             (events.removed, self._removed),
             (events.reordered, self._refresh),
+            (self._viewer.layers.selection.events.active, self._selected),
             (self._viewer.dims.events.current_step, self._later_view),
             (self._camera.events.zoom, self._later_view),
             (self._camera.events.center, self._later_view),
@@ -157,6 +159,11 @@ class ImageChoice(QWidget):
         self._refresh()
         if newest is not None and newest in images:
             self.choose(newest)
+
+    def _selected(self, event: Any) -> None:
+        """Work on the image that the user selects in the list of layers."""
+        if event.value is not self._layer and event.value in images_in(self._viewer):
+            self.choose(event.value)
 
     def _removed(self, event: Any) -> None:
         source = known_source(event.value)

@@ -1,4 +1,4 @@
-"""Between the viewer's layers and the workspace: images in, results out, refreshed in place."""
+"""Between the viewer's layers and the session: images in, results out, refreshed in place."""
 
 from __future__ import annotations
 

@@ -45,7 +45,11 @@ class ParameterRow(QWidget):
     def __init__(self, parameter: Parameter) -> None:
         super().__init__()
         self.parameter = parameter
-        self.setToolTip(tooltip(parameter))
+        self.show_default(parameter.default)
+
+    def show_default(self, value: Any) -> None:
+        """Say in the tooltip what Reset gives."""
+        self.setToolTip(tooltip(self.parameter, value))
 
     def show_value(self, value: Any) -> None:
         """Show a value without telling anyone."""
@@ -171,7 +175,7 @@ class ChoiceRow(ParameterRow):
 
     def __init__(self, parameter: Parameter) -> None:
         super().__init__(parameter)
-        self._choice = Choice(tooltip(parameter))
+        self._choice = Choice(tooltip(parameter, parameter.default))
         self._choice.offer([(value, value) for value in parameter.choices], parameter.default)
         self.setLayout(column(labelled(parameter.title, self._choice, 110)))
         self._choice.chosen.connect(self._tell)
@@ -255,6 +259,11 @@ class ParameterForm(QWidget):
         if self._more is not None:
             self._more.setVisible(any(r.parameter.advanced and n in applying for n, r in self.rows.items()))
 
+    def show_defaults(self, values: Params) -> None:
+        """Say in the tooltips what Reset gives, such as a model's own values."""
+        for name, made in self.rows.items():
+            made.show_default(getattr(values, name))
+
     def show_pixel_size(self, micrometres: float | None) -> None:
         """Say sizes in micrometres too, where the image has a scale."""
         for made in self.rows.values():
@@ -283,10 +292,10 @@ class ParameterForm(QWidget):
                 made.strip.show_strip(None)
 
 
-def tooltip(parameter: Parameter) -> str:
-    """Say what a parameter does, its own value, range and name in commands."""
+def tooltip(parameter: Parameter, own: Any) -> str:
+    """Say what a parameter does, its value unless it is changed, range and name in commands."""
     unit = f" {parameter.unit}" if parameter.unit else ""
-    default = f"{parameter.default:g}" if parameter.kind in ("int", "float") else str(parameter.default)
+    default = f"{own:g}" if parameter.kind in ("int", "float") else str(own)
     limits = f", {parameter.minimum:g} to {parameter.maximum:g}{unit}" if parameter.minimum is not None else ""
     return f"<p>{parameter.help}</p><p><i>{parameter.name}: {default}{unit} unless changed{limits}</i></p>"
 

@@ -55,6 +55,10 @@ class Section(QWidget):
         """Unfold it."""
         self._button.setChecked(True)
 
+    def close_up(self) -> None:
+        """Fold it."""
+        self._button.setChecked(False)
+
     @property
     def opened(self) -> bool:
         """Whether it is unfolded."""
@@ -203,9 +207,9 @@ def row(*widgets: QWidget, stretch: int | None = None) -> QWidget:
 
 
 def labelled(title: str, widget: QWidget, width: int = 80) -> QWidget:
-    """Put a title of fixed width before a widget, so that fields line up."""
+    """Put a title before a widget, of one width unless it needs more, so that fields line up."""
     label = QLabel(title)
-    label.setFixedWidth(width)
+    label.setMinimumWidth(width)
     label.setToolTip(widget.toolTip())
     label.setBuddy(widget)
     return row(label, widget, stretch=1)

@@ -313,6 +313,19 @@ def test_keys_act_on_the_object_under_the_pointer(work):
     assert "no object" in work.state.status.message
 
 
+def test_keys_act_while_the_image_is_selected_too(work):
+    window, hands = work, work.hands
+    image = window.viewer.layers["cells"]
+    window.viewer.layers.selection.active = image
+    hands.move(80, 120)
+    hands.press(Qt.Key_A)
+    assert len(window.session.annotation.accepted) == 1
+    window.viewer.layers.selection.active = image
+    hands.press(Qt.Key_Z, Qt.ControlModifier)
+    assert not window.session.annotation.accepted
+    assert window.session.state.source.name == "cells"
+
+
 def test_buttons_make_clicks_do_the_same_and_drawing_an_outline_makes_an_object(work):
     hands, buttons = work.hands, work.correct.buttons
     buttons["delete"].click()

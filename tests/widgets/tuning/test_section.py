@@ -345,3 +345,14 @@ def test_true_objects_give_a_score_and_painting_another(tuned):
     assert not tuned.dock.tune.truth.chosen
     assert not tuned.dock.tune._fit.isEnabled()
     assert "Labels layer" in tuned.dock.tune._fit.toolTip()
+
+
+def test_tooltips_tell_what_reset_gives(tuned):
+    tuned.dock.tuning.change(min_size=77)
+    own = tuned.dock.tuning.own
+    assert f"min_size: {own.min_size} px unless changed" in tuned.row("min_size").toolTip()
+    tuned.dock.segment.diameter.chosen.emit(24.0)
+    grown = tuned.dock.tuning.own
+    tuned.dock.tuning.reset()
+    assert tuned.state.parameters == grown
+    assert f"min_size: {grown.min_size} px unless changed" in tuned.row("min_size").toolTip()

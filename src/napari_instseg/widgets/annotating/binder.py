@@ -18,6 +18,7 @@ from napari_instseg.session.state import State
 from napari_instseg.widgets.annotating.section import KEYS, CorrectSection
 from napari_instseg.widgets.annotating.tools import EditTools
 from napari_instseg.widgets.camera import look_at, show_slice
+from napari_instseg.widgets.images import images_in, known_source
 from napari_instseg.widgets.layers import Mark, OwnLayers
 from napari_instseg.widgets.painting import next_turn
 
@@ -101,7 +102,8 @@ class AnnotatingBinder(QObject):
         layer = self._layers.labels_layer(results)
         if layer is not None and layer is not self._listened:
             self._listen(layer)
-            self.tools.attach(layer)
+            image = next((one for one in images_in(self._viewer) if known_source(one) is results.source), None)
+            self.tools.attach(layer, image)
 
     def _take_layer(self, results: Results) -> None:
         self._attach(results)

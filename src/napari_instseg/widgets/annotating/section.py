@@ -106,7 +106,7 @@ ACTIONS = (
     Action("put_down", "", "Escape", "Leave the tool.", "step"),
 )
 KEYS = {action.key: action.help for action in ACTIONS if action.key}
-"""What each key does while the layer of objects is selected."""
+"""What each key does while the layer of objects, or its image, is selected."""
 
 
 def _hint_of(action: Action) -> str:

@@ -26,7 +26,7 @@ from napari_instseg.widgets.pointer import STILL
 
 if TYPE_CHECKING:
     from napari import Viewer
-    from napari.layers import Labels, Shapes
+    from napari.layers import Labels, Layer, Shapes
 
 BY_NAME = {action.name: action for action in ACTIONS}
 STROKES = ("split", "merge", "draw")
@@ -39,6 +39,7 @@ LINE_PX = 3.0
 AREA, LINE = 1, 2
 """What a preview shows: an area that one sees through, and lines."""
 FLAT = "Objects are corrected in slices. Return to the flat display by the cube at napari's bottom left, or Ctrl+Y."
+ROLLED = "Objects are corrected in slices seen from the front. Roll the axes back by Ctrl+E, or turn them by Ctrl+T."
 PREVIEW = Mark(
     "preview",
     "Preview",
@@ -76,6 +77,7 @@ class EditTools(QObject):
         self._viewer, self._annotating, self._layers, self._results = viewer, annotating, layers, results
         self.tool = ""
         self._layer: ref[Labels] | None = None
+        self._image: ref[Layer] | None = None
         self._position: Position | None = None
         self._clicked: Position | None = None
         self._shapes: Shapes | None = None
@@ -83,12 +85,14 @@ class EditTools(QObject):
         viewer.layers.selection.events.active.connect(self._selected)
         viewer.layers.events.removed.connect(self._removed)
         viewer.dims.events.ndisplay.connect(self._turned)
+        viewer.dims.events.order.connect(self._turned)
 
     def release(self) -> None:
         """Listen to the viewer no more."""
         self._viewer.layers.selection.events.active.disconnect(self._selected)
         self._viewer.layers.events.removed.disconnect(self._removed)
         self._viewer.dims.events.ndisplay.disconnect(self._turned)
+        self._viewer.dims.events.order.disconnect(self._turned)
         self._detach()
 
     @property
@@ -97,12 +101,19 @@ class EditTools(QObject):
         layer = self._layer() if self._layer is not None else None
         return layer if layer is not None and layer in self._viewer.layers else None
 
-    def attach(self, layer: Labels) -> None:
-        """Work on this layer of objects from now on."""
+    def attach(self, layer: Labels, image: Layer | None = None) -> None:
+        """Work on this layer of objects from now on; keys act while the image is selected, too."""
         if self.layer is layer:
             return
         self._detach()
         self._layer = ref(layer)
+        if image is not None:
+            self._image = ref(image)
+            image.mouse_move_callbacks.append(self._move_over_image)
+            for action in ACTIONS:
+                if action.key and action.name != "put_down":
+                    call = partial(self._key_on_image, action)
+                    image.bind_key(_binding(action.key), lambda _layer, call=call: call(), overwrite=True)
         for callbacks, own in self._callbacks(layer):
             callbacks.append(own)
         layer.events.mode.connect(self._other_mode)
@@ -114,7 +125,13 @@ class EditTools(QObject):
         """Leave the layer as napari makes it; it may be the user's from now on."""
         self.put_down()
         layer = self._layer() if self._layer is not None else None
-        self._layer = None
+        image = self._image() if self._image is not None else None
+        self._layer = self._image = None
+        if image is not None:
+            image.mouse_move_callbacks.remove(self._move_over_image)
+            for action in ACTIONS:
+                if action.key and action.name != "put_down":
+                    image.bind_key(_binding(action.key), None)
         if layer is None:
             return
         for callbacks, own in self._callbacks(layer):
@@ -198,9 +215,10 @@ class EditTools(QObject):
 
     def _flat(self) -> bool:
         """Tell whether slices are shown, which is where tools work; say so if not."""
-        if self._viewer.dims.ndisplay == 2:
+        dims = self._viewer.dims
+        if dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1):
             return True
-        self.refused.emit(FLAT)
+        self.refused.emit(FLAT if dims.ndisplay != 2 else ROLLED)
         return False
 
     def _other_mode(self, event: Any = None) -> None:
@@ -218,6 +236,16 @@ class EditTools(QObject):
                 getattr(self._annotating, action.name)(self._position)
         else:
             self.take(action.name)
+
+    def _key_on_image(self, action: Action) -> None:
+        """Do what a key does, on the objects over the image that is selected."""
+        if self.layer is not None:
+            self._viewer.layers.selection.active = self.layer
+            self._key(action)
+
+    def _move_over_image(self, image: Layer, event: Any) -> None:
+        if self.layer is not None:
+            self._position = self._place(self.layer, event)
 
     def _move(self, layer: Labels, event: Any) -> None:
         self._position = self._place(layer, event)

@@ -179,6 +179,8 @@ class ProjectsBinder(QObject):
             self._show_state()
         if now.differs(before, "spec", "model"):
             self._show_remembered()
+        if now.differs(before, "source") and now.source is not None and now.source.path:
+            self._section.project.start_in(Path(now.source.path).absolute().parent)
         if now.edits != before.edits or now.found_since(before) is not None:
             self._guarded(self._follow)()
         if now.differs(before, "diameter"):

@@ -42,6 +42,7 @@ class ProjectChoice(QWidget):
         self._bar = progress_bar()
         self._stop = button("Stop adding", "Add no more label files after this one.")
         self._remove = button("Remove", "Take the chosen example out. Its edits stay on disk.")
+        self._folder = Path.home()
         self._inner = QWidget()
         self._at_rest = row(QWidget(), self._import, self._remove, stretch=0)
         self._importing = row(self._bar, self._stop, stretch=0)
@@ -81,6 +82,10 @@ class ProjectChoice(QWidget):
         self._inner.setVisible(folder is not None)
         self._allow()
 
+    def start_in(self, folder: Path) -> None:
+        """Begin dialogs there, as beside the image."""
+        self._folder = folder
+
     def say(self, text: str, tone: str = "plain") -> None:
         """Show how many examples there are, and whether they are saved."""
         self._facts.say(text, tone)
@@ -99,17 +104,17 @@ class ProjectChoice(QWidget):
         self._remove.setEnabled(bool(self._list.selectedItems()))
 
     def _ask_new(self) -> None:
-        folder = QFileDialog.getSaveFileName(self, "Name of the new project", str(Path.home() / "cells project"))[0]
+        folder = QFileDialog.getSaveFileName(self, "Name of the new project", str(self._folder / "cells project"))[0]
         if folder:
             self.made.emit(Path(folder))
 
     def _ask_open(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Open a project folder")
+        folder = QFileDialog.getExistingDirectory(self, "Open a project folder", str(self._folder))
         if folder:
             self.opened.emit(Path(folder))
 
     def _ask_import(self) -> None:
-        images = QFileDialog.getOpenFileNames(self, "Images, one or several")[0]
+        images = QFileDialog.getOpenFileNames(self, "Images, one or several", str(self._folder))[0]
         of = f"Labels of {Path(images[0]).name}" if len(images) == 1 else f"Label files of the {len(images)} images"
         labels = QFileDialog.getOpenFileNames(self, of, str(Path(images[0]).parent))[0] if images else []
         if labels:

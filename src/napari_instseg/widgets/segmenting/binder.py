@@ -82,6 +82,8 @@ class SegmentingBinder(QObject):
         section = self._section
         if now.differs(before, "source"):
             section.diameter.stop_measuring()
+            if now.source is not None and now.source.path:
+                self._export.start_in(Path(now.source.path).absolute().parent)
         if now.differs(before, "source", "moves"):
             section.diameter.show_image(section.image.layer, now.source.pixel_size if now.source is not None else None)
         if now.differs(before, "source", "moves", "diameter"):

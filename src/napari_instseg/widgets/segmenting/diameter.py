@@ -56,6 +56,7 @@ class DiameterChoice(QWidget):
         )
         self._measure = button("Measure", "Draw an ellipse around one typical object; its size is taken over.")
         self._measure.setCheckable(True)
+        self._measure.setEnabled(False)
         self._other = QLabel()
         self._other.setStyleSheet("font-size: 8pt; color: gray;")
         self.setLayout(column(row(labelled("Object size", self._box), self._other, self._measure, stretch=0)))

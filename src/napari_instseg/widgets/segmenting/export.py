@@ -30,11 +30,16 @@ class ExportSection(QWidget):
         self._name = "objects"
         self._folder = Path.home()
         self._buttons: dict[Kind, QPushButton] = {kind: button(*texts) for kind, texts in TITLES.items()}
-        self._all = button("All into a folder…", ALL_HELP)
+        self._all = button("Export all into a folder…", ALL_HELP)
         for kind, made in self._buttons.items():
             made.clicked.connect(lambda _=False, kind=kind: self._ask_file(kind))
         self._all.clicked.connect(self._ask_folder)
         self.setLayout(column(row(*self._buttons.values()), self._all))
+        self.setAccessibleName("Export")
+
+    def start_in(self, folder: Path) -> None:
+        """Begin dialogs there, as beside the image."""
+        self._folder = folder
 
     def allow(self, obstacle: str, name: str) -> None:
         """Enable the buttons, or say why nothing can be written; `name` is that of the image."""

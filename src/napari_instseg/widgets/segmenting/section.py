@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 RUN_KEY = "F5"
+DEVICE_HELP = "Where the network runs."
 RUN_HELP = "Find the objects in the image."
 
 
@@ -40,8 +41,7 @@ class SegmentSection(QWidget):
         self.image = ImageChoice(viewer)
         self.model = ModelChoice()
         self.diameter = DiameterChoice(viewer)
-        self._device = DeviceChoice("Where the network runs.")
-        self._reason = Note()
+        self._device = DeviceChoice(DEVICE_HELP)
         self._run = button("Run", RUN_HELP, RUN_KEY)
         self._run.setMinimumHeight(30)
         self._advice: Advice | None = None
@@ -54,7 +54,6 @@ class SegmentSection(QWidget):
                 self.model,
                 self.diameter,
                 labelled("Device", self._device),
-                self._reason,
                 self._run,
                 self._advice_text,
                 self._advice_button,
@@ -70,8 +69,8 @@ class SegmentSection(QWidget):
         self._run.setText(f"{'Run again' if again else 'Run'}  ({RUN_KEY})")
 
     def show_reason(self, reason: str) -> None:
-        """Say where the network ran and why."""
-        self._reason.say(reason)
+        """Say in the tooltip where the network ran and why."""
+        self._device.setToolTip(f"{DEVICE_HELP}\n{reason}".strip())
 
     def show_advice(self, advice: Advice | None) -> None:
         """Show a reason and the button for the next step, or nothing."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer
 
 from napari_instseg.core.errors import InstsegError
+from napari_instseg.core.params import Params
 from napari_instseg.session.obstacles import NOT_RUN, OTHER_MODEL
 from napari_instseg.session.results import Results
 from napari_instseg.session.session import Session
@@ -38,6 +39,7 @@ class TuningBinder(QObject):
         super().__init__(section)
         self._section, self._session, self._tuning = section, session, tuning
         self._known: Known | None = None
+        self._own: Params | None = None
         self.sensitivity = Sensitivity(
             self._show_strip, session.fail, session.post, lambda: not (session.idle and tuning.idle)
         )
@@ -105,14 +107,21 @@ class TuningBinder(QObject):
         if parameters is not None:
             self.sensitivity.rest()  # at once, while the next question waits for the slider to pause
             self._section.show_values(parameters)
+            self._show_own()
             if self._session.state.results is not None and self._session.state.own_results is None:
                 self._session.say(OTHER_MODEL)
             self._section.say_fit("")  # what it says was of other values
             self._later.start()
 
+    def _show_own(self) -> None:
+        own = self._tuning.own
+        if own is not None and own is not self._own and self._section.show_defaults(own):
+            self._own = own
+
     def _show_tuning(self) -> None:
         tuning = self._tuning
         self._section.allow(undo=tuning.can_undo, redo=tuning.can_redo, reset=tuning.can_reset)
+        self._show_own()
         try:
             self._section.show_presets(tuning.preset_names())
         except InstsegError as error:

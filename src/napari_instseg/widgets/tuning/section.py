@@ -128,6 +128,13 @@ class TuneSection(QWidget):
         self.form.unfolded.connect(self.seen)
         self._empty.say("")
 
+    def show_defaults(self, values: Params) -> bool:
+        """Say in the tooltips what Reset gives; False where these are not the values that are shown."""
+        if self.form is None or type(values) is not self.form.params:
+            return False
+        self.form.show_defaults(values)
+        return True
+
     def show_pixel_size(self, micrometres: float | None) -> None:
         """Say sizes in micrometres too, where the image has a scale."""
         self._pixel_size = micrometres

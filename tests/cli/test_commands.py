@@ -432,3 +432,24 @@ def test_percentiles_can_be_chosen(instseg, model, dots, tmp_path, capsys):
     assert (record["low"], record["high"]) == (2, 90)
     assert instseg(*command, 2, 200) == 1
     assert "200" in capsys.readouterr().err
+
+
+def test_a_model_whose_objects_overlap_writes_them_whole(instseg, tmp_path):
+    """Overlapping nuclei to COCO JSON, and from there to a stack of masks."""
+    from napari_instseg.inference.model import load_model
+
+    folder, out = tmp_path / "nuclei", tmp_path / "out"
+    size = ("--height", 96, "--width", 96, "--count", 6)
+    assert instseg("simulate", "nuclei", "--out", folder, "--n", 1, *size) == 0
+    (image,) = (folder / "images").iterdir()
+    flags = ("--min-score", 0.05, "--max-overlap", 1, "--diameter", "model", "--device", "cpu")
+    assert instseg("segment", image, "--model", "semiconv_rcnn-nuclei", "--out", out, *flags) == 0
+    decode = {"min_score": 0.05, "max_overlap": 1.0}
+    found = load_model("semiconv_rcnn-nuclei").segment(tifffile.imread(image), device="cpu", **decode)
+    assert len(found.covered), "nothing overlaps"
+    coco = out / "masks" / f"{image.stem}.json"
+    areas = {about["label"]: about["area"] for about in json.loads(coco.read_text())["annotations"]}
+    assert areas == dict(enumerate(found.masks.sum((1, 2)).tolist(), start=1))
+    assert instseg("export", coco, "--image", image, "--format", "masks", "--out", tmp_path) == 0
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / f"{image.stem}_masks.tif") > 0, found.masks)
+    np.testing.assert_array_equal(read_labels(out / "labels" / f"{image.stem}.tif"), found.labels)

@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image
 from skimage.color import rgb_from_hed
 
+from napari_instseg.data.samples import load_sample
 from napari_instseg.data.stains import FAINTEST
 from napari_instseg.io.labels import read_labels
 from napari_instseg.io.models import read_spec
@@ -432,6 +433,22 @@ def test_percentiles_can_be_chosen(instseg, model, dots, tmp_path, capsys):
     assert (record["low"], record["high"]) == (2, 90)
     assert instseg(*command, 2, 200) == 1
     assert "200" in capsys.readouterr().err
+
+
+def test_with_nothing_said_the_kind_the_model_and_the_size_are_found(instseg, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for sample in ("nuclei", "rosette-young"):
+        image, _, _ = load_sample(sample)
+        tifffile.imwrite(folder / f"{sample}.tif", image[:128, :128], photometric=None if image.ndim == 2 else "rgb")
+    assert instseg("segment", folder, "--out", tmp_path / "out", "--json", tmp_path / "s.json") == 0
+    nuclei, leaves = json.loads((tmp_path / "s.json").read_text())["images"]
+    assert (nuclei["model"], leaves["model"]) == ("discriminative-any-size", "discriminative-leaves")
+    assert nuclei["objects"] > 3
+    assert 10 < nuclei["diameter"] < 60
+    words = capsys.readouterr()
+    assert "found by itself" in words.out + words.err
+    assert "nuclei in fluorescence: discriminative-any-size" in " ".join((words.out + words.err).split())
 
 
 def test_a_model_whose_objects_overlap_writes_them_whole(instseg, tmp_path):

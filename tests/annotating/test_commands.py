@@ -8,6 +8,7 @@ from napari_instseg.core.errors import InputError
 from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.io.models import ModelSpec
+from napari_instseg.methods import get_method
 from napari_instseg.session.annotation import Annotation
 from napari_instseg.session.results import Results
 from napari_instseg.session.session import Session
@@ -218,3 +219,32 @@ def test_a_region_drawn_around_all_of_the_image_is_all_of_it(work):
     assert work.annotating.mark([(-4, -4), (-4, 170), (70, 170), (70, -4)])
     assert work.annotating.annotation.complete.all()
     assert "2 objects marked as complete" in work.said[-1][0]
+
+
+def test_undo_gives_back_the_object_in_the_slice_of_the_edit_not_in_the_one_in_view(loop):
+    work = Work(loop, (2, 60, 160))
+    for index in ((0,), (1,)):
+        work.decode(labels_of((30, 30), (30, 80)), index=index)
+    assert work.annotating.delete((0, 30, 30))
+    other = work.results.slices[(1,)].labels.copy()
+    work.session.see((1,), None)
+    work.annotating.undo()
+    shown = work.results.slices
+    assert shown[(0,)].labels[30, 30] > 0
+    np.testing.assert_array_equal(shown[(0,)].labels, work.labels[0])
+    np.testing.assert_array_equal(shown[(1,)].labels, other)
+
+
+def test_what_grows_follows_a_changed_bandwidth(loop):
+    work = Work(loop)
+    ramp = np.tile(np.linspace(0, 16, 160, dtype=np.float32), (60, 1))
+    outputs = {"embedding": ramp[None], "foreground": np.ones((60, 160), np.float32)}
+    prediction = Prediction("discriminative", outputs)
+    found = Segmentation(labels_of((30, 30)), np.full(1, 0.5, np.float32))
+    sizes = []
+    for bandwidth in (1.0, 3.0, 1.0):
+        parameters = get_method("discriminative").decode(bandwidth=bandwidth)
+        work.session.take(work.results, work.results.propose((), found, parameters), prediction)
+        sizes.append(int(work.annotating.preview((30, 80))[2].sum()))
+    assert sizes[0] == sizes[2]
+    assert sizes[1] > 1.5 * sizes[0]

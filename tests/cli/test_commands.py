@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image
 from skimage.color import rgb_from_hed
 
+from napari_instseg.data.samples import load_sample
 from napari_instseg.data.stains import FAINTEST
 from napari_instseg.io.labels import read_labels
 from napari_instseg.io.models import read_spec
@@ -432,3 +433,40 @@ def test_percentiles_can_be_chosen(instseg, model, dots, tmp_path, capsys):
     assert (record["low"], record["high"]) == (2, 90)
     assert instseg(*command, 2, 200) == 1
     assert "200" in capsys.readouterr().err
+
+
+def test_with_nothing_said_the_kind_the_model_and_the_size_are_found(instseg, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for sample in ("nuclei", "rosette-young"):
+        image, _, _ = load_sample(sample)
+        tifffile.imwrite(folder / f"{sample}.tif", image[:128, :128], photometric=None if image.ndim == 2 else "rgb")
+    assert instseg("segment", folder, "--out", tmp_path / "out", "--json", tmp_path / "s.json") == 0
+    nuclei, leaves = json.loads((tmp_path / "s.json").read_text())["images"]
+    assert (nuclei["model"], leaves["model"]) == ("discriminative-any-size", "discriminative-leaves")
+    assert nuclei["objects"] > 3
+    assert 10 < nuclei["diameter"] < 60
+    words = capsys.readouterr()
+    assert "found by itself" in words.out + words.err
+    assert "nuclei in fluorescence: discriminative-any-size" in " ".join((words.out + words.err).split())
+
+
+def test_a_model_whose_objects_overlap_writes_them_whole(instseg, tmp_path):
+    """Overlapping nuclei to COCO JSON, and from there to a stack of masks."""
+    from napari_instseg.inference.model import load_model
+
+    folder, out = tmp_path / "nuclei", tmp_path / "out"
+    size = ("--height", 96, "--width", 96, "--count", 6)
+    assert instseg("simulate", "nuclei", "--out", folder, "--n", 1, *size) == 0
+    (image,) = (folder / "images").iterdir()
+    flags = ("--min-score", 0.05, "--max-overlap", 1, "--diameter", "model", "--device", "cpu")
+    assert instseg("segment", image, "--model", "semiconv_rcnn-nuclei", "--out", out, *flags) == 0
+    decode = {"min_score": 0.05, "max_overlap": 1.0}
+    found = load_model("semiconv_rcnn-nuclei").segment(tifffile.imread(image), device="cpu", **decode)
+    assert len(found.covered), "nothing overlaps"
+    coco = out / "masks" / f"{image.stem}.json"
+    areas = {about["label"]: about["area"] for about in json.loads(coco.read_text())["annotations"]}
+    assert areas == dict(enumerate(found.masks.sum((1, 2)).tolist(), start=1))
+    assert instseg("export", coco, "--image", image, "--format", "masks", "--out", tmp_path) == 0
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / f"{image.stem}_masks.tif") > 0, found.masks)
+    np.testing.assert_array_equal(read_labels(out / "labels" / f"{image.stem}.tif"), found.labels)

@@ -21,7 +21,7 @@ from napari_instseg.exchange.objects import Grid, Objects
 from napari_instseg.io.images import Image
 
 BOTH = sorted(name for name, one in known_formats().items() if one.write and one.read)
-RENUMBERED = {"cellpose"}
+RENUMBERED = {"cellpose", "masks"}
 SHAPES = st.one_of(st.tuples(st.integers(2, 9), st.integers(2, 9)), st.tuples(*(st.integers(2, 5),) * 2, st.just(5)))
 
 

@@ -193,3 +193,29 @@ def test_an_experiment_that_makes_its_own_images_takes_no_folder(tmp_path):
 def test_an_unknown_experiment_is_told_in_words():
     with pytest.raises(InputError, match=f"no experiment 'none'.*{', '.join(EXPERIMENTS)}"):
         get_experiment("none")
+
+
+@pytest.mark.parametrize("name", ["semiconv_rcnn-nuclei", "semiconv-shapes"])
+def test_only_the_trunk_is_begun_with(name):
+    """What an experiment compares must not be trained before: no weight of a head, box, mask or embedding."""
+    from napari_instseg.inference.model import load_model
+    from napari_instseg.reproduce.learning import _trunk
+
+    model = load_model(name)
+    trunk = {key.removeprefix("network.") for key in _trunk(model)}
+    own = {key.removeprefix("network.") for key in model.network.state_dict()}
+    left = {key.split(".")[0] for key in own - trunk}
+    assert left == ({"rpn", "roi_heads", "embed", "log_sigma"} if "rcnn" in name else {"head", "log_sigma"})
+    assert trunk < own
+
+
+def test_the_oracle_of_k_means_merges_nothing():
+    from napari_instseg.inference.prediction import Prediction
+    from napari_instseg.reproduce.bandwidth import _k_means
+
+    embedding = np.zeros((2, 16, 32), np.float32)
+    embedding[:, :, 16:] = 1.0
+    outputs = {"embedding": embedding, "foreground": np.ones((16, 32), np.float32)}
+    prediction = Prediction("discriminative", outputs, {"merge_alike": 5.0, "min_size": 1})
+    assert prediction.decode().n_objects == 1
+    assert _k_means(prediction, 2).n_objects == 2

@@ -80,14 +80,18 @@ def export(
         import pandas as pd
 
         table = pd.DataFrame({"label": list(found.classes), "class": list(found.classes.values())})
-    objects = Objects(found.labels, name or stem(image), opened, known=table, parents=parents)
-    if not len(objects.ids):
+    if table is None and found.scores:
+        import pandas as pd
+
+        table = pd.DataFrame({"label": list(found.scores), "score": list(found.scores.values())})
+    objects = Objects(found.labels, name or stem(image), opened, known=table, parents=parents, covered=found.covered)
+    if not len(objects.all_ids):
         say(f"'{labels}' has no object; the files are empty of objects.", "yellow")
     written, left_out = export_objects(objects, format_, out)
     show_table(("format", "file"), [(key, str(path)) for key, path in written.items()])
     for key, reason in left_out.items():
         say(f"Left out {key}: {reason}", "yellow")
-    say(f"{len(objects.ids)} objects written in {len(written)} formats into '{out}'.")
+    say(f"{len(objects.all_ids)} objects written in {len(written)} formats into '{out}'.")
 
 
 def import_(

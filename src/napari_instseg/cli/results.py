@@ -27,6 +27,8 @@ class Files:
     labels: Path
     overlay: Path
     table: Path
+    masks: Path
+    """Of a method whose objects may overlap: whole objects, as COCO JSON."""
 
 
 class Results:
@@ -54,7 +56,10 @@ class Results:
         """Give the paths of the results of the image of that name."""
         folder = self.folder
         return Files(
-            folder / "labels" / f"{stem}.tif", folder / "overlays" / f"{stem}.png", folder / "tables" / f"{stem}.csv"
+            folder / "labels" / f"{stem}.tif",
+            folder / "overlays" / f"{stem}.png",
+            folder / "tables" / f"{stem}.csv",
+            folder / "masks" / f"{stem}.json",
         )
 
     def check_replaceable(self, stem: str, image: Path) -> bool:
@@ -115,6 +120,8 @@ class Results:
     ) -> None:
         """Write labels, overlay and table of one image, and note them in the record.
 
+        Where objects may overlap, the whole ones are written too, see `Files.masks`.
+
         Parameters
         ----------
         stem : str
@@ -147,6 +154,13 @@ class Results:
             write_table(to_table, table)
             write_overlay(to_overlay, overlay)
             write_labels(to_labels, segmentation.labels, axes, scale, found_in=place, made=_shared(made))
+        if segmentation.covered is not None:
+            from napari_instseg.exchange.coco import write_coco
+            from napari_instseg.exchange.objects import Objects
+
+            known = segmentation.table[[name for name in ("label", "class", "score") if name in segmentation.table]]
+            whole = Objects(segmentation.labels, stem, None, axes, known, covered=segmentation.covered)
+            write_coco(files.masks, whole, polygons=False)
         self._images[stem] = {**about, "path": str(place.resolve())}
         if made is not None:
             self._made[stem] = made.model_dump()

@@ -65,6 +65,7 @@ def detection_stages(params: DetectionDecode, refine: tuple[Stage, ...] = ()) ->
         Stage("objects", ("min_size",), _paint),
         *refine,
         Stage("scores", (), _scores),
+        Stage("overlaps", (), _overlaps),
     )
 
 
@@ -101,3 +102,9 @@ def _paint(data: Data, params: Any) -> Data:
 def _scores(data: Data, params: Any) -> Data:
     instances, group = data["instances"], data["object_group"]
     return {"score": instances.score[group], "class_id": instances.class_id[group]}
+
+
+def _overlaps(data: Data, params: Any) -> Data:
+    from napari_instseg.decoding.overlapping import find_covered
+
+    return {"covered": find_covered(data["instances"], data["object_group"], data["labels"])}

@@ -152,7 +152,11 @@ class Pipeline:
                 data.update(results)
             self._last = data
         return Segmentation(
-            labels=data["labels"], score=data.get("score"), class_id=data.get("class_id"), timings=timings
+            labels=data["labels"],
+            score=data.get("score"),
+            class_id=data.get("class_id"),
+            timings=timings,
+            covered=data.get("covered"),
         )
 
     def _stages(self, params: Params) -> Sequence[Stage]:

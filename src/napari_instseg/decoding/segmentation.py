@@ -30,6 +30,9 @@ class Segmentation:
         Seconds that each stage of decoding took; 0 where a remembered result was used.
     axes : str
         Letters of the labels' axes; the last ones of TZYX where nothing is said.
+    covered : int32 array (m, 1 + ndim), optional
+        Pixels of objects that lie under others: id, and index along each axis. None where the method finds no objects
+        that overlap.
     """
 
     labels: npt.NDArray[np.int32]
@@ -37,6 +40,7 @@ class Segmentation:
     class_id: npt.NDArray[np.int64] | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     axes: str = ""
+    covered: npt.NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "axes", self.axes or "TZYX"[-self.labels.ndim :])
@@ -47,6 +51,20 @@ class Segmentation:
         if self.score is not None:
             return len(self.score)
         return int(self.labels.max(initial=0))
+
+    @property
+    def masks(self) -> npt.NDArray[np.bool_]:
+        """Whole mask of each object, with what lies under others: bool (n, *shape of the labels)."""
+        from napari_instseg.decoding.overlapping import whole_masks
+
+        return whole_masks(self.labels, self.covered, np.arange(1, self.n_objects + 1))
+
+    @property
+    def layers(self) -> npt.NDArray[np.int32]:
+        """Ids in as many label images as objects lie on top of each other, (depths, *shape); the first is `labels`."""
+        from napari_instseg.decoding.overlapping import layers_of
+
+        return self.labels[None] if self.covered is None else layers_of(self.labels, self.covered)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -73,11 +91,18 @@ class Segmentation:
         from napari_instseg.decoding.components import renumber
 
         labels, left = renumber(self.labels[window], self.n_objects)
-        kept = left - 1
+        kept, covered = left - 1, self.covered
+        if covered is not None:
+            from napari_instseg.decoding.overlapping import crop_covered, renumber_covered
+
+            new_id = np.zeros(self.n_objects + 1, np.int32)
+            new_id[left] = np.arange(1, len(left) + 1)
+            covered = renumber_covered(crop_covered(covered, window), new_id)
         return Segmentation(
             labels=labels,
             score=None if self.score is None else self.score[kept],
             class_id=None if self.class_id is None else self.class_id[kept],
             timings=self.timings,
             axes=self.axes,
+            covered=covered,
         )

@@ -31,9 +31,14 @@ def write_coco(path: Path, objects: Objects, polygons: bool) -> None:
     objects : Objects
     polygons : bool
         Outlines where an object has no hole, which COCO's polygons cannot have; else run lengths for all.
+
+    Notes
+    -----
+    An object's segmentation is all of it, what lies under others included. What is in sight of such an object is its
+    ``visible_mask``, run lengths, by which the file comes back exactly.
     """
     kinds = objects.classes
-    names = sorted(set(kinds.values())) + ([OTHER] if set(objects.ids.tolist()) - kinds.keys() or not kinds else [])
+    names = sorted(set(kinds.values())) + ([OTHER] if set(objects.all_ids.tolist()) - kinds.keys() or not kinds else [])
     category = {name: number for number, name in enumerate(dict.fromkeys(names), start=1)}
     scores: dict[int, float] = {}
     if objects.known is not None and "score" in objects.known:
@@ -46,7 +51,8 @@ def write_coco(path: Path, objects: Objects, polygons: bool) -> None:
     for image, (numbers, plane) in enumerate(objects.planes(), start=1):
         place = {key: numbers[key] for key in ("t", "z") if key.upper() in objects.axes}
         images.append({"id": image, "file_name": file_name, "width": width, "height": height, **place})
-        for number, about in _annotations(plane, polygons):
+        under = objects.covered_in(tuple(numbers[key.lower()] for key in objects.axes[:-2]))
+        for number, about in _annotations(plane, polygons, under):
             name = kinds.get(number, OTHER)
             annotations.append(
                 {
@@ -128,7 +134,22 @@ def _uncompressed(text: str) -> list[int]:
     return runs
 
 
-def _annotations(plane: npt.NDArray[np.int32], polygons: bool) -> Iterator[tuple[int, dict[str, Any]]]:
+def _annotations(
+    plane: npt.NDArray[np.int32], polygons: bool, under: npt.NDArray[np.int32]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    hidden = set(under[:, 0].tolist())
+    yield from (pair for pair in _in_sight(plane, polygons) if pair[0] not in hidden)
+    for number in sorted(hidden):
+        visible = plane == number
+        whole = visible.astype(np.int32)
+        whole[tuple(under[under[:, 0] == number, 1:].T)] = 1
+        for _, about in _in_sight(whole, polygons):
+            everywhere = (slice(0, plane.shape[0]), slice(0, plane.shape[1]))
+            runs = _encode_in(plane.shape, everywhere, visible)
+            yield number, {**about, "visible_mask": {"size": list(plane.shape), "counts": runs}}
+
+
+def _in_sight(plane: npt.NDArray[np.int32], polygons: bool) -> Iterator[tuple[int, dict[str, Any]]]:
     sizes = np.bincount(plane.ravel())
     for number, parts in trace_polygons(plane).items():
         corners = np.concatenate([polygon[0] for polygon in parts])
@@ -181,23 +202,49 @@ def _read(value: Any, path: Path, grid: Grid) -> Found:
         if not segmentation:
             without += 1
             continue
-        if isinstance(segmentation, dict):
-            size = tuple(int(side) for side in segmentation["size"])
-            if size != grid.shape[-2:]:
-                raise InputError(
-                    f"'{path}': object {number} has run lengths for {size} pixels, '{grid.name}' has "
-                    f"{grid.shape[-2:]}. Choose the image that they were made of."
-                )
-            painter.mask(number, decode(segmentation["counts"], (size[0], size[1])), t=t, z=z)
+        seen = about.get("visible_mask")
+        if isinstance(seen, dict):
+            visible = _whole_plane(seen, number, path, grid)
+            if visible.any():
+                painter.mask(number, visible, t=t, z=z)
+            painter.cover(number, _filled(segmentation, number, path, grid) & ~visible, t=t, z=z)
+        elif isinstance(segmentation, dict):
+            painter.mask(number, _whole_plane(segmentation, number, path, grid), t=t, z=z)
         else:
-            rings = [np.array(ring, np.float64).reshape(-1, 2) for ring in segmentation]
-            painter.polygons(number, [[ring] for ring in rings], t=t, z=z)
+            painter.polygons(number, _rings(segmentation), t=t, z=z)
+        if isinstance(about.get("score"), int | float):
+            painter.rate(number, float(about["score"]))
         name = names.get(about.get("category_id"), OTHER)
         if name != OTHER:
             painter.classify(number, name)
     if without:
         painter.note(f"{without} annotations have a box only, no outline, and were left out.")
     return painter.found()
+
+
+def _rings(segmentation: Any) -> list[list[npt.NDArray[np.float64]]]:
+    return [[np.array(ring, np.float64).reshape(-1, 2)] for ring in segmentation]
+
+
+def _whole_plane(runs: Any, number: int, path: Path, grid: Grid) -> npt.NDArray[np.bool_]:
+    """Give the mask of run lengths, which must be for the grid."""
+    size = tuple(int(side) for side in runs["size"])
+    if size != grid.shape[-2:]:
+        raise InputError(
+            f"'{path}': object {number} has run lengths for {size} pixels, '{grid.name}' has "
+            f"{grid.shape[-2:]}. Choose the image that they were made of."
+        )
+    return decode(runs["counts"], (size[0], size[1]))
+
+
+def _filled(segmentation: Any, number: int, path: Path, grid: Grid) -> npt.NDArray[np.bool_]:
+    """Give the mask of run lengths or of polygons."""
+    if isinstance(segmentation, dict):
+        return _whole_plane(segmentation, number, path, grid)
+    alone = Painter(Grid(grid.shape[-2:], "YX", grid.name), f"'{path}'")
+    alone.polygons(1, _rings(segmentation))
+    mask: npt.NDArray[np.bool_] = alone.found().labels > 0
+    return mask
 
 
 def _planes_of(images: Any, path: Path, grid: Grid) -> dict[Any, tuple[int, int]]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.method import Array
 from napari_instseg.data.axes import to_channels
+from napari_instseg.decoding.overlapping import Covered
 from napari_instseg.io.images import Image
 from napari_instseg.io.labels import check_labels
 
@@ -80,11 +81,17 @@ class Found:
         What the user should know: what was cut off, left out or renumbered.
     classes : mapping of int to str
         Names of the objects' classes, by id, as far as the file has them.
+    covered : int32 array (m, 1 + ndim)
+        Pixels of objects that lie under others: id, and index along each axis.
+    scores : mapping of int to float
+        Confidence in objects by id, as far as the file has them.
     """
 
     labels: Labels
     notes: tuple[str, ...] = ()
     classes: Mapping[int, str] = field(default_factory=dict)
+    covered: Covered | None = None
+    scores: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,8 @@ class Objects:
         What is known of each object beside its shape, by a column ``label``: score, class, model, ...
     parents : mapping of str to int array
         Other label images of the same shape in which these objects lie, such as the cells of nuclei.
+    covered : int32 array (m, 1 + ndim), optional
+        Pixels of objects that lie under others: id, and index along each axis.
 
     Raises
     ------
@@ -118,6 +127,7 @@ class Objects:
     axes: str = ""
     known: pd.DataFrame | None = None
     parents: Mapping[str, Array] = field(default_factory=dict)
+    covered: Covered | None = None
 
     def __post_init__(self) -> None:
         shape, axes = None, self.axes or "TZYX"[-np.ndim(self.labels) :]
@@ -139,6 +149,19 @@ class Objects:
         """The ids that are there, rising."""
         present = np.unique(self.labels)
         return present[present > 0].astype(np.int64)
+
+    @cached_property
+    def all_ids(self) -> npt.NDArray[np.int64]:
+        """The ids, with those of objects of which nothing is in sight."""
+        return self.ids if self.covered is None else np.union1d(self.ids, self.covered[:, 0]).astype(np.int64)
+
+    def covered_in(self, place: tuple[int, ...]) -> Covered:
+        """Give what is covered in a plane, as rows of id, y, x."""
+        if self.covered is None:
+            return np.empty((0, 3), np.int32)
+        here = (self.covered[:, 1:-2] == np.asarray(place, np.int32)).all(axis=1)
+        rows: Covered = self.covered[here][:, [0, -2, -1]]
+        return rows
 
     @property
     def channels(self) -> Array | None:

@@ -36,6 +36,8 @@ class Painter:
         self._cut: set[str] = set()
         self._empty: set[str] = set()
         self._covered = 0
+        self._under: list[npt.NDArray[np.int32]] = []
+        self._scores: dict[int, float] = {}
 
     def note(self, text: str) -> None:
         """Tell the user something of the file."""
@@ -49,7 +51,8 @@ class Painter:
         InputError
             If a coordinate is no finite number, or the image has no such plane.
         """
-        plane = self._labels[self._grid.place(t, z)]
+        place = self._grid.place(t, z)
+        plane = self._labels[place]
         shown = name or str(number)
         for polygon in polygons:
             for ring in polygon:
@@ -60,13 +63,21 @@ class Painter:
                     self._cut.add(shown)
         parts = [fill_polygon(polygon, plane.shape) for polygon in polygons]
         for window, inside in parts:
-            self._paint(number, plane[window], inside)
+            self._paint(number, place, window, inside)
         self._after(number, shown, any(inside.any() for _, inside in parts))
 
     def mask(self, number: int, mask: npt.NDArray[Any], name: str = "", t: int = 0, z: int = 0) -> None:
         """Paint an object from its mask of a whole plane."""
-        self._paint(number, self._labels[self._grid.place(t, z)], mask)
+        self._paint(number, self._grid.place(t, z), (slice(None), slice(None)), mask)
         self._after(number, name or str(number), bool(mask.any()))
+
+    def cover(self, number: int, mask: npt.NDArray[Any], t: int = 0, z: int = 0) -> None:
+        """Note where an object lies under others, by a mask of a whole plane."""
+        self._hide(number, self._grid.place(t, z), np.argwhere(mask))
+
+    def rate(self, number: int, score: float) -> None:
+        """Note the confidence in an object."""
+        self._scores[number] = score
 
     def classify(self, number: int, name: str) -> None:
         """Note the class of an object."""
@@ -99,15 +110,34 @@ class Painter:
             notes.append(f"{self._covered} pixels were in several objects; the later one in the file has them.")
         if lost:
             notes.append(f"{len(lost)} objects lie wholly under later ones and were lost: {listed(lost)}.")
-        kept = {number: name for number, name in self._classes.items() if number in left}
-        return Found(self._labels, tuple(notes), kept)
+        covered = np.unique(np.concatenate([np.empty((0, self._labels.ndim + 1), np.int32), *self._under]), axis=0)
+        covered = covered[self._labels[tuple(covered[:, 1:].T)] != covered[:, 0]]
+        there = left | set(covered[:, 0].tolist())
+        return Found(
+            self._labels,
+            tuple(notes),
+            {number: name for number, name in self._classes.items() if number in there},
+            covered,
+            {number: score for number, score in self._scores.items() if number in there},
+        )
 
-    def _paint(self, number: int, part: npt.NDArray[np.int32], inside: npt.NDArray[Any]) -> None:
+    def _hide(self, number: int, place: tuple[int, ...], pixels: npt.NDArray[Any]) -> None:
+        ahead = np.tile(np.array([number, *place], np.int32), (len(pixels), 1))
+        self._under.append(np.concatenate([ahead, pixels.astype(np.int32)], axis=1))
+
+    def _paint(self, number: int, place: tuple[int, ...], window: tuple[slice, ...], inside: npt.NDArray[Any]) -> None:
+        part = self._labels[place][window]
         if not 0 < number <= LARGEST:
             raise InputError(
                 f"{self._source} has an object number {number}; expected 1 to {LARGEST}. Number them anew."
             )
-        self._covered += int(np.count_nonzero((part[inside] > 0) & (part[inside] != number)))
+        under = np.argwhere(inside & (part > 0) & (part != number))
+        self._covered += len(under)
+        if len(under):
+            before = part[tuple(under.T)]
+            pixels = under + [side.start or 0 for side in window]
+            for other in np.unique(before):
+                self._hide(int(other), place, pixels[before == other])
         part[inside] = number
 
     def _after(self, number: int, name: str, some: bool) -> None:

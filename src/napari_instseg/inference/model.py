@@ -556,7 +556,23 @@ def _stack(parts: list[Segmentation], counts: tuple[int, ...], axes: str) -> Seg
         joined([part.score for part in parts]),
         joined([part.class_id for part in parts]),
         axes=axes,
+        covered=None
+        if any(part.covered is None for part in parts)
+        else np.concatenate(
+            [
+                _placed(part, start, np.unravel_index(i, counts))
+                for i, (part, start) in enumerate(zip(parts, starts, strict=True))
+            ]
+        ),
     )
+
+
+def _placed(part: Segmentation, above: int, index: Sequence[Any]) -> Array:
+    """Give what is covered in one image of a stack, with ids above those of the images before, and its place."""
+    covered = part.covered
+    assert covered is not None
+    ahead = np.tile(np.asarray(index, np.int32), (len(covered), 1))
+    return np.concatenate([covered[:, :1] + np.int32(above), ahead, covered[:, 1:]], axis=1).astype(np.int32)
 
 
 def _last(events: Iterator[Event]) -> Any:

@@ -99,6 +99,7 @@ def looked_at(results: Results, index: Index, selected: int = 0) -> dict[str, An
         data["parameters"] = plane.parameters
         # what the user corrected is what is looked at
         data["labels"], data["score"] = plane.segmentation.labels, plane.segmentation.score
+        data["covered"], data["ids"] = plane.segmentation.covered, plane.ids
         data["selected"] = own_id(plane, selected)
     loss = get_method(results.spec.method).loss(**results.spec.loss)
     return {**data, "margin": getattr(loss, "margin", None)}

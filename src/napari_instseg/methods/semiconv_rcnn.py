@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from napari_instseg.core.method import Array, Data, Method, Output, Stage, Targe
 from napari_instseg.core.params import Params, choice, tunable
 from napari_instseg.core.triton import without_triton
 from napari_instseg.decoding.detections import DetectionDecode, detection_stages
+from napari_instseg.decoding.overlapping import layers_of
 from napari_instseg.decoding.views import confidence_view, displacement_view, projection_views
 from napari_instseg.losses.params import RegionLoss, SemiconvLoss
 from napari_instseg.refining.outlines import OutlineParams, outline_stages
@@ -138,6 +140,15 @@ def overlaps(data: Data) -> Array:
     return counts
 
 
+def beneath(depth: int, data: Data) -> Array:
+    """Give the objects under those in sight, by the ids that the user knows; (Y, X), 0 where there is none."""
+    layers = layers_of(data["labels"], data["covered"])
+    if len(layers) <= depth:
+        return np.zeros_like(layers[0])
+    shown: Array = layers[depth] if data.get("ids") is None else data["ids"][layers[depth]]
+    return shown
+
+
 METHOD = Method(
     name="semiconv_rcnn",
     title="Semi-convolutional Mask R-CNN",
@@ -174,6 +185,22 @@ METHOD = Method(
             ("instances", "objectness"),
             overlaps,
             colormap="viridis",
+        ),
+        View(
+            "beneath",
+            "Objects beneath",
+            "The covered parts of objects that lie under those in sight, in the same colours.",
+            "labels",
+            ("labels", "covered"),
+            partial(beneath, 1),
+        ),
+        View(
+            "beneath_both",
+            "Objects beneath both",
+            "The covered parts of objects that lie under two others.",
+            "labels",
+            ("labels", "covered"),
+            partial(beneath, 2),
         ),
         displacement_view(),
         *projection_views(),

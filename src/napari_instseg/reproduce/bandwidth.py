@@ -154,7 +154,7 @@ def _decode_anew(prediction: Prediction) -> Segmentation:
 
 
 def _oracle(predictions: Sequence[Prediction], tests: Sequence[Picture]) -> dict[str, Any]:
-    """Cluster by k-means into the true number of objects."""
+    """Cluster by k-means into the true number of objects, none of which are merged again."""
     pairs = []
     seconds = []
     for prediction, test in zip(predictions, tests, strict=True):
@@ -166,7 +166,7 @@ def _oracle(predictions: Sequence[Prediction], tests: Sequence[Picture]) -> dict
 
 
 def _k_means(prediction: Prediction, number: int) -> Segmentation:
-    return _fresh(prediction).decode(clusterer="k-means", n_clusters=number, connected=False)
+    return _fresh(prediction).decode(clusterer="k-means", n_clusters=number, connected=False, merge_alike=0.0)
 
 
 def _scikit(predictions: Sequence[Prediction], bandwidth: float) -> dict[str, Any]:

@@ -31,6 +31,8 @@ REGIONS_START = "semiconv_rcnn-nuclei"
 """The same for Mask R-CNNs."""
 TRUNK = ("backbone", "width", "levels", "blocks", "stem", "coordinates")
 """Network parameters that a trunk is made by."""
+TRUNK_WEIGHTS = ("encoder.", "decoder.", "down.", "up.", "stem.", "place.", "backbone.")
+"""What the names of a trunk's weights begin with; all else is of a head, and begins at random."""
 
 TINY = 0.1
 """Below this scale, as in tests, fewer settings are tried as well."""
@@ -160,9 +162,12 @@ def _in_colour(picture: Picture) -> Picture:
 
 
 def _trunk(model: Model) -> dict[str, Tensor]:
-    """Give the weights but for the heads; some methods wrap the network and name its weights ``network.*``."""
+    """Give the weights of the trunk: of a U-Net all but its heads, of a Mask R-CNN the backbone with its pyramid.
+
+    Some methods wrap the network and name its weights ``network.*``.
+    """
     own = {key.removeprefix("network."): value for key, value in model.network.state_dict().items()}
-    own = {key: value for key, value in own.items() if not key.startswith("head.")}
+    own = {key: value for key, value in own.items() if key.startswith(TRUNK_WEIGHTS)}
     return {**own, **{f"network.{key}": value for key, value in own.items()}}
 
 

@@ -20,10 +20,10 @@ from napari_instseg.session.source import Index, labels_axes, planes, take_plane
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["labels", "table", "overlay"]
+Kind = Literal["labels", "table", "overlay", "masks"]
 
-SUFFIXES: dict[Kind, str] = {"labels": ".tif", "table": ".csv", "overlay": ".png"}
-FOLDERS: dict[Kind, str] = {"labels": "labels", "table": "tables", "overlay": "overlays"}
+SUFFIXES: dict[Kind, str] = {"labels": ".tif", "table": ".csv", "overlay": ".png", "masks": ".json"}
+FOLDERS: dict[Kind, str] = {"labels": "labels", "table": "tables", "overlay": "overlays", "masks": "masks"}
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,50 @@ def _write_one(export: Export, kind: Kind, path: Path) -> None:
         from napari_instseg.io.tables import write_table
 
         write_table(path, measure(results, export.labels))
+    elif kind == "masks":
+        _write_masks(export, path)
     else:
         from napari_instseg.io.overlay import draw_overlay, write_overlay
 
         image, letters = take_plane(results.source, results.reading, export.index)
         write_overlay(path, draw_overlay(image, letters, export.labels[results.position(export.index)]))
+
+
+def _write_masks(export: Export, path: Path) -> None:
+    """Write whole objects, what lies under others included, as COCO JSON."""
+    from napari_instseg.exchange.coco import write_coco
+    from napari_instseg.exchange.objects import Objects
+
+    results = export.results
+    letters = letters_of(results.source, results.reading)
+    axes = "".join(letters[axis] for axis in labels_axes(results.reading))
+    table = measure(results, export.labels)
+    known = table[[name for name in ("label", "class", "score") if name in table]].drop_duplicates("label")
+    objects = Objects(export.labels, results.source.name, None, axes, known, covered=covered(results, export.labels))
+    write_coco(path, objects, polygons=False)
+
+
+def covered(results: Results, labels: Array) -> Array | None:
+    """Give what lies under other objects of a label image of the whole source, by the ids that the user knows.
+
+    Returns
+    -------
+    int32 array (m, 1 + ndim), optional
+        Id, and index along each axis; None where the method finds no objects that overlap.
+    """
+    rows = []
+    there = np.unique(labels)
+    for index, plane in results.slices.items():
+        own = plane.segmentation.covered
+        if own is None:
+            continue
+        wide = np.zeros((len(own), 1 + labels.ndim), np.int32)
+        wide[:, 0] = plane.ids[own[:, 0]]
+        along, inside = iter(index), iter(own[:, 1:].T)
+        for axis, part in enumerate(results.position(index)):
+            wide[:, 1 + axis] = next(inside) if isinstance(part, slice) else next(along)
+        rows.append(wide[np.isin(wide[:, 0], there) & (labels[tuple(wide[:, 1:].T)] != wide[:, 0])])
+    return np.concatenate(rows) if rows else None
 
 
 def measure(results: Results, labels: Array) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from napari_instseg.core.garbage import no_collection
 from napari_instseg.core.method import Array
 from napari_instseg.segmenting.advice import Advice
 from napari_instseg.segmenting.export import Export, Kind, write
-from napari_instseg.segmenting.run import Found, Models, Order, in_order, segment
+from napari_instseg.segmenting.run import Found, FoundSize, Models, Order, in_order, segment
 from napari_instseg.segmenting.suggestion import ModelSuggestion
 from napari_instseg.session.results import Results
 from napari_instseg.session.session import Session
@@ -74,6 +74,7 @@ class Segmenting:
             state.channel,
             state.diameter,
             state.device,
+            state.diameter is None and spec.knows_sizes,
             self._prepare,
             lambda: session.newest(results),
         )
@@ -83,6 +84,11 @@ class Segmenting:
             if isinstance(event, Found):
                 pace.next_image()
                 session.take(results, event.proposal, event.prediction)
+            elif isinstance(event, FoundSize):
+                self._run_with = (results.run, state.model, state.channel, event.diameter)
+                now = session.state
+                if now.source is source and now.model == state.model and now.parameters == parameters:
+                    session.take_size(event.diameter, event.words, event.parameters)
             elif isinstance(event, Advice):
                 self.advised.emit(event)
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from napari_instseg.core.params import Params
 from napari_instseg.decoding.ids import keep_ids
+from napari_instseg.decoding.overlapping import renumber_covered
 from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.io.models import ModelSpec
@@ -268,7 +269,15 @@ class Results:
             np.add.at(under, (new.ravel(), old.labels.ravel()), 1)
             source = np.where(known, source, under[1:, 1:].argmax(axis=1) + 1 if old.n_objects else 0)
             class_id = np.concatenate([[1], old.class_id])[source]
-        segmentation = Segmentation(new, score, class_id, old.timings)
+        covered = None
+        if old.covered is not None:
+            # of objects that are still there, all that was not brought into sight
+            new_id = np.zeros(old.n_objects + 1, np.int32)
+            by_kept = {int(number): position for position, number in enumerate(ids, start=1)}
+            new_id[1:] = [by_kept.get(int(number), 0) for number in decoded.ids[1:]]
+            covered = renumber_covered(old.covered, new_id)
+            covered = covered[new[tuple(covered[:, 1:].T)] != covered[:, 0]]
+        segmentation = Segmentation(new, score, class_id, old.timings, covered=covered)
         plane = replace(
             decoded, labels=labels, ids=np.concatenate([[0], ids]).astype(np.int32), segmentation=segmentation
         )

@@ -12,6 +12,7 @@ from psygnal import Signal
 from napari_instseg.core.device import Device
 from napari_instseg.core.errors import InputError, InstsegError
 from napari_instseg.core.events import Message, Progress
+from napari_instseg.core.params import Params
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.inference.rescale import own_parameters
 from napari_instseg.io.models import ModelSpec, read_spec
@@ -80,9 +81,13 @@ class Session:
         left = self._leave(state, source)
         # an object size is of one image: of another it may be far off
         stated = None if source is None else source.diameter
-        values = {"diameter": stated, **self._read_as(source, state.spec)}
-        if left is not None:
-            values["diameter"] = left.diameter
+        values = {"diameter": stated, "found_size": "", **self._read_as(source, state.spec)}
+        if state.found_size and state.diameter and state.parameters is not None and state.spec is not None:
+            # the parameters followed the size that was found: back to what the model presumes
+            factor = state.spec.presumed_diameter / state.diameter
+            values["parameters"] = state.parameters.at_size(factor, state.spec.ndim)
+        if left is not None and (left.results is not None or not left.found_size):
+            values |= {"diameter": left.diameter, "found_size": left.found_size}
         if left is not None and left.results is not None:
             values |= {"reading": left.reading, "channel": left.channel, "results": left.results}
             if left.results.same_run(values["elsewhere"]):
@@ -161,7 +166,11 @@ class Session:
 
     def choose_diameter(self, diameter: float | None) -> None:
         """Say how large objects are in the image, in pixels; None: as the model knows them."""
-        self.update(diameter=diameter)
+        self.update(diameter=diameter, found_size="")
+
+    def take_size(self, diameter: float, words: str, parameters: Params) -> None:
+        """Take over how large objects were found to be, in pixels, with decode parameters for that size."""
+        self.update(diameter=diameter, found_size=words, parameters=parameters)
 
     def choose_device(self, device: str) -> None:
         """Say where the network shall run."""

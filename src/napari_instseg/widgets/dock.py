@@ -128,6 +128,7 @@ class SegmentDock(QWidget):
         inner = QWidget()
         keys = Section("Keys", self.keys, opened=False)
         steps = (self._tune_section, self._look_section, self._correct_section, self._retrain_section, keys)
+        self._steps = steps
         for step in steps:
             step.unfolded.connect(partial(_fold_others, step, steps))
         inner.setLayout(
@@ -161,7 +162,8 @@ class SegmentDock(QWidget):
         has_run = made is not None and made.window is None and not made.asked and made.index == now.index
         if has_run and not self._has_found:  # later they stay as the user folded them
             self._has_found = True
-            self._tune_section.open()
+            if not any(step.opened for step in self._steps):
+                self._tune_section.open()
 
     def _follow_advice(self, advice: Advice) -> None:
         """Do what an advice offers."""

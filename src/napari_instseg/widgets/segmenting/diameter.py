@@ -52,7 +52,8 @@ class DiameterChoice(QWidget):
         bare_box(self._box)
         self._box.setToolTip(
             "How large a typical object is. The image is resized so that the model sees objects of the size that it "
-            "was trained on. 0: they are as large as in the images that the model learnt from; its card says how large."
+            "was trained on. 0: it is found by itself, if the model has learnt objects of many sizes; else they are "
+            "taken to be as large as in the images that the model learnt from; its card says how large."
         )
         self._measure = button("Measure", "Draw an ellipse around one typical object; its size is taken over.")
         self._measure.setCheckable(True)
@@ -69,12 +70,13 @@ class DiameterChoice(QWidget):
         self._box.setSuffix(" px" if micrometres is None else " µm")
         self._measure.setEnabled(layer is not None)
 
-    def show_diameter(self, diameter: float | None) -> None:
-        """Show a diameter, in pixels."""
+    def show_diameter(self, diameter: float | None, found: str = "", *, finds: bool = False) -> None:
+        """Show a diameter, in pixels, with words on it if it was found; `finds`: it is found where none is given."""
+        self._box.setSpecialValueText("found by itself" if finds else "default")
         self._box.blockSignals(True)
         self._box.setValue((diameter or 0) * (self._micrometres or 1))
         self._box.blockSignals(False)
-        self._other.setText(f"{diameter:.0f} px" if diameter and self._micrometres else "")
+        self._other.setText(found or (f"{diameter:.0f} px" if diameter and self._micrometres else ""))
 
     def stop_measuring(self) -> None:
         """Remove the example shape."""

@@ -13,9 +13,10 @@ from napari_instseg.widgets.parts import allow, button, column, row
 TITLES: dict[Kind, tuple[str, str]] = {
     "labels": ("Labels…", "One number per object, as TIFF (*.tif), for Fiji, QuPath or Python."),
     "table": ("Table…", "One row per object with position, area and score, as CSV (*.csv), for a spreadsheet."),
+    "masks": ("Outlines…", "Whole objects, also where they lie under others, as COCO JSON (*.json)."),
     "overlay": ("Picture…", "The image with outlined objects, as PNG (*.png)."),
 }
-ALL_HELP = "Labels, table and picture into a folder, laid out as instseg train and instseg evaluate read it."
+ALL_HELP = "Labels, table, outlines and picture into a folder, laid out as instseg train and instseg evaluate read it."
 
 
 class ExportSection(QWidget):
@@ -57,7 +58,9 @@ class ExportSection(QWidget):
             self.asked.emit({kind: path if path.suffix else path.with_suffix(suffix)})
 
     def _ask_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Write labels, table and picture into", str(self._folder))
+        chosen = QFileDialog.getExistingDirectory(
+            self, "Write labels, table, outlines and picture into", str(self._folder)
+        )
         if chosen:
             self._folder = Path(chosen)
             self.asked.emit(paths_in(self._folder, self._name))

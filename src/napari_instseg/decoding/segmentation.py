@@ -61,7 +61,7 @@ class Segmentation:
 
     @property
     def layers(self) -> npt.NDArray[np.int32]:
-        """Ids in as many label images as objects lie on top of each other, ``(depths, *shape)``; the first is `labels`."""
+        """Ids in as many label images as objects lie one on another, ``(depths, *shape)``; the first is `labels`."""
         from napari_instseg.decoding.overlapping import layers_of
 
         return self.labels[None] if self.covered is None else layers_of(self.labels, self.covered)

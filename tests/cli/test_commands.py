@@ -475,9 +475,10 @@ def test_a_model_whose_objects_overlap_writes_them_whole(instseg, tmp_path):
 @pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning"
 )  # the TIFF is closed by the collector only
-def test_a_grey_image_that_is_read_in_blocks_is_segmented_with_nothing_said(instseg, tmp_path, capsys):
+@pytest.mark.parametrize("kept", [{"tile": (128, 128)}, {}, {"byteorder": ">"}], ids=["tiles", "plain", "big-endian"])
+def test_a_grey_image_that_is_read_in_blocks_is_segmented_with_nothing_said(instseg, tmp_path, capsys, kept):
     image, _, _ = load_sample("nuclei")
-    tifffile.imwrite(tmp_path / "a.tif", image, tile=(128, 128))
+    tifffile.imwrite(tmp_path / "a.tif", np.asarray(image, np.uint16), **kept)
     out = tmp_path / "out"
     assert instseg("segment", tmp_path / "a.tif", "--format", "ome-zarr", "--out", out) == 0
     assert (out / "a.zarr" / "labels" / "discriminative-any-size").is_dir()

@@ -94,7 +94,17 @@ class Segmenting:
 
         self.advised.emit(None)
         session.update(results=results)
-        session.start(segment(order, self._opened), f"Segmenting {source.name}", take, pace=pace, source=source)
+        session.start(
+            segment(order, self._opened), f"Segmenting {source.name}", take, pace=pace, source=source, doubt=self._doubt
+        )
+
+    def _doubt(self) -> str:
+        """Say so where the image looks unlike those that the models know."""
+        look, results = self.suggestion.look, self._session.state.results
+        kind = look.kind if look is not None else None
+        if kind is None or not kind.warning or results is None or results.spec.is_fine_tuned:
+            return ""
+        return "Look closely: this image may be unlike what the model learnt from."
 
     def follow(self, advice: Advice) -> None:
         """Run at the object size that an advice offers."""

@@ -470,3 +470,13 @@ def test_a_model_whose_objects_overlap_writes_them_whole(instseg, tmp_path):
     assert instseg("export", coco, "--image", image, "--format", "masks", "--out", tmp_path) == 0
     np.testing.assert_array_equal(tifffile.imread(tmp_path / f"{image.stem}_masks.tif") > 0, found.masks)
     np.testing.assert_array_equal(read_labels(out / "labels" / f"{image.stem}.tif"), found.labels)
+
+
+def test_a_grey_image_that_is_read_in_blocks_is_segmented_with_nothing_said(instseg, tmp_path, capsys):
+    image, _, _ = load_sample("nuclei")
+    tifffile.imwrite(tmp_path / "a.tif", image, tile=(128, 128))
+    out = tmp_path / "out"
+    assert instseg("segment", tmp_path / "a.tif", "--format", "ome-zarr", "--out", out) == 0
+    assert (out / "a.zarr" / "labels" / "discriminative-any-size").is_dir()
+    words = capsys.readouterr()
+    assert "taken for nuclei in fluorescence" in " ".join((words.out + words.err).split())

@@ -92,7 +92,7 @@ def segment_large(
     source : str or Path
         OME-Zarr (folder, ``.ozx``, URL), a slide or another TIFF; or sources that `instseg` opened.
     model : str
-        Name or folder.
+        Name or folder; ``"auto"``: the shipped one for this kind of image, told by the middle of the first source.
     store : str or Path
         The OME-Zarr that gets ``labels/<model>``; made if missing.
     client : distributed.Client, optional

@@ -24,6 +24,7 @@ from napari_instseg.session.source import planes
 from napari_instseg.session.state import State
 from napari_instseg.session.status import Pace
 from napari_instseg.session.torch_import import import_torch
+from napari_instseg.zoo import shipped
 
 
 class Segmenting:
@@ -102,8 +103,8 @@ class Segmenting:
         """Say so where the image looks unlike those that the models know."""
         look, results = self.suggestion.look, self._session.state.results
         kind = look.kind if look is not None else None
-        if kind is None or not kind.warning or results is None or results.spec.is_fine_tuned:
-            return ""
+        if kind is None or not kind.warning or results is None or results.model not in shipped():
+            return ""  # what a model of somebody else's knows is not known here
         return "Look closely: this image may be unlike what the model learnt from."
 
     def follow(self, advice: Advice) -> None:

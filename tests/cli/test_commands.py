@@ -472,6 +472,9 @@ def test_a_model_whose_objects_overlap_writes_them_whole(instseg, tmp_path):
     np.testing.assert_array_equal(read_labels(out / "labels" / f"{image.stem}.tif"), found.labels)
 
 
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the TIFF is closed by the collector only
 def test_a_grey_image_that_is_read_in_blocks_is_segmented_with_nothing_said(instseg, tmp_path, capsys):
     image, _, _ = load_sample("nuclei")
     tifffile.imwrite(tmp_path / "a.tif", image, tile=(128, 128))

@@ -151,7 +151,7 @@ def _support(look: Look, looks: Sequence[Look]) -> float:
     next_one = min(others, key=lambda other: abs(np.log(other.assumed / look.assumed)))
     away = np.log(look.diameter / next_one.assumed) * np.log(next_one.diameter / next_one.assumed) < 0
     against = look.assumed in (max(sizes), min(sizes)) and next_one.objects > 2 and away
-    return ALIKE_BONUS * sum(alike) - CONTRADICTED * against
+    return float(ALIKE_BONUS * sum(alike) - CONTRADICTED * against)
 
 
 def _confidence(best: Look, looks: Sequence[Look]) -> float:

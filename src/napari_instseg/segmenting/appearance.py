@@ -102,11 +102,13 @@ def _middle(image: Array, axes: str) -> Array:
     order = [axes.index(letter) for letter in axes if letter not in "YX"] + [axes.index("Y"), axes.index("X")]
     plane = np.transpose(image, order)
     starts = [max((side - MIDDLE_SIDE) // 2, 0) for side in plane.shape[-2:]]
-    plane = plane[(..., *(slice(start, start + MIDDLE_SIDE) for start in starts))]
+    top, left = starts
+    plane = plane[..., top : top + MIDDLE_SIDE, left : left + MIDDLE_SIDE]
     plane = plane.reshape(-1, *plane.shape[-2:])
     if axes.endswith("C") and len(plane) >= 3:
         return plane[:3]
-    return plane.mean(axis=0, keepdims=True, dtype=np.float64)
+    grey: Array = plane.mean(axis=0, keepdims=True, dtype=np.float64)
+    return grey
 
 
 def _step(size: int) -> int:

@@ -24,6 +24,7 @@ from napari_instseg.session.source import planes
 from napari_instseg.session.state import State
 from napari_instseg.session.status import Pace
 from napari_instseg.session.torch_import import import_torch
+from napari_instseg.zoo import shipped
 
 
 class Segmenting:
@@ -94,7 +95,17 @@ class Segmenting:
 
         self.advised.emit(None)
         session.update(results=results)
-        session.start(segment(order, self._opened), f"Segmenting {source.name}", take, pace=pace, source=source)
+        session.start(
+            segment(order, self._opened), f"Segmenting {source.name}", take, pace=pace, source=source, doubt=self._doubt
+        )
+
+    def _doubt(self) -> str:
+        """Say so where the image looks unlike those that the models know."""
+        look, results = self.suggestion.look, self._session.state.results
+        kind = look.kind if look is not None else None
+        if kind is None or not kind.warning or results is None or results.model not in shipped():
+            return ""  # what a model of somebody else's knows is not known here
+        return "Look closely: this image may be unlike what the model learnt from."
 
     def follow(self, advice: Advice) -> None:
         """Run at the object size that an advice offers."""

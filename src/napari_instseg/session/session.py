@@ -314,6 +314,7 @@ class Session:
         *,
         pace: Pace | None = None,
         source: Source | None = None,
+        doubt: Callable[[], str] = str,
     ) -> None:
         """Run a job.
 
@@ -328,6 +329,8 @@ class Session:
             Of a job on several images.
         source : Source, optional
             The image without which it has no purpose.
+        doubt : callable
+            Gives what is to be said of the outcome where it may be wrong; empty where nothing is.
         """
         pace = pace or Pace()
         outcome = ""
@@ -337,7 +340,7 @@ class Session:
             if self._closed or job is not self._job:
                 return
             if isinstance(event, Ended):
-                self._end(event, outcome)
+                self._end(event, outcome, doubt())
             elif isinstance(event, Progress):
                 self.update(status=self.state.status.at(*pace.see(event)))
             elif isinstance(event, Message):
@@ -352,7 +355,7 @@ class Session:
         self.update(running=True, status=self.state.status.started(what))
         job = self._job = Job(operation, receive, self.post)
 
-    def _end(self, end: Ended, outcome: str) -> None:
+    def _end(self, end: Ended, outcome: str, doubt: str) -> None:
         status, results = self.state.status, self.state.results
         ended: Literal["done", "stopped", "failed"] = "done"
         if end.error:
@@ -361,7 +364,8 @@ class Session:
             why = "Cancelled: its image was removed." if self._lost else "Cancelled; what was done until then is kept."
             ended, status = "stopped", status.ended(why)
         else:
-            status = status.ended(outcome or (results.words if results else "Done."), "good")
+            words = f"{outcome or (results.words if results else 'Done.')} {doubt}".strip()
+            status = status.ended(words, "warning" if doubt else "good")
         self._job = self._job_source = None
         self.update(running=False, ended=ended, elsewhere=None, status=status)
         if end.error:

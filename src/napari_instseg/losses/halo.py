@@ -61,7 +61,7 @@ def contacts(objects: ObjectIndex, labels: Tensor, reach: float) -> Tensor:
 
 
 def _layout(objects: ObjectIndex, labels: Tensor) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    """Give each pixel's owner, (B, Z, Y, X), and the first and last pixel of each object's box, two (K, 3)."""
+    """Return each pixel's owner, (B, Z, Y, X), and the first and last pixel of each object's box, two (K, 3)."""
     owner = torch.where(labels < 0, UNKNOWN, BACKGROUND).reshape(-1)
     owner[objects.pixels] = objects.owner
     missing = 4 - labels.ndim

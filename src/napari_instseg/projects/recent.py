@@ -31,7 +31,7 @@ class Recent:
         self._path = (folder or user_config_path("napari-instseg", appauthor=False)) / "projects.json"
 
     def read(self) -> list[Path]:
-        """Give the folders that are still projects, the last one first."""
+        """Return the folders that are still projects, the last one first."""
         try:
             found = read_record(self._path, RootModel[list[PathText]]).root
             return [Path(name) for name in found if is_project(name)]

@@ -41,7 +41,7 @@ class Presets:
         self._path = folder / f"{stem}{mark}.json"
 
     def read(self) -> dict[str, dict[str, Any]]:
-        """Give the values of each preset by name.
+        """Return the values of each preset by name.
 
         Raises
         ------

@@ -495,7 +495,7 @@ class Model:
                 yield event
 
     def at_network_size(self, params: Params, seen: Sequence[int], shape: Sequence[int]) -> Params:
-        """Return the parameters for an image of this shape that the network sees in another, where blocks are decoded."""
+        """Return the parameters for an image of this shape that the network sees in another, as blocks do."""
         factor = np.mean([new / old for new, old in zip(seen, shape, strict=True)])
         return params.at_size(float(factor), self.spec.ndim)
 

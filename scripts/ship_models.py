@@ -35,6 +35,12 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 """Methods that a joint trunk is split into, and the heads that each keeps, in its own order."""
 OWN: Mapping[str, Mapping[str, Any]] = {"coloring": {"foreground_head": True}}
 """Network parameters that say which heads these are."""
+DECODES: Mapping[str, str] = {
+    "clusternet": "Decodes by mean-shift and without ClusterNet, unlike the paper, "
+    "which clusters by HDBSCAN and refines. ",
+    "metric": "Decodes with one similarity threshold for all objects, unlike the paper, where each seed has its own. ",
+}
+"""What a card says of a method whose choice among `OPTIONS` is not the paper's way."""
 SHARES = (0.05, 0.1)
 """Smallest objects that are tried, of the area of a typical one."""
 OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
@@ -136,7 +142,7 @@ def ship(args: argparse.Namespace) -> None:
                     "command": "scripts/train_models.py, then scripts/ship_models.py",
                     **({"started_from": args.started_from} if args.started_from else {}),
                 },
-                intended_use=material.intended_use,
+                intended_use=material.intended_use.replace("Not for", f"{DECODES.get(method, '')}Not for"),
                 modality=tuple(material.modality),
                 stain=tuple(material.stain),
                 replay=tuple(material.replay),

@@ -11,14 +11,14 @@ import time
 from pathlib import Path
 
 import torch
-from napari_instseg.training.samples import load_batches
 from train_models import JOINT_LOSS, TRUNK, start_from
-from wide.crops import Source, WideCrops
+from wide.crops import WIDE, Source, WideCrops
 
 from napari_instseg.data.pairs import Pair
 from napari_instseg.inference.model import Model
-from napari_instseg.io.models import ModelSpec
+from napari_instseg.io.models import OBJECT_SIZES, ModelSpec
 from napari_instseg.io.pairs import open_pairs
+from napari_instseg.training.crops import load_batches
 from napari_instseg.training.recipe import Recipe
 from napari_instseg.training.trainer import Trainer
 
@@ -93,7 +93,7 @@ def main(args: argparse.Namespace) -> None:
         loss=recipe.loss.model_dump(),
         decode=recipe.decode.model_dump(),
         normalization=recipe.normalization.model_dump(),
-        training={},
+        training={OBJECT_SIZES: list(WIDE)},
     )
     model = Model(spec)
     known = model.network.state_dict()
@@ -104,7 +104,7 @@ def main(args: argparse.Namespace) -> None:
     if trainer.path.exists():
         trainer.restore()
     sums: dict[str, float] = {}
-    for batch in load_batches(crops, BATCH, trainer.done + 1, STEPS, 0, "cpu"):
+    for batch in load_batches(crops, BATCH, range(trainer.done + 1, STEPS + 1), 0, "cpu"):
         for name, value in trainer.learn(batch).items():
             sums[name] = sums.get(name, 0.0) + value / TELL_EVERY
         if trainer.done % TELL_EVERY == 0:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from napari_instseg.training.samples import Sample, count_from_one, rescaled, typical_diameter
 from scipy import ndimage
 from torch.utils.data import Dataset
 
-from napari_instseg.data.normalize import Normalization, normalize
+from napari_instseg.data.normalize import Normalization
 from napari_instseg.data.pairs import Pair
+from napari_instseg.training.annotations import Annotated, all_unknown, typical_diameter
+from napari_instseg.training.crops import count_from_one, prepare
 
 from . import light
 from .crowd import Stamp, cut_stamps, draw_crowd
@@ -100,8 +101,10 @@ class WideCrops(Dataset[tuple[Any, Any, None]]):
         scale = min(1.0, LARGEST * self.target / diameter)
         if len(channels) == 3 and (np.ptp(channels, axis=0) == 0).all():
             channels = channels[:1]
-        sample = rescaled(Sample(normalize(channels, Normalization()), example.labels.astype(np.int64)), scale)
-        return Kept(sample.image, count_from_one(sample.labels).astype(np.int32), diameter * scale, source)
+        known = example.labels.astype(np.int32)
+        one = Annotated(pair.name, channels, known, all_unknown(known.shape))
+        ready = prepare(one, len(channels), Normalization(), scale)
+        return Kept(ready.image, count_from_one(ready.learn).astype(np.int32), diameter * scale, source)
 
     def __getitem__(self, number: int) -> tuple[Any, Any, None]:
         """Give crop (3, side, side) and labels (side, side), -1 beyond the image's border."""

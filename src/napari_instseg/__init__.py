@@ -1,6 +1,7 @@
 """Instance segmentation with pixel embeddings and colourings: napari, Python and the command line.
 
 >>> import napari_instseg as instseg
+>>> segmentation = instseg.segment(image)               # the kind of image, the model, the size: found by themselves
 >>> model = instseg.load_model("coloring-nuclei")       # a shipped name, or a folder
 >>> prediction = model.predict(image)                   # the network, once
 >>> segmentation = prediction.decode(min_size=40)       # labels and a table, as often as you like
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from napari_instseg.data.simulate import simulate
     from napari_instseg.data.stains import unmix
     from napari_instseg.decoding.pipeline import Segmentation
+    from napari_instseg.inference.auto import find_kind, segment
     from napari_instseg.inference.fit import Known, fit
     from napari_instseg.inference.model import Model, load_model
     from napari_instseg.inference.prediction import Prediction
@@ -52,6 +54,7 @@ _HOMES = {
     "View": "core.method",
     "choice": "core.params",
     "evaluate_labels": "metrics",
+    "find_kind": "inference.auto",
     "finetune": "training.finetune",
     "fit": "inference.fit",
     "flag": "core.params",
@@ -64,6 +67,7 @@ _HOMES = {
     "pairs_from_arrays": "io.pairs",
     "read_image": "io.images",
     "read_labels": "io.labels",
+    "segment": "inference.auto",
     "segment_large": "scale.run",
     "shipped": "zoo",
     "simulate": "data.simulate",
@@ -89,6 +93,7 @@ __all__ = [
     "__version__",
     "choice",
     "evaluate_labels",
+    "find_kind",
     "finetune",
     "fit",
     "flag",
@@ -101,6 +106,7 @@ __all__ = [
     "pairs_from_arrays",
     "read_image",
     "read_labels",
+    "segment",
     "segment_large",
     "shipped",
     "simulate",

@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image
 from skimage.color import rgb_from_hed
 
+from napari_instseg.data.samples import load_sample
 from napari_instseg.data.stains import FAINTEST
 from napari_instseg.io.labels import read_labels
 from napari_instseg.io.models import read_spec
@@ -434,6 +435,22 @@ def test_percentiles_can_be_chosen(instseg, model, dots, tmp_path, capsys):
     assert "200" in capsys.readouterr().err
 
 
+def test_with_nothing_said_the_kind_the_model_and_the_size_are_found(instseg, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for sample in ("nuclei", "rosette-young"):
+        image, _, _ = load_sample(sample)
+        tifffile.imwrite(folder / f"{sample}.tif", image[:128, :128], photometric=None if image.ndim == 2 else "rgb")
+    assert instseg("segment", folder, "--out", tmp_path / "out", "--json", tmp_path / "s.json") == 0
+    nuclei, leaves = json.loads((tmp_path / "s.json").read_text())["images"]
+    assert (nuclei["model"], leaves["model"]) == ("discriminative-any-size", "discriminative-leaves")
+    assert nuclei["objects"] > 3
+    assert 10 < nuclei["diameter"] < 60
+    words = capsys.readouterr()
+    assert "found by itself" in words.out + words.err
+    assert "nuclei in fluorescence: discriminative-any-size" in " ".join((words.out + words.err).split())
+
+
 def test_a_model_whose_objects_overlap_writes_them_whole(instseg, tmp_path):
     """Overlapping nuclei to COCO JSON, and from there to a stack of masks."""
     from napari_instseg.inference.model import load_model
@@ -453,3 +470,17 @@ def test_a_model_whose_objects_overlap_writes_them_whole(instseg, tmp_path):
     assert instseg("export", coco, "--image", image, "--format", "masks", "--out", tmp_path) == 0
     np.testing.assert_array_equal(tifffile.imread(tmp_path / f"{image.stem}_masks.tif") > 0, found.masks)
     np.testing.assert_array_equal(read_labels(out / "labels" / f"{image.stem}.tif"), found.labels)
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the TIFF is closed by the collector only
+@pytest.mark.parametrize("kept", [{"tile": (128, 128)}, {}, {"byteorder": ">"}], ids=["tiles", "plain", "big-endian"])
+def test_a_grey_image_that_is_read_in_blocks_is_segmented_with_nothing_said(instseg, tmp_path, capsys, kept):
+    image, _, _ = load_sample("nuclei")
+    tifffile.imwrite(tmp_path / "a.tif", np.asarray(image, np.uint16), **kept)
+    out = tmp_path / "out"
+    assert instseg("segment", tmp_path / "a.tif", "--format", "ome-zarr", "--out", out) == 0
+    assert (out / "a.zarr" / "labels" / "discriminative-any-size").is_dir()
+    words = capsys.readouterr()
+    assert "taken for nuclei in fluorescence" in " ".join((words.out + words.err).split())

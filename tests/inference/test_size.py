@@ -61,6 +61,12 @@ def test_looks_go_where_the_objects_are() -> None:
     assert find_size(image, SPEC, predict).diameter == pytest.approx(12, rel=0.15)
 
 
+def test_a_size_that_cannot_be_looked_at_is_not_found() -> None:
+    specks = np.zeros((1, 200, 200), np.float32)
+    specks[:, ::3, ::3] = 1
+    assert 2.4 < find_size(specks, SPEC, predict).diameter < 1200
+
+
 def test_words_give_the_length_where_a_pixel_has_one() -> None:
     assert Size(34.2, 0.9, True).words(0.35) == "about 34 px (12 um), found by itself"
     assert Size(34.2, 0.3, True).words() == "about 34 px, found by itself, not certain"

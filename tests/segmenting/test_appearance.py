@@ -1,8 +1,11 @@
 """What an image looks like, and which model suits it by the modality that its `model.json` names."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from napari_instseg.data.samples import load_sample
 from napari_instseg.io.models import ModelSpec, Score
 from napari_instseg.segmenting.appearance import look_at, suggest_model
 from napari_instseg.zoo import specs
@@ -68,11 +71,24 @@ def test_where_none_is_for_it_the_best_elsewhere_is_suggested_and_of_equals_the_
     assert choose(DARK, *equal) == choose(DARK, *reversed(equal)) == "a"
 
 
-def test_what_is_suggested_of_the_shipped_models():
+def test_of_the_shipped_models_the_one_for_the_kind_of_image_is_suggested():
+    for sample, model in (
+        ("nuclei", "discriminative-any-size"),
+        ("nuclei-stained", "discriminative-any-size"),
+        ("worms", "discriminative-shapes"),
+        ("rosette", "discriminative-leaves"),
+        ("bacteria-phase", "semiconv-shapes"),
+    ):
+        image, _, _ = load_sample(sample)
+        look = look_at(image, "YXC"[: image.ndim])
+        assert suggest_model(look, specs()) == model, sample
+
+
+def test_without_the_model_for_its_kind_the_look_decides():
     y, x = np.indices((200, 300))
     spots = ((y % 50 - 25) ** 2 + (x % 50 - 25) ** 2 < 100).astype(np.float32)
-    assert suggest_model(look_at(spots, "YX"), specs()) == "discriminative-nuclei"
-    assert suggest_model(look_at(1 - spots, "YX"), specs()) == "discriminative-nuclei"
-    assert suggest_model(look_at(np.roll(spots, 6, axis=1) - spots, "YX"), specs()) == "discriminative-cells"
-    stained = np.stack([1 - spots, 1 - spots / 2, np.ones_like(spots)], -1)
-    assert suggest_model(look_at(stained, "YXC"), specs()) == "discriminative-nuclei"
+    others = {name: spec for name, spec in specs().items() if name.endswith(("-nuclei", "-cells"))}
+    looks = [look_at(image, "YX") for image in (spots, 1 - spots, np.roll(spots, 6, axis=1) - spots)]
+    bare = [dataclasses.replace(look, kind=None) for look in looks]
+    found = [suggest_model(look, others) for look in bare]
+    assert found == ["discriminative-nuclei", "discriminative-nuclei", "discriminative-cells"]

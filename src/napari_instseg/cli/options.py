@@ -16,7 +16,10 @@ Device = Enum("Device", {name: name for name in DEVICES})  # type: ignore[misc]
 ModelOption = Annotated[
     str,
     typer.Option(
-        "--model", "-m", metavar="NAME_OR_FOLDER", help="A shipped model, see 'instseg models', or a model folder."
+        "--model",
+        "-m",
+        metavar="auto|NAME_OR_FOLDER",
+        help="A shipped model, see 'instseg models', or a model folder. auto: the shipped one for each image's kind.",
     ),
 ]
 DeviceOption = Annotated[

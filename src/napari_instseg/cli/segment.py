@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from napari_instseg.decoding.segmentation import Segmentation
     from napari_instseg.inference.model import Model
     from napari_instseg.io.images import Image
+    from napari_instseg.zoo.kinds import KindOfImage
 
 
 def register(app: typer.Typer, arguments: Sequence[str]) -> None:
@@ -69,7 +71,7 @@ def decode_flags(
     ModelError
         If there is no such model.
     """
-    if model is None:
+    if model in (None, "auto"):
         return {"decode": Params}, {}, {}
     from napari_instseg.io.models import read_spec
     from napari_instseg.methods import get_method
@@ -102,8 +104,8 @@ def segment(
     images: Annotated[
         list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Image files, folders of them, OME-Zarr or URLs.")
     ],
-    model: ModelOption,
     out: OutOption,
+    model: ModelOption = "auto",
     axes: Annotated[
         str | None,
         typer.Option(
@@ -146,6 +148,8 @@ def segment(
     values: Values,
 ) -> None:
     """Segment images: writes labels (TIFF), overlays (PNG) and measurement tables (CSV).
+
+    With nothing said, the kind of each image, the model for it and the size of its objects are found; how, is told.
 
     OME-Zarr, plates, whole slides and other large images are read region by region: labels go into DIR/NAME.zarr, the
     table of objects into DIR/tables. Stopped or killed, the same command goes on.
@@ -194,9 +198,16 @@ def segment(
     files, told = find_images(images)
     for line in told:
         say(line, "yellow")
-    opened = load_model(model)
-    if percentiles is not None:
-        opened.normalization = opened.normalization.changed(low=percentiles[0], high=percentiles[1])
+
+    @cache
+    def opened(name: str) -> Model:
+        found = load_model(name)
+        if percentiles is not None:
+            found.normalization = found.normalization.changed(low=percentiles[0], high=percentiles[1])
+        return found
+
+    if model != "auto":
+        opened(model)  # what is wrong with it is told before anything is read
     results = Results(out)
     settings = Settings(
         axes,
@@ -209,6 +220,7 @@ def segment(
         overwrite,
         str(Path(model).resolve()) if os.path.isdir(model) else model,
     )
+    last: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     bad: dict[str, str] = {}
     with Follower() as follower, keeping(lambda: f"{len(rows)} of {len(files)} images are done; they are in '{out}'."):
@@ -218,11 +230,14 @@ def segment(
                 try:
                     rows.append(segment_file(path, stem, opened, settings, results, follower))
                     say(f"{stem}: {rows[-1]['read']['how']}")
+                    for warning in rows[-1]["doubts"]:
+                        say(f"{stem}: {warning}", "yellow")
+                    last = settings.to_dict(opened(rows[-1]["model"]))
                 except Exception as error:  # whatever is wrong with one file, the others are done
                     bad[stem] = in_a_sentence(error)
             follower.progress(len(files), len(files), "files")
         finally:
-            results.write_record({"model": model, **settings.to_dict(opened)})
+            results.write_record({"model": model, **(last if model == "auto" else settings.to_dict(opened(model)))})
     report(rows, bad, out, json)
     failed = bad | found["failed"]
     write_json(json, {"model": model, "images": rows + found["images"], "failed": failed})
@@ -336,9 +351,14 @@ def _look_into(folder: Path, suffixes: Sequence[str]) -> tuple[list[Path], list[
 
 
 def segment_file(
-    path: Path, stem: str, model: Model, settings: Settings, results: Results, follower: Follower
+    path: Path,
+    stem: str,
+    opened: Callable[[str], Model],
+    settings: Settings,
+    results: Results,
+    follower: Follower,
 ) -> dict[str, Any]:
-    """Segment one file, write its results, and give what was found, JSON-ready.
+    """Segment one file with the model that the settings name, or its kind asks for; give what was found, JSON-ready.
 
     Raises
     ------
@@ -349,7 +369,24 @@ def segment_file(
 
     replaced = not settings.overwrite and results.check_replaceable(stem, path)
     image = read_image(path, settings.axes)
-    return segment_image(image, stem, model, settings, results, follower) | {"replaced": replaced}
+    kind, settings = choose_kind(image, settings)
+    row = segment_image(image, stem, opened(settings.model), settings, results, follower)
+    if kind is not None:
+        row["read"]["how"] += f"; {kind.words}: {kind.model}"
+        row["doubts"] += [kind.warning] if kind.warning else []
+        row["kind"] = {"kind": kind.kind, "probability": round(kind.probability, 3), "known": kind.known}
+    return row | {"replaced": replaced, "model": settings.model}
+
+
+def choose_kind(image: Image, settings: Settings) -> tuple[KindOfImage | None, Settings]:
+    """Find the model for an image where none is named: the settings with it, and what the image was taken for."""
+    from napari_instseg.inference.auto import find_kind
+
+    if settings.model != "auto":
+        return None, settings
+    chosen = choose_channels(image, settings.channels)
+    kind = find_kind(chosen.array, axes=chosen.axes)
+    return kind, replace(settings, model=kind.model)
 
 
 def segment_image(
@@ -372,6 +409,7 @@ def segment_image(
     }
     about["read"] = _how_read(read, settings, model)
     about["told"] = told
+    about["doubts"] = []
     if size:
         about["diameter"] = settings.diameter
         about["read"]["how"] += f"; {size}"

@@ -90,8 +90,9 @@ def shrink(channels: npt.NDArray[Any]) -> Floats:
     step = max(1, round(max(channels.shape[1:]) / SIDE))
     height, width = (max(side // step, 1) for side in channels.shape[1:])
     step_y, step_x = min(step, channels.shape[1]), min(step, channels.shape[2])
-    part = np.nan_to_num(channels[:, : height * step_y, : width * step_x].astype(np.float32), posinf=0, neginf=0)
-    part = part / max(float(np.abs(part).max(initial=0)), 1e-30)
+    wide = channels[:, : height * step_y, : width * step_x].astype(np.float64)  # large values have room in it
+    wide = np.nan_to_num(wide, posinf=0, neginf=0)
+    part = (wide / max(float(np.abs(wide).max(initial=0)), 1e-300)).astype(np.float32)
     result: Floats = part.reshape(len(part), height, step_y, width, step_x).mean(axis=(2, 4))
     return result
 

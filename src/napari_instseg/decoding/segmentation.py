@@ -54,14 +54,14 @@ class Segmentation:
 
     @property
     def masks(self) -> npt.NDArray[np.bool_]:
-        """Whole mask of each object, with what lies under others: bool (n, *shape of the labels)."""
+        """Whole mask of each object, with what lies under others: bool ``(n, *shape of the labels)``."""
         from napari_instseg.decoding.overlapping import whole_masks
 
         return whole_masks(self.labels, self.covered, np.arange(1, self.n_objects + 1))
 
     @property
     def layers(self) -> npt.NDArray[np.int32]:
-        """Ids in as many label images as objects lie on top of each other, (depths, *shape); the first is `labels`."""
+        """Ids in as many label images as objects lie one on another, ``(depths, *shape)``; the first is `labels`."""
         from napari_instseg.decoding.overlapping import layers_of
 
         return self.labels[None] if self.covered is None else layers_of(self.labels, self.covered)

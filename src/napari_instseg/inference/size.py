@@ -33,6 +33,10 @@ CRUMB = 0.1
 """Objects below this share of the middle area, weighed by area, are not counted."""
 PRESUMED_BONUS = 0.05
 """So much more certain another size has to be than the one that the model presumes."""
+CONTRADICTED = 0.2
+"""So much less counts a size at an end of the ladder if the next look finds objects that lie on its other side."""
+ALIKE, ALIKE_BONUS = 1.25, 0.05
+"""So much more counts a size for every other look that finds it within this factor."""
 SURE, UNSURE = 0.75, 0.5
 """Confidence from which on a size is taken as found, and below which it is doubtful."""
 
@@ -105,7 +109,7 @@ def find_size(channels: Array, spec: ModelSpec, predict: Predict) -> Size:
         looks.append(_look(channels, spec, predict, ratio * spec.diameter, at))
         if looks[-1].centre is not None and looks[-1].certainty >= UNSURE:
             where = looks[-1].centre
-    best = max(looks, key=lambda look: _worth(look, presumed))
+    best = max(looks, key=lambda look: _worth(look, presumed) + _support(look, looks))
     if not best.objects:
         return Size(presumed, 0.0, False, looks)
     for _ in range(LOOKS):
@@ -116,7 +120,10 @@ def find_size(channels: Array, spec: ModelSpec, predict: Predict) -> Size:
             best = again
         if settled:
             break
-    return Size(best.diameter, _confidence(best, looks), True, looks)
+    # what lies beyond could not be looked at; a little within, as the size may be rounded
+    smallest, largest = (spec.diameter / limit for limit in reversed(LIMITS))
+    diameter = float(np.clip(best.diameter, 1.05 * smallest, 0.95 * largest))
+    return Size(diameter, _confidence(best, looks), True, looks)
 
 
 def _worth(look: Look, presumed: float) -> float:
@@ -127,6 +134,24 @@ def _worth(look: Look, presumed: float) -> float:
     near = abs(np.log(look.diameter / presumed)) < np.log(AGREE)
     few = 0.15 if look.objects < 3 else 0.0
     return float(look.certainty - 0.2 * max(off - np.log(1.6), 0.0) - few + PRESUMED_BONUS * near)
+
+
+def _support(look: Look, looks: Sequence[Look]) -> float:
+    """Give what other looks say of a size: those that find it, too, speak for it.
+
+    Of the largest or smallest size it speaks against it if the next one finds objects that lie on its other side.
+    """
+    others = [other for other in looks if other is not look and other.objects > 1]
+    if not others:
+        return 0.0
+    alike = [
+        abs(np.log(other.diameter / look.diameter)) < np.log(ALIKE) for other in others if other.certainty > UNSURE
+    ]
+    sizes = [other.assumed for other in looks]
+    next_one = min(others, key=lambda other: abs(np.log(other.assumed / look.assumed)))
+    away = np.log(look.diameter / next_one.assumed) * np.log(next_one.diameter / next_one.assumed) < 0
+    against = look.assumed in (max(sizes), min(sizes)) and next_one.objects > 2 and away
+    return float(ALIKE_BONUS * sum(alike) - CONTRADICTED * against)
 
 
 def _confidence(best: Look, looks: Sequence[Look]) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.units import micrometres
@@ -34,7 +37,7 @@ def open_slide(place: Place) -> Source:
         raise InputError(f"'{place.path}' is no TIFF that can be read: {error}. Copy or export it again.") from error
     try:
         series = max(file.series, key=lambda one: one.size if one.name.lower() not in ("label", "macro") else 0)
-        levels = [_lazy(level, zarr, place) for level in series.levels]
+        levels = [_lazy(level, zarr, place, file.byteorder) for level in series.levels]
         axes = "".join(LETTERS.get(letter, letter) for letter in series.axes)
     except Exception as error:
         raise InputError(f"'{place.path}' is a TIFF whose pixels cannot be found: {error}. Export it again.") from error
@@ -52,15 +55,16 @@ def open_slide(place: Place) -> Source:
         for level in levels
     ]
     units = {letter: "micrometer" for letter in sizes if letter in axes}
-    return Source(stem_of(place.path), axes, levels, scale, [{} for _ in levels], units, "", place)
+    source = Source(stem_of(place.path), axes, levels, scale, [{} for _ in levels], units, "", place)
+    weakref.finalize(source, file.close)  # levels are read from it as long as there is the source
+    return source
 
 
-def _lazy(level: Any, zarr: Any, place: Place) -> Any:
-    import tifffile
-
+def _lazy(level: Any, zarr: Any, place: Place, byteorder: str) -> Any:
     if level.dataoffset is not None:
         # one run of plain bytes: as a single strip, a region of it would else be read as the whole
-        return tifffile.memmap(place.path, dtype=level.dtype, shape=level.shape, offset=level.dataoffset, mode="r")
+        dtype = np.dtype(level.dtype).newbyteorder(byteorder)  # type: ignore[arg-type]
+        return np.memmap(place.path, dtype=dtype, shape=level.shape, offset=level.dataoffset, mode="r")
     return zarr.open_array(level.aszarr(), mode="r")
 
 

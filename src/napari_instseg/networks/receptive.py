@@ -12,6 +12,7 @@ LONGEST = 4096
 """Networks that look farther than half of this are taken to look at the whole image."""
 
 
+@torch.enable_grad()
 def measure_halo(network: nn.Module, in_channels: int, stride: int, ndim: int) -> int | None:
     """Find how far a pixel of the output depends on the input, along the last axis.
 

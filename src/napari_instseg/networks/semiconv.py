@@ -64,5 +64,6 @@ class SemiConvolution(nn.Module):
         """Give the network's heads, ``embedding`` with positions from the first pixel on, and ``sigma`` (B, 1, *S)."""
         raw: dict[str, Tensor] = self.network(image, coordinates)
         embedding = add_positions(raw["embedding"])
-        sigma = self.log_sigma.exp().expand(len(embedding), 1, *embedding.shape[2:])
+        # by the image itself, so that a recorded network takes any size and number
+        sigma = self.log_sigma.exp() * torch.ones_like(embedding[:, :1])
         return {**raw, "embedding": embedding, "sigma": sigma}

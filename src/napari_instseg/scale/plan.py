@@ -134,7 +134,9 @@ def plan(sources: Sequence[Source], store: Path, wish: Wish) -> Job:
 def _settled(source: Source, model: Model, wish: Wish) -> tuple[float | None, str]:
     """Settle on a diameter at full resolution, with what is to be told of it."""
     if wish.diameter == AUTO and model.spec.knows_sizes and wish.level is None and wish.pixel_size is None:
-        size = model.find_size(_part(source, model, wish), device=wish.device)
+        # the channels are those that the network takes already, as the colours of a picture are
+        part = np.moveaxis(_part(source, model, wish), 0, -1)
+        size = model.find_size(part, axes="YXC", device=wish.device)
         return round(size.diameter, 1), size.words(source.pixel_size())
     diameter = None if wish.diameter in (AUTO, OWN) else wish.diameter
     if isinstance(diameter, str):

@@ -14,6 +14,8 @@ from typing import Any
 
 from napari_instseg.core.errors import InputError, OutputError
 from napari_instseg.core.events import Event, Message, Metric, Progress, Result
+from napari_instseg.inference.auto import MOST_SIDE, find_kind
+from napari_instseg.inference.size import AUTO
 from napari_instseg.inference.stitch import resolve
 from napari_instseg.io.atomic import make_folder, write_bytes
 from napari_instseg.io.large import find_places, open_source
@@ -32,6 +34,7 @@ from napari_instseg.scale.work import (
     read_facts,
     save_resolution,
 )
+from napari_instseg.zoo.kinds import KindOfImage
 
 ATTEMPTS = 2
 """How often a block is tried."""
@@ -89,7 +92,7 @@ def segment_large(
     source : str or Path
         OME-Zarr (folder, ``.ozx``, URL), a slide or another TIFF; or sources that `instseg` opened.
     model : str
-        Name or folder.
+        Name or folder; ``"auto"``: the shipped one for this kind of image, told by the middle of the first source.
     store : str or Path
         The OME-Zarr that gets ``labels/<model>``; made if missing.
     client : distributed.Client, optional
@@ -127,6 +130,10 @@ def segment_large(
         if isinstance(source, str | Path)
         else list(source)
     )
+    if str(model) == AUTO:
+        kind = _find_kind(sources[0])
+        yield Message(kind.warning or f"The image is taken for {kind.words}: {kind.model}.", warning=not kind.known)
+        model = kind.model
     job = plan(sources, store, Wish(model=str(model), **wish))
     yield from (Message(note) for note in job.notes)
     executor: Executor = Cluster(client) if client is not None else Pool(workers) if workers > 1 else Serial()
@@ -365,3 +372,13 @@ def _resolve_all(job: Job, there: Sequence[Unit], key: str) -> int:
             save_resolution(job.file(f"resolved-{key}", f"{number}-{image}"), resolution, start)
             start += resolution.count
     return start
+
+
+def _find_kind(source: Source) -> KindOfImage:
+    """Tell the kind of image by the middle of its full resolution."""
+    sizes = source.shape(0)
+    part = {letter: slice(size // 2, size // 2 + 1) for letter, size in sizes.items() if letter not in "YXC"}
+    for letter in "YX":
+        start = max((sizes[letter] - MOST_SIDE) // 2, 0)
+        part[letter] = slice(start, min(start + MOST_SIDE, sizes[letter]))
+    return find_kind(source.read(0, **part), axes=source.axes)

@@ -10,7 +10,10 @@ import numpy as np
 
 from napari_instseg.core.method import Array
 from napari_instseg.io.models import ModelSpec
+from napari_instseg.zoo.kinds import KindOfImage, tell_kind
 
+MIDDLE_SIDE = 1024
+"""Of the middle of an image, by which its kind is told, in pixels."""
 SAMPLE_SIDE = 256
 
 Background = Literal["dark", "grey", "bright"]
@@ -41,11 +44,14 @@ class Look:
         What is commonest, beside what stands out from it: brighter only, both, or darker only.
     flat : bool
         Whether all pixels have one value.
+    kind : KindOfImage, optional
+        What it was taken for.
     """
 
     colored: bool
     background: Background
     flat: bool = False
+    kind: KindOfImage | None = None
 
     @property
     def words(self) -> str:
@@ -88,7 +94,21 @@ def look_at(image: Array, axes: str) -> Look:
     calm = unrest < CALM and not colored  # phase contrast has no colours
     bright = place > (BRIGHT_IN_COLOUR if colored else BRIGHT)
     background: Background = "bright" if bright else "grey" if place > DARK and calm else "dark"
-    return Look(colored=colored, background=background)
+    return Look(colored=colored, background=background, kind=tell_kind(_middle(image, axes)))
+
+
+def _middle(image: Array, axes: str) -> Array:
+    """Give the middle of an image as (C, Y, X): colours as they are, other channels as their mean."""
+    order = [axes.index(letter) for letter in axes if letter not in "YX"] + [axes.index("Y"), axes.index("X")]
+    plane = np.transpose(image, order)
+    starts = [max((side - MIDDLE_SIDE) // 2, 0) for side in plane.shape[-2:]]
+    top, left = starts
+    plane = plane[..., top : top + MIDDLE_SIDE, left : left + MIDDLE_SIDE]
+    plane = plane.reshape(-1, *plane.shape[-2:])
+    if axes.endswith("C") and len(plane) >= 3:
+        return plane[:3]
+    grey: Array = plane.mean(axis=0, keepdims=True, dtype=np.float64)
+    return grey
 
 
 def _step(size: int) -> int:
@@ -96,12 +116,16 @@ def _step(size: int) -> int:
 
 
 def suggest_model(look: Look, specs: Mapping[str, ModelSpec]) -> str | None:
-    """Choose the model that scores best (AP at IoU 0.5) on data of the modality that looks so.
+    """Choose the shipped model for the kind that an image was taken for, if it is on offer.
+
+    Else the model that scores best (AP at IoU 0.5) on data of the modality that looks so.
 
     Colour wants histology, a dark background fluorescence, a grey one phase contrast, a bright one bright field. If
     none was scored on such data, one that is for it is chosen, else the one that scores best at all; of equally good
     ones the first by name. None without any.
     """
+    if look.kind is not None and look.kind.model in specs:
+        return look.kind.model
     wanted = "histology" if look.colored else SUITS[look.background]
 
     def rank(name: str) -> tuple[float, bool, float]:

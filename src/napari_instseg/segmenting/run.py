@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,15 @@ class Found:
 
 
 @dataclass(frozen=True)
+class FoundSize:
+    """How large objects are: the diameter in pixels, words on it, and the decode parameters for that size."""
+
+    diameter: float
+    words: str
+    parameters: Params
+
+
+@dataclass(frozen=True)
 class Order:
     """What to segment, and how.
 
@@ -49,7 +58,9 @@ class Order:
     parameters : Params
         To decode with.
     channel, diameter, device
-        See `Workspace`.
+        See `State`.
+    find_size : bool
+        Whether the size of objects is to be found first.
     prepare : callable
         Loads what else will be needed, such as to show the objects; called when PyTorch is there.
     current : callable, optional
@@ -63,6 +74,7 @@ class Order:
     channel: Channel | None = None
     diameter: float | None = None
     device: str = "auto"
+    find_size: bool = False
     prepare: Callable[[], None] = lambda: None
     current: Callable[[], Results | None] = lambda: None
 
@@ -95,13 +107,15 @@ def in_order(every: Iterable[Index], in_view: Index, *, whole: bool) -> list[Ind
     return [in_view, *(index for index in found if whole and index != in_view)]
 
 
-def segment(order: Order, models: Models) -> Generator[Event | Found | Device | Advice, None, None]:
+def segment(order: Order, models: Models) -> Generator[Event | Found | FoundSize | Device | Advice, None, None]:
     """Predict and decode slice after slice.
 
     Yields
     ------
     Message, Device
         What is prepared, and where the network runs.
+    FoundSize
+        Before the first slice, if asked for and found.
     Progress
         Tiles of the slice.
     Found
@@ -116,6 +130,12 @@ def segment(order: Order, models: Models) -> Generator[Event | Found | Device | 
         order.prepare()
     device = choose_device(order.device)
     yield device
+    if order.find_size and order.indices:
+        yield Message("Finding how large the objects are.")
+        found = _find_size(order, model, device.name)
+        if found is not None:
+            yield found
+            order = replace(order, diameter=found.diameter, parameters=found.parameters)
     top, first = 0, None
     for index in order.indices:
         image, axes = take_plane(order.results.source, order.results.reading, index, order.channel)
@@ -130,6 +150,18 @@ def segment(order: Order, models: Models) -> Generator[Event | Found | Device | 
             yield Found(proposal, prediction)
     if first is not None:
         yield from _advise(order, *first)
+
+
+def _find_size(order: Order, model: Model, device: str) -> FoundSize | None:
+    """Find the size of objects in the first slice; None where there are none."""
+    source = order.results.source
+    image, axes = take_plane(source, order.results.reading, order.indices[0], order.channel)
+    size = model.find_size(image, axes=axes, device=device)
+    if not size.found:
+        return None
+    diameter = round(size.diameter, 1)
+    parameters = order.parameters.at_size(diameter / model.spec.presumed_diameter, model.spec.ndim)
+    return FoundSize(diameter, size.words(source.pixel_size), parameters)
 
 
 def _segment_plane(order: Order, model: Model, device: str, image: Any, axes: str) -> Generator[Event, None, None]:

@@ -16,7 +16,7 @@ from napari_instseg.core.garbage import no_collection
 from napari_instseg.core.method import Array
 from napari_instseg.segmenting.advice import Advice
 from napari_instseg.segmenting.export import Export, Kind, write
-from napari_instseg.segmenting.run import Found, Models, Order, in_order, segment
+from napari_instseg.segmenting.run import Found, FoundSize, Models, Order, in_order, segment
 from napari_instseg.segmenting.suggestion import ModelSuggestion
 from napari_instseg.session.results import Results
 from napari_instseg.session.session import Session
@@ -24,6 +24,7 @@ from napari_instseg.session.source import planes
 from napari_instseg.session.state import State
 from napari_instseg.session.status import Pace
 from napari_instseg.session.torch_import import import_torch
+from napari_instseg.zoo import shipped
 
 
 class Segmenting:
@@ -74,6 +75,7 @@ class Segmenting:
             state.channel,
             state.diameter,
             state.device,
+            state.diameter is None and spec.knows_sizes,
             self._prepare,
             lambda: session.newest(results),
         )
@@ -83,12 +85,27 @@ class Segmenting:
             if isinstance(event, Found):
                 pace.next_image()
                 session.take(results, event.proposal, event.prediction)
+            elif isinstance(event, FoundSize):
+                self._run_with = (results.run, state.model, state.channel, event.diameter)
+                now = session.state
+                if now.source is source and now.model == state.model and now.parameters == parameters:
+                    session.take_size(event.diameter, event.words, event.parameters)
             elif isinstance(event, Advice):
                 self.advised.emit(event)
 
         self.advised.emit(None)
         session.update(results=results)
-        session.start(segment(order, self._opened), f"Segmenting {source.name}", take, pace=pace, source=source)
+        session.start(
+            segment(order, self._opened), f"Segmenting {source.name}", take, pace=pace, source=source, doubt=self._doubt
+        )
+
+    def _doubt(self) -> str:
+        """Say so where the image looks unlike those that the models know."""
+        look, results = self.suggestion.look, self._session.state.results
+        kind = look.kind if look is not None else None
+        if kind is None or not kind.warning or results is None or results.model not in shipped():
+            return ""  # what a model of somebody else's knows is not known here
+        return "Look closely: this image may be unlike what the model learnt from."
 
     def follow(self, advice: Advice) -> None:
         """Run at the object size that an advice offers."""

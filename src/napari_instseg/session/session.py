@@ -12,6 +12,7 @@ from psygnal import Signal
 from napari_instseg.core.device import Device
 from napari_instseg.core.errors import InputError, InstsegError
 from napari_instseg.core.events import Message, Progress
+from napari_instseg.core.params import Params
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.inference.rescale import own_parameters
 from napari_instseg.io.models import ModelSpec, read_spec
@@ -80,9 +81,13 @@ class Session:
         left = self._leave(state, source)
         # an object size is of one image: of another it may be far off
         stated = None if source is None else source.diameter
-        values = {"diameter": stated, **self._read_as(source, state.spec)}
-        if left is not None:
-            values["diameter"] = left.diameter
+        values = {"diameter": stated, "found_size": "", **self._read_as(source, state.spec)}
+        if state.found_size and state.diameter and state.parameters is not None and state.spec is not None:
+            # the parameters followed the size that was found: back to what the model presumes
+            factor = state.spec.presumed_diameter / state.diameter
+            values["parameters"] = state.parameters.at_size(factor, state.spec.ndim)
+        if left is not None and (left.results is not None or not left.found_size):
+            values |= {"diameter": left.diameter, "found_size": left.found_size}
         if left is not None and left.results is not None:
             values |= {"reading": left.reading, "channel": left.channel, "results": left.results}
             if left.results.same_run(values["elsewhere"]):
@@ -161,7 +166,11 @@ class Session:
 
     def choose_diameter(self, diameter: float | None) -> None:
         """Say how large objects are in the image, in pixels; None: as the model knows them."""
-        self.update(diameter=diameter)
+        self.update(diameter=diameter, found_size="")
+
+    def take_size(self, diameter: float, words: str, parameters: Params) -> None:
+        """Take over how large objects were found to be, in pixels, with decode parameters for that size."""
+        self.update(diameter=diameter, found_size=words, parameters=parameters)
 
     def choose_device(self, device: str) -> None:
         """Say where the network shall run."""
@@ -305,6 +314,7 @@ class Session:
         *,
         pace: Pace | None = None,
         source: Source | None = None,
+        doubt: Callable[[], str] = str,
     ) -> None:
         """Run a job.
 
@@ -319,6 +329,8 @@ class Session:
             Of a job on several images.
         source : Source, optional
             The image without which it has no purpose.
+        doubt : callable
+            Gives what is to be said of the outcome where it may be wrong; empty where nothing is.
         """
         pace = pace or Pace()
         outcome = ""
@@ -328,7 +340,7 @@ class Session:
             if self._closed or job is not self._job:
                 return
             if isinstance(event, Ended):
-                self._end(event, outcome)
+                self._end(event, outcome, doubt())
             elif isinstance(event, Progress):
                 self.update(status=self.state.status.at(*pace.see(event)))
             elif isinstance(event, Message):
@@ -343,7 +355,7 @@ class Session:
         self.update(running=True, status=self.state.status.started(what))
         job = self._job = Job(operation, receive, self.post)
 
-    def _end(self, end: Ended, outcome: str) -> None:
+    def _end(self, end: Ended, outcome: str, doubt: str) -> None:
         status, results = self.state.status, self.state.results
         ended: Literal["done", "stopped", "failed"] = "done"
         if end.error:
@@ -352,7 +364,8 @@ class Session:
             why = "Cancelled: its image was removed." if self._lost else "Cancelled; what was done until then is kept."
             ended, status = "stopped", status.ended(why)
         else:
-            status = status.ended(outcome or (results.words if results else "Done."), "good")
+            words = f"{outcome or (results.words if results else 'Done.')} {doubt}".strip()
+            status = status.ended(words, "warning" if doubt else "good")
         self._job = self._job_source = None
         self.update(running=False, ended=ended, elsewhere=None, status=status)
         if end.error:

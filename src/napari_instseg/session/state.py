@@ -37,6 +37,8 @@ class State:
         What the model says of itself.
     diameter : float, optional
         Typical object diameter in the image, in pixels; None: that which the model presumes.
+    found_size : str
+        Words on the diameter if it was found by itself in this image; empty if the user or the image states it.
     device : {"auto", "cuda", "mps", "cpu"}
         Where the network shall run.
     whole_stack : bool
@@ -72,6 +74,7 @@ class State:
     model_by_user: bool = False
     spec: ModelSpec | None = None
     diameter: float | None = None
+    found_size: str = ""
     device: str = "auto"
     whole_stack: bool = False
     index: Index = ()

@@ -243,7 +243,7 @@ class Tuning:
         results = session.take(run, proposal)
         whole = results is not None and proposal.slice.window is None
         if results is not None and whole and not session.state.running and session.state.parameters != self._fitted:
-            session.say(results.words, "good")
+            session.say(results.words)
 
     def _set(self, parameters: Params) -> None:
         if parameters != self._session.state.parameters:

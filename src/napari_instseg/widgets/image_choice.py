@@ -133,7 +133,9 @@ class ImageChoice(QWidget):
             self._look.say("All pixels have the same value: there is nothing to segment.", "warning")
         else:
             suits = f" Suggested model: {model}." if model else ""
-            self._look.say(f"The image is {look.words}.{suits}")
+            kind = f", taken for {look.kind.words}" if look.kind is not None else ""
+            doubt = f" {look.kind.warning}" if look.kind is not None and look.kind.warning else ""
+            self._look.say(f"The image is {look.words}{kind}.{suits}{doubt}", "warning" if doubt else "plain")
 
     @property
     def source(self) -> Source | None:

@@ -87,8 +87,9 @@ class SegmentingBinder(QObject):
                 self._export.start_in(Path(now.source.path).absolute().parent)
         if now.differs(before, "source", "moves"):
             section.diameter.show_image(section.image.layer, now.source.pixel_size if now.source is not None else None)
-        if now.differs(before, "source", "moves", "diameter"):
-            section.diameter.show_diameter(now.diameter)
+        if now.differs(before, "source", "moves", "diameter", "found_size", "spec"):
+            finds = now.spec is not None and now.spec.knows_sizes
+            section.diameter.show_diameter(now.diameter, now.found_size, finds=finds)
         if now.differs(before, "source", "reading"):
             section.image.show_readings(self._session.readings(), now.reading)
         if now.differs(before, "source", "reading", "channel", "whole_stack"):

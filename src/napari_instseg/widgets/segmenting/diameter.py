@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QFocusEvent
-from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QWidget
 
 from napari_instseg.widgets.images import MARK
-from napari_instseg.widgets.parts import bare_box, button, column, labelled, row
+from napari_instseg.widgets.parts import Note, bare_box, button, column, labelled, row
 from napari_instseg.widgets.placement import place_like
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ class DiameterChoice(QWidget):
         bare_box(self._box)
         self._box.setToolTip(
             "How large a typical object is. The image is resized so that the model sees objects of the size that it "
-            "was trained on. 0: they are as large as in the images that the model learnt from; its card says how large."
+            "was trained on. 0: it is found by itself, if the model has learnt objects of many sizes; else they are "
+            "taken to be as large as in the images that the model learnt from; its card says how large."
         )
         self._measure = button("Measure", "Draw an ellipse around one typical object; its size is taken over.")
         self._measure.setCheckable(True)
         self._measure.setEnabled(False)
-        self._other = QLabel()
-        self._other.setStyleSheet("font-size: 8pt; color: gray;")
-        self.setLayout(column(row(labelled("Object size", self._box), self._other, self._measure, stretch=0)))
+        self._other = Note()
+        self.setLayout(column(row(labelled("Object size", self._box), self._measure, stretch=0), self._other))
         self._box.valueChanged.connect(self._typed)
         self._measure.toggled.connect(self._draw)
 
@@ -69,12 +69,13 @@ class DiameterChoice(QWidget):
         self._box.setSuffix(" px" if micrometres is None else " µm")
         self._measure.setEnabled(layer is not None)
 
-    def show_diameter(self, diameter: float | None) -> None:
-        """Show a diameter, in pixels."""
+    def show_diameter(self, diameter: float | None, found: str = "", *, finds: bool = False) -> None:
+        """Show a diameter, in pixels, with words on it if it was found; `finds`: it is found where none is given."""
+        self._box.setSpecialValueText("found by itself" if finds else "default")
         self._box.blockSignals(True)
         self._box.setValue((diameter or 0) * (self._micrometres or 1))
         self._box.blockSignals(False)
-        self._other.setText(f"{diameter:.0f} px" if diameter and self._micrometres else "")
+        self._other.say(found or (f"{diameter:.0f} px" if diameter and self._micrometres else ""))
 
     def stop_measuring(self) -> None:
         """Remove the example shape."""

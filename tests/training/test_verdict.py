@@ -20,7 +20,7 @@ def test_a_shipped_model_is_scored_on_grey_images_and_on_pictures(channels):
     shown, axes = (image, "YX") if channels == 1 else (np.repeat(image[..., None], 3, -1), "YXC")
     given = list(split_up("tissue", Example(shown, axes, labels), 2))
     found = drain(score(load_model("discriminative-nuclei"), given, "learn", "cpu"))
-    assert found["objects"] == 3
+    assert found["true_objects"] == 3
 
 
 @pytest.mark.parametrize(

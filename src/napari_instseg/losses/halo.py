@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from numba import njit
 from torch import Tensor
 
+from napari_instseg.core.compiled import njit
 from napari_instseg.losses.objects import ObjectIndex
 
 UNKNOWN, BACKGROUND = -2, -1

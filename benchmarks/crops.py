@@ -44,7 +44,7 @@ def median_ms(patch: tuple[int, ...], repeat: int) -> float:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Give the milliseconds that it takes."""
+    """Return the milliseconds that it takes."""
     start = time.perf_counter()
     work()
     return 1000 * (time.perf_counter() - start)

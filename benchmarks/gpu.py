@@ -85,7 +85,7 @@ def measure_model(name: str, image: np.ndarray, device: str) -> dict[str, Any]:
 
 
 def seconds(model: Model, image: np.ndarray, device: str) -> float:
-    """Give the median time of a prediction."""
+    """Return the median time of a prediction."""
     times = []
     for _ in range(REPEAT):
         start = time.perf_counter()

@@ -181,7 +181,7 @@ def napari_alone(dock: SegmentDock) -> dict[str, float]:
 
 
 def canvas_of(dock: SegmentDock) -> Any:
-    """Give what draws the viewer's layers."""
+    """Return what draws the viewer's layers."""
     return dock.segment.image._viewer.window._qt_viewer.canvas._scene_canvas
 
 

@@ -52,7 +52,7 @@ def move(dock: SegmentDock) -> dict[str, float]:
 
 
 def once(ask: Callable[[], None], done: Callable[[], bool]) -> float:
-    """Give the milliseconds until something is done."""
+    """Return the milliseconds until something is done."""
     begin = time.perf_counter()
     ask()
     until(done)

@@ -20,7 +20,7 @@ COLUMNS = ("decoder", "what", "median ms", "95 % ms", "processor ms", "found", "
 
 
 def tables(rows: Sequence[Row]) -> str:
-    """Give one table for each size, number of objects and number of dimensions."""
+    """Return one table for each size, number of objects and number of dimensions."""
     text = []
     by_case = sorted((row for row in rows if not row.sample), key=_case)
     for (size, objects, dims), group in groupby(by_case, _case):
@@ -36,14 +36,14 @@ def tables(rows: Sequence[Row]) -> str:
 
 
 def samples(rows: Sequence[Row]) -> str:
-    """Give one table of the shipped models on samples, a line each."""
+    """Return one table of the shipped models on samples, a line each."""
     lines = [f"| {' | '.join(SAMPLE_COLUMNS)} |\n|{'---|' * len(SAMPLE_COLUMNS)}"]
     by_model = groupby((row for row in rows if row.sample), lambda row: row.subject)
     return "\n".join(lines + [_of_sample(list(group)) for _, group in by_model])
 
 
 def _of_sample(rows: Sequence[Row]) -> str:
-    """Give a line of a model: cold, and the slider that takes longest."""
+    """Return a line of a model: cold, and the slider that takes longest."""
     cold = next(row for row in rows if row.what == "cold")
     slowest = max((row for row in rows if row.what != "cold"), key=lambda row: row.median)
     about = (f"`{cold.subject}`", f"`{cold.sample}`, {cold.size} px", str(cold.objects), str(cold.dims or ""))

@@ -24,7 +24,7 @@ Rows = dict[tuple[str, str, int, int, int], dict[float, dict[str, Any]]]
 
 
 def read(files: list[str]) -> tuple[dict[str, dict[str, Any]], Rows]:
-    """Give the rows before learning, by model, and all others."""
+    """Return the rows before learning, by model, and all others."""
     before: dict[str, dict[str, Any]] = {}
     rows: Rows = defaultdict(dict)
     for path in files:

@@ -53,7 +53,7 @@ def open_and_run(sample: str, model: str, **changes: Any) -> Open:
 
 
 def on_canvas(viewer: napari.Viewer, pixel: tuple[int, ...]) -> QPoint:
-    """Give the place of a pixel on the canvas."""
+    """Return the place of a pixel on the canvas."""
     layer = viewer.layers[0]
     world = np.asarray(layer.data_to_world(pixel))[-2:]
     camera, canvas = viewer.scene.camera, viewer.window._qt_viewer.canvas.native
@@ -72,7 +72,7 @@ def point_at(viewer: napari.Viewer, pixel: tuple[int, ...], *, click: bool = Fal
 
 
 def middle_of(dock: SegmentDock, label: int) -> tuple[int, ...]:
-    """Give the pixel of an object that lies deepest in it."""
+    """Return the pixel of an object that lies deepest in it."""
     from scipy import ndimage
 
     results = dock.session.state.results
@@ -139,7 +139,7 @@ def lens(viewer: napari.Viewer, dock: SegmentDock, folder: Path, name: str) -> P
 
 
 def neighbours(dock: SegmentDock) -> tuple[int, int]:
-    """Give two objects near the middle that touch each other."""
+    """Return two objects near the middle that touch each other."""
     from napari_instseg.decoding.components import find_contacts
 
     results = dock.session.state.results

@@ -50,7 +50,7 @@ class Studio:
         self.camera = getattr(viewer, "scene", viewer).camera
 
     def joined(self) -> list[np.ndarray]:
-        """Give the middles of two true nuclei that make up one object, the first such object of the image."""
+        """Return the middles of two true nuclei that make up one object, the first such object of the image."""
         found = self.layer.data
         for label in np.unique(found[found > 0]):
             under, counts = np.unique(self.truth[found == label], return_counts=True)
@@ -70,7 +70,7 @@ class Studio:
         return dict(sorted(middles.items(), key=lambda item: float(np.hypot(*(item[1] - near)))))
 
     def faultless(self, right: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Give two corners of a region around a right object in which every object is right."""
+        """Return two corners of a region around a right object in which every object is right."""
         found = self.layer.data
         for reach in (45, 38, 32, 26, 20):
             for middle in right.values():

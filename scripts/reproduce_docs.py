@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
 
 
 def section(report: Path) -> str:
-    """Give the report without its title, its picture being the one of the docs."""
+    """Return the report without its title, its picture being the one of the docs."""
     text = report.read_text(encoding="utf-8").split("\n", 2)[2]
     return re.sub(r"\]\((\w+)\.png\)", r"](images/reproduce_\1.png)", text)
 

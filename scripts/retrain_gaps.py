@@ -68,7 +68,7 @@ def _timer(milliseconds: int, call: Callable[[], None]) -> QTimer:
 
 
 def measure(steps: int, project: Path, *, moving: bool) -> dict[str, list[float]]:
-    """Give the gaps in seconds, by what went on."""
+    """Return the gaps in seconds, by what went on."""
     tutorial = Tutorial(None)
     tutorial.prepare(project)
     dock, retraining = tutorial.dock, tutorial.dock.retrainer.retraining

@@ -30,7 +30,7 @@ SIZE = (1250, 900)
 
 
 def true_coins(image: np.ndarray) -> np.ndarray:
-    """Give the coins of `skimage.data.coins`."""
+    """Return the coins of `skimage.data.coins`."""
     markers = np.zeros_like(image, dtype=np.int32)
     markers[image < 30], markers[image > 150] = 1, 2
     inside = segmentation.watershed(filters.sobel(image), markers) == 2

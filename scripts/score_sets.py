@@ -24,7 +24,7 @@ MEASURED_ONLY = ("tissue_nuclei_e2f", "glioma_he", "bbbc010")
 
 
 def held_out(data: Path, name: str, aside: str = "val") -> list[Pair]:
-    """Give the images of a set that are held out, or those kept aside to choose by; all where nothing is said."""
+    """Return the images of a set that are held out, or those kept aside to choose by; all where nothing is said."""
     pairs = sorted(open_pairs(data / name), key=lambda pair: pair.name)
     listed = data / name / "val.txt"
     names = set(listed.read_text().split()) if listed.exists() else {pair.name for pair in pairs}
@@ -34,7 +34,7 @@ def held_out(data: Path, name: str, aside: str = "val") -> list[Pair]:
 
 
 def groups(data: Path, aside: str = "val") -> Mapping[str, list[Pair]]:
-    """Give the held-out images by the rows of the table."""
+    """Return the held-out images by the rows of the table."""
     with (data / "dsb2018" / "modality.csv").open() as file:
         modality = {row["id"]: row["modality"] for row in csv.DictReader(file)}
     dsb = held_out(data, "dsb2018", aside)
@@ -72,7 +72,7 @@ _models: dict[str, Any] = {}
 
 
 def segment(model: str, example: Any, diameter: Any, accurate: bool) -> np.ndarray[Any, Any]:
-    """Give the labels that a user would get."""
+    """Return the labels that a user would get."""
     if model not in _models:
         _models[model] = load_model(model)
     return _models[model].segment(example.image, axes=example.axes, diameter=diameter).labels

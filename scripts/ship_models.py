@@ -67,7 +67,7 @@ THRESHOLDS = {"foreground_threshold": (0.5, 0.4, 0.45, 0.55), "mask_threshold": 
 
 
 def split(trained: Model, method: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Give the weights and the losses of one method of a joint model."""
+    """Return the weights and the losses of one method of a joint model."""
     weights = trained.network.state_dict()
     rows = [channels * trained.network_params.stem**trained.spec.ndim for channels in HEADS.values()]  # type: ignore[attr-defined]
     for key in ("network.head.weight", "network.head.bias"):
@@ -83,7 +83,7 @@ def split(trained: Model, method: str) -> tuple[dict[str, torch.Tensor], dict[st
 
 
 def choose_decode(model: Model, pairs: Sequence[Pair], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the decode parameters that find the objects of these images best, by mean AP, beside those given."""
+    """Return the decode parameters that find the objects of these images best, by mean AP, beside those given."""
     examples = [pair.read() for pair in pairs]
     predictions = [model.predict(example.image, axes=example.axes) for example in examples]
 

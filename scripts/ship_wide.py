@@ -48,7 +48,7 @@ WORDS: Mapping[str, str] = {
 
 
 def choose_decode(model: Model, kept_aside: Mapping[str, Sequence[Pair]]) -> dict[str, Any]:
-    """Give the decode parameters with the best mean AP, over sources alike; each image is seen at its true size."""
+    """Return the decode parameters with the best mean AP, over sources alike; each image is seen at its true size."""
     seen: dict[str, list[Any]] = {}
     for name, pairs in kept_aside.items():
         for pair in pairs:

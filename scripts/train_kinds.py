@@ -44,7 +44,7 @@ DECAY = 3e-3
 
 
 def real_images(data: Path, part: str) -> Iterator[tuple[str, Channels]]:
-    """Give the real images by kind: those that are ``learnt`` from, kept aside (``chosen``) or held out (``val``)."""
+    """Return the real images by kind: those that are ``learnt`` from, kept aside (``chosen``) or held out (``val``)."""
     with (data / "dsb2018" / "modality.csv").open() as file:
         modality = {row["id"]: row["modality"] for row in csv.DictReader(file)}
     kind_of = {

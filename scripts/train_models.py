@@ -42,7 +42,7 @@ BATCH = {"semiconv_rcnn": 4}
 
 
 def make_recipe(method: str, material: Material, steps: int, learning_rate: float, optimizer: str) -> Recipe:
-    """Give what is trained, and how."""
+    """Return what is trained, and how."""
     values: dict[str, dict[str, Any]] = {"loss": {}, "network": {}, "decode": {}}
     if method == "joint":
         values["loss"] = {**JOINT_LOSS, "margin": material.margin}
@@ -106,7 +106,7 @@ def _inner(network: Any) -> Any:
 
 
 def _heads(network: Any, kind: str) -> dict[str, torch.Tensor]:
-    """Give the rows of each head's last convolution."""
+    """Return the rows of each head's last convolution."""
     rows = getattr(network.head, kind).detach().clone()
     parts = rows.split([channels * len(rows) // sum(network.heads.values()) for channels in network.heads.values()])
     return dict(zip(network.heads, parts, strict=True))

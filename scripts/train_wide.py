@@ -41,7 +41,7 @@ def learnt_and_chosen(folder: Path) -> tuple[list[Pair], list[Pair]]:
 
 
 def make_sources(data: Path, without: str = "") -> dict[str, Source]:
-    """Give what is learnt from, `without` one source."""
+    """Return what is learnt from, `without` one source."""
     with (data / "dsb2018" / "modality.csv").open() as file:
         modality = {row["id"]: row["modality"] for row in csv.DictReader(file)}
     dsb, _ = learnt_and_chosen(data / "dsb2018")

@@ -19,7 +19,7 @@ from napari_instseg.tuning.presets import Presets
 
 @pytest.fixture
 def written(tmp_path):
-    """Give a copy of the folder that `make.py` wrote."""
+    """Return a copy of the folder that `make.py` wrote."""
     return shutil.copytree(Path(__file__).parent / "data_fc4016f", tmp_path / "written")
 
 

@@ -50,7 +50,7 @@ class JointNetwork(nn.Module):
         return int(self.network.halo)
 
     def forward(self, image: Tensor, coordinates: Tensor | None = None) -> dict[str, Tensor]:
-        """Give the heads; displacements become positions."""
+        """Return the heads; displacements become positions."""
         raw: dict[str, Tensor] = self.network(image, coordinates)
         places = add_positions(raw.pop("displacement"))
         return {**raw, "places": places, "sigma": self.log_sigma.exp().expand(len(places), 1, *places.shape[2:])}
@@ -69,7 +69,7 @@ def compute_loss(raw: Tensors, target: Target, params: Loss) -> dict[str, Tensor
 
 
 def activate(raw: Tensors, offset: tuple[int, ...]) -> dict[str, Tensor]:
-    """Give what validation decodes: the embedding."""
+    """Return what validation decodes: the embedding."""
     return {"embedding": raw["embedding"], "foreground": raw["foreground"].sigmoid()}
 
 

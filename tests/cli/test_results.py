@@ -122,6 +122,28 @@ def test_the_table_has_micrometres_where_they_are_known(tmp_path):
     assert not [column for column in pd.read_csv(results.files("p").table) if "um" in column]
 
 
+def test_results_that_are_removed_meanwhile_are_made_again(instseg, dots, model, tmp_path, monkeypatch, capsys):
+    import shutil
+
+    from napari_instseg.io import labels
+
+    out, true = tmp_path / "out", labels.write_labels
+
+    def removed_first(path, *rest, **options):
+        if path.name.startswith(first):
+            shutil.rmtree(out)
+        return true(path, *rest, **options)
+
+    first = sorted(path.stem for path in (dots / "images").iterdir())[1]
+    monkeypatch.setattr(labels, "write_labels", removed_first)
+    assert instseg("segment", dots / "images", "--model", model, "--out", out, "--device", "cpu") in (0, 1)
+    assert "Traceback" not in "".join(capsys.readouterr())
+    left = [{path.stem for path in (out / kind).iterdir()} for kind in ("labels", "tables", "overlays")]
+    assert left[0] == left[1] == left[2], "files of a result appear together or not at all"
+    assert len(left[0]) >= 2
+    assert (out / "segment.json").exists()
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="Cannot write"):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -135,6 +136,17 @@ def test_grey_images_suit_a_model_of_three_channels():
     np.testing.assert_array_equal(
         model.predict(grey).outputs["embedding"], model.predict(np.stack([grey] * 3, axis=-1)).outputs["embedding"]
     )
+
+
+def test_threads_share_a_model():
+    model = tiny()
+    images = [np.roll(disks(), 5 * number, axis=1) for number in range(6)]
+    alone = [model.segment(image, device="cpu").labels for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda image: model.segment(image, device="cpu").labels, images))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert any(labels.any() for labels in alone)
 
 
 def test_a_stack_is_gone_through_image_by_image():

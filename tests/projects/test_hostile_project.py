@@ -17,7 +17,7 @@ WRITTEN = Path(__file__).parents[1] / "data_fc4016f" / "project"
 
 @pytest.fixture
 def folder(tmp_path):
-    """Give a copy of a project with a kept version and one to judge."""
+    """Return a copy of a project with a kept version and one to judge."""
     return shutil.copytree(WRITTEN, tmp_path / "project")
 
 

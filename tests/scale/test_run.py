@@ -23,7 +23,7 @@ MODEL, SMALL = "discriminative-nuclei", 320
 
 
 def last(events):
-    """Give what an operation returns at its end."""
+    """Return what an operation returns at its end."""
     return [event for event in events if isinstance(event, Result)][-1].value
 
 

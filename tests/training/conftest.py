@@ -8,7 +8,7 @@ from napari_instseg.training.recipe import Recipe
 
 
 def drain(generator, events=None):
-    """Give what a generator returns, and put its events into a list."""
+    """Return what a generator returns, and put its events into a list."""
     while True:
         try:
             event = next(generator)
@@ -19,7 +19,7 @@ def drain(generator, events=None):
 
 
 def draw_disks(seed, side=48, volume=False):
-    """Give an image and its labels: noisy disks (balls) of 11 px that do not touch."""
+    """Return an image and its labels: noisy disks (balls) of 11 px that do not touch."""
     rng = np.random.default_rng(seed)
     shape = (16, side, side) if volume else (side, side)
     grid = np.indices(shape)
@@ -50,11 +50,11 @@ def make_recipe(method="coloring", **training):
 
 @pytest.fixture(scope="session")
 def recipe():
-    """Give a function that makes a small recipe: ``recipe(method, **training)``."""
+    """Return a function that makes a small recipe: ``recipe(method, **training)``."""
     return make_recipe
 
 
 @pytest.fixture(name="draw_disks")
 def give_draw_disks():
-    """Give the function that draws: ``draw_disks(seed, side=48, volume=False)``."""
+    """Return the function that draws: ``draw_disks(seed, side=48, volume=False)``."""
     return draw_disks

@@ -31,9 +31,17 @@ def test_a_stack_is_as_many_images_and_all_of_them_teach():
         np.testing.assert_array_equal(one.image, np.moveaxis(given.image[number], -1, 0))
         np.testing.assert_array_equal(one.learn, given.labels[number])
         assert (one.judge == -1).all()
-        assert (one.axes, one.diameter) == ("CYX", 5.0)
+        assert (one.as_taken[1], one.diameter) == ("CYX", 5.0)
     (volume,) = split_up("v", example("ZYX", (3, 8, 10)), 3)
-    assert (volume.name, volume.axes, volume.image.shape) == ("v", "CZYX", (1, 3, 8, 10))
+    assert (volume.name, volume.as_taken[1], volume.image.shape) == ("v", "CZYX", (1, 3, 8, 10))
+
+
+def test_colours_are_given_to_a_model_as_those_of_a_picture():
+    given = example("YXC", (8, 10, 3))
+    (picture,) = split_up("tissue", given, 2)
+    image, axes = picture.as_taken
+    assert axes == "YXC"
+    np.testing.assert_array_equal(image, given.image)
 
 
 def test_labels_of_another_shape_are_refused():

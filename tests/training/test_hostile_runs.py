@@ -25,7 +25,7 @@ DEEP = "[" * 100_000
 
 @pytest.fixture
 def run(tmp_path):
-    """Give a copy of a fine-tuning that was stopped."""
+    """Return a copy of a fine-tuning that was stopped."""
     return shutil.copytree(WRITTEN / "project" / "versions" / "model-v3", tmp_path / "run")
 
 

@@ -1,8 +1,26 @@
 """Is the new model better? What is held out, what was forgotten, and what is said of it."""
 
+import numpy as np
 import pytest
 
-from napari_instseg.training.verdict import give_verdict, smaller_share
+from napari_instseg.data.pairs import Example
+from napari_instseg.inference.model import load_model
+from napari_instseg.training.annotations import split_up
+from napari_instseg.training.verdict import give_verdict, score, smaller_share
+
+from .conftest import drain
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_shipped_model_is_scored_on_grey_images_and_on_pictures(channels):
+    labels = np.zeros((96, 96), np.int32)
+    for number, (y, x) in enumerate([(10, 10), (10, 60), (60, 30)]):
+        labels[y : y + 20, x : x + 20] = number + 1
+    image = np.where(labels > 0, 200, 20).astype(np.uint8)
+    shown, axes = (image, "YX") if channels == 1 else (np.repeat(image[..., None], 3, -1), "YXC")
+    given = list(split_up("tissue", Example(shown, axes, labels), 2))
+    found = drain(score(load_model("discriminative-nuclei"), given, "learn", "cpu"))
+    assert found["true_objects"] == 3
 
 
 @pytest.mark.parametrize(

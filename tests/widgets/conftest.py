@@ -238,7 +238,7 @@ class Turns:
 
 @pytest.fixture
 def turns(qtbot):
-    """Tell whether the window gets its turn while something works: see `Turns`."""
+    """Return whether the window gets its turn while something works: see `Turns`."""
     from qtpy.QtCore import QTimer
 
     made, timer = Turns(), QTimer()

@@ -38,7 +38,7 @@ def adapters() -> dict[str, Adapter]:
 
 
 def find_adapter(path: str | Path, name: str | None = None) -> Adapter:
-    """Give the adapter of that name, or the one that recognises the file.
+    """Return the adapter of that name, or the one that recognises the file.
 
     Raises
     ------

@@ -55,7 +55,7 @@ class Annotating:
     # what is asked before an edit
 
     def object_at(self, position: Position) -> int:
-        """Give the id of the object at a position, 0 for none or outside of the image."""
+        """Return the id of the object at a position, 0 for none or outside of the image."""
         try:
             annotation, index, point = self._place(position)
         except InstsegError:
@@ -63,7 +63,7 @@ class Annotating:
         return int(annotation.labels[(*index, *point)])
 
     def preview(self, position: Position) -> tuple[Index, Box, Mask] | None:
-        """Give what would grow from a click: the slice, a box in it, and the pixels of the box; None if nothing."""
+        """Return what would grow from a click: the slice, a box in it, and the pixels of the box; None if nothing."""
         try:
             _, index, point = self._place(position)
             return index, *grow_region(self._clues_of(index), point, self.threshold)
@@ -262,7 +262,7 @@ class Annotating:
         return False
 
     def _place(self, position: Position) -> tuple[Annotation, Index, Point]:
-        """Give the slice, and the pixel in it, of a position.
+        """Return the slice, and the pixel in it, of a position.
 
         Raises
         ------
@@ -277,7 +277,7 @@ class Annotating:
         return annotation, place[:stack], place[stack:]
 
     def _inside(self, line: Sequence[Position]) -> Position:
-        """Give the first position of a line that lies in the image, or the first one."""
+        """Return the first position of a line that lies in the image, or the first one."""
         annotation = self.annotation
         sizes = annotation.labels.shape if annotation is not None else ()
         for position in line:
@@ -286,7 +286,7 @@ class Annotating:
         return line[0]
 
     def _nearest(self, position: Position) -> Position:
-        """Give the place in the image that is nearest to a position beside it, in the same slice."""
+        """Return the place in the image that is nearest to a position beside it, in the same slice."""
         if self.annotation is None:
             return position
         sizes = self.annotation.labels.shape[-2:]

@@ -57,7 +57,7 @@ class Doubt:
 
 
 def nudged(parameters: Params) -> Iterator[Params]:
-    """Give the parameters with each number that is in use moved a little to either side."""
+    """Return the parameters with each number that is in use moved a little to either side."""
     for declared in parameters.visible():
         value = getattr(parameters, declared.name)
         if declared.advanced or isinstance(value, bool) or not isinstance(value, int | float):
@@ -72,7 +72,7 @@ def nudged(parameters: Params) -> Iterator[Params]:
 
 
 def stability(labels: Labels, others: Collection[Labels]) -> dict[int, float]:
-    """Give the mean IoU of each object with the one that it overlaps most in other label images of the same image."""
+    """Return the mean IoU of each object with the one that it overlaps most in other label images of the same image."""
     ids = np.unique(labels)
     total = np.zeros(int(labels.max(initial=0)) + 1)
     for other in others:

@@ -52,7 +52,7 @@ class Row:
     """Sample that the subject, a shipped model, has predicted; `objects` are those found. Empty: simulated."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the row as JSON-ready values."""
+        """Return the row as JSON-ready values."""
         return asdict(self)
 
 
@@ -209,7 +209,7 @@ class Bench:
         self.found = self.pipeline.run(subject.params).n_objects
 
     def row(self, what: str, **numbers: Any) -> Row:
-        """Give a row of the table."""
+        """Return a row of the table."""
         return Row(self.subject.name, what, *self.case, **numbers)
 
 
@@ -277,7 +277,7 @@ def _baseline(bench: Bench, name: str) -> Row:
 
 
 def _seconds(run: Callable[[], Any]) -> tuple[float, float]:
-    """Give the seconds on the clock, and those that the process's threads worked."""
+    """Return the seconds on the clock, and those that the process's threads worked."""
     start, worked = time.perf_counter(), time.process_time()
     run()
     return time.perf_counter() - start, time.process_time() - worked

@@ -55,7 +55,7 @@ class EditRow:
     p95: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the row as JSON-ready values."""
+        """Return the row as JSON-ready values."""
         return asdict(self)
 
 
@@ -167,7 +167,7 @@ def _try_splitting(
 
 
 def click_in(own: Mask, rng: np.random.Generator) -> Point:
-    """Give a pixel of an object, at random among those that are not near its outline."""
+    """Return a pixel of an object, at random among those that are not near its outline."""
     from scipy import ndimage
 
     box = box_of(own)
@@ -199,12 +199,12 @@ def touching(truth: Labels, rng: np.random.Generator, most: int) -> Iterator[tup
 
 
 def iou(first: Mask, second: Mask) -> float:
-    """Give the intersection over the union of two masks."""
+    """Return the intersection over the union of two masks."""
     return int(np.count_nonzero(first & second)) / max(int(np.count_nonzero(first | second)), 1)
 
 
 def iou_in_box(box: Box, inside: Mask, own: Mask) -> float:
-    """Give the IoU of a region, given in a box, with a mask of the image."""
+    """Return the IoU of a region, given in a box, with a mask of the image."""
     both = int(np.count_nonzero(inside & own[box]))
     return both / max(int(np.count_nonzero(inside)) + int(np.count_nonzero(own)) - both, 1)
 

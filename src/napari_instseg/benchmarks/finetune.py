@@ -72,7 +72,7 @@ class Row:
     goes: int = 1
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON-ready values."""
+        """Return it as JSON-ready values."""
         return asdict(self)
 
 

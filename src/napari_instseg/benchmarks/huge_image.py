@@ -16,7 +16,7 @@ TILE = 1024
 
 
 def peak_memory() -> float:
-    """Give the highest resident memory of this process so far, in GiB."""
+    """Return the highest resident memory of this process so far, in GiB."""
     if sys.platform == "win32":
         import psutil
 

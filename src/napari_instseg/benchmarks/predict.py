@@ -41,7 +41,7 @@ class Timing:
         return self.network + self.decoding
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the timing as JSON-ready values."""
+        """Return the timing as JSON-ready values."""
         return {**asdict(self), "total": self.total}
 
 

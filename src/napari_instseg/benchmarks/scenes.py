@@ -78,7 +78,7 @@ def simulate_scene(
 def _objects(
     shape: tuple[int, ...], n: int, coverage: float, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Give the object nearest to each pixel, and the objects themselves: balls cut off where they meet."""
+    """Return the object nearest to each pixel, and the objects themselves: balls cut off where they meet."""
     centres = np.zeros(shape, np.int32)
     places = tuple(rng.integers(0, length, n) for length in shape)
     centres[places] = np.arange(1, n + 1)

@@ -81,7 +81,7 @@ def subject_of(model: str, prediction: Prediction) -> Subject:
 
 
 def sample_for(model: str) -> str:
-    """Give a sample of the kind that a shipped model was made for; coins where there is none."""
+    """Return a sample of the kind that a shipped model was made for; coins where there is none."""
     kind = model.partition("-")[2]
     suited = (name for name, sample in SAMPLES.items() if (sample.model or "").partition("-")[2] == kind)
     return next(suited, "coins")
@@ -98,7 +98,7 @@ def _sliders(params: Params) -> dict[str, tuple[float, float]]:
 
 
 def outputs_for(method: str, scene: Scene) -> dict[str, npt.NDArray[Any]]:
-    """Give what a good network of this method would say of a scene."""
+    """Return what a good network of this method would say of a scene."""
     if method != "semiconv_rcnn":
         named = {output.name for output in get_method(method).outputs}
         return {name: array for name, array in scene.outputs.items() if name in named}
@@ -106,7 +106,7 @@ def outputs_for(method: str, scene: Scene) -> dict[str, npt.NDArray[Any]]:
 
 
 def _detections(labels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Give a box, a score and a mask for each object, as a detector does."""
+    """Return a box, a score and a mask for each object, as a detector does."""
     from skimage.measure import regionprops
     from skimage.transform import resize
 

@@ -165,7 +165,7 @@ def _frame(found: Sequence[npt.NDArray[Any]], paths: Sequence[Path]) -> Frame:
 
 
 def _scores(path: Path, labels: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
-    """Give the scores that `instseg segment` wrote with these labels, in the order of the ids."""
+    """Return the scores that `instseg segment` wrote with these labels, in the order of the ids."""
     import numpy as np
 
     from napari_instseg.cli.exchange import beside

@@ -199,7 +199,7 @@ def show_table(
 
 
 def is_stdout(path: Path | None) -> bool:
-    """Tell whether what is written as JSON goes to stdout."""
+    """Return whether what is written as JSON goes to stdout."""
     return str(path) == "-"
 
 

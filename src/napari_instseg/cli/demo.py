@@ -75,7 +75,7 @@ def demo(
 
 
 def suited() -> Iterator[tuple[Sample, str]]:
-    """Give the samples that a shipped model was made for, with each model of that subject."""
+    """Return the samples that a shipped model was made for, with each model of that subject."""
     from napari_instseg.data.samples import SAMPLES
     from napari_instseg.zoo import shipped
 

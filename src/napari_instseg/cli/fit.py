@@ -104,7 +104,7 @@ def fit(
 
 
 def split(pairs: Sequence[Pair], only: Path | None, held_out: Path | None) -> tuple[Sequence[Pair], Sequence[Pair]]:
-    """Give the images to fit to, and those to score on only.
+    """Return the images to fit to, and those to score on only.
 
     Raises
     ------
@@ -126,14 +126,14 @@ def split(pairs: Sequence[Pair], only: Path | None, held_out: Path | None) -> tu
 
 
 def score(known: Any, params: Params) -> float:
-    """Give the mean AP of known images decoded with these parameters."""
+    """Return the mean AP of known images decoded with these parameters."""
     from napari_instseg.inference.fit import agreement
 
     return agreement([one.compare(one.prediction.new_pipeline(1).run(params).labels) for one in known]).mean_ap
 
 
 def changed(before: Params, after: Params) -> dict[str, list[Any]]:
-    """Give the values before and after, of the parameters that differ."""
+    """Return the values before and after, of the parameters that differ."""
     old, new = before.model_dump(), after.model_dump()
     return {name: [old[name], new[name]] for name in old if old[name] != new[name]}
 
@@ -174,7 +174,7 @@ def write_fitted(model: Model, params: Params, out: Path, data: str) -> None:
 
 
 def _differing(params: Params) -> Mapping[str, Any]:
-    """Give the values that are not the method's defaults."""
+    """Return the values that are not the method's defaults."""
     return {name: values[1] for name, values in changed(type(params)(), params).items()}
 
 

@@ -23,7 +23,7 @@ def with_parameters(
     titles: Mapping[str, str],
     defaults: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Callable[..., None]:
-    """Give a command a flag for each parameter of some classes.
+    """Return a command a flag for each parameter of some classes.
 
     Parameters
     ----------

@@ -135,7 +135,7 @@ def _is_tiff(path: Path) -> bool:
 
 
 def _has_many_pixels(path: Path) -> bool:
-    """Tell whether a TIFF has more pixels than are read whole; what cannot be told is for the reader of files."""
+    """Return whether a TIFF has more pixels than are read whole; what cannot be told is for the reader of files."""
     if not _is_tiff(path):
         return False
     import tifffile

@@ -113,7 +113,7 @@ def known_table(path: Path) -> pd.DataFrame:
 
 
 def paired(image: Path, labels: Path) -> list[tuple[Path, Path]]:
-    """Give an image file and its label file, or those of two folders by their names.
+    """Return an image file and its label file, or those of two folders by their names.
 
     Raises
     ------

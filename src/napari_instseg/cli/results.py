@@ -53,7 +53,7 @@ class Results:
         self._made: dict[str, Any] = {}
 
     def files(self, stem: str) -> Files:
-        """Give the paths of the results of the image of that name."""
+        """Return the paths of the results of the image of that name."""
         folder = self.folder
         return Files(
             folder / "labels" / f"{stem}.tif",
@@ -85,7 +85,7 @@ class Results:
         return True
 
     def check_unchanged(self, stem: str, otherwise: str = "") -> Stamp | None:
-        """Give the stamp of the label file of that name; None where there is no such file.
+        """Return the stamp of the label file of that name; None where there is no such file.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class Results:
             write_json(self.folder / FILE, recipes)
 
     def _recorded(self, name: str = RECORD) -> dict[str, Any]:
-        """Give what a record on disk says of the images; nothing where it is missing or damaged."""
+        """Return what a record on disk says of the images; nothing where it is missing or damaged."""
         try:
             values = json.loads((self.folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
@@ -198,7 +198,7 @@ class Results:
 
 
 def _shared(made: MadeBy | None) -> str:
-    """Give a recipe as text for a file that may be given away: without the folders of this computer."""
+    """Return a recipe as text for a file that may be given away: without the folders of this computer."""
     if made is None:
         return ""
     image = made.image.model_copy(update={"path": ""})

@@ -64,7 +64,7 @@ def register(app: typer.Typer, arguments: Sequence[str]) -> None:
 def decode_flags(
     model: str | None,
 ) -> tuple[dict[str, type[Params]], dict[str, str], dict[str, Mapping[str, Any]]]:
-    """Give what `with_parameters` needs for the decode parameters of a model; nothing if none is named.
+    """Return what `with_parameters` needs for the decode parameters of a model; nothing if none is named.
 
     Raises
     ------
@@ -261,7 +261,7 @@ class Settings:
     """As the user named it."""
 
     def to_dict(self, model: Model) -> dict[str, Any]:
-        """Give what is needed to do the same again, JSON-ready."""
+        """Return what is needed to do the same again, JSON-ready."""
         from napari_instseg.inference.rescale import own_parameters
 
         number = None if isinstance(self.diameter, str) else self.diameter

@@ -158,7 +158,7 @@ class Method:
     ndims: tuple[int, ...] = (2, 3)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give all that can be told of the method as JSON-ready values."""
+        """Return all that can be told of the method as JSON-ready values."""
         return {
             "name": self.name,
             "title": self.title,
@@ -174,7 +174,7 @@ class Method:
 
 
 def spatial_shape(outputs: Mapping[str, Array], declared: tuple[Output, ...]) -> tuple[int, ...]:
-    """Give the image grid that the outputs share, in pixels.
+    """Return the image grid that the outputs share, in pixels.
 
     Raises
     ------

@@ -36,7 +36,7 @@ class Parameter:
     advanced: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the description as JSON-ready values."""
+        """Return the description as JSON-ready values."""
         return asdict(self)
 
 
@@ -125,7 +125,7 @@ class Params(BaseModel):
         return tuple(_describe(cls, name) for name in cls.model_fields)
 
     def changed(self, **values: Any) -> Self:
-        """Give a copy with some values replaced, checked like new ones.
+        """Return a copy with some values replaced, checked like new ones.
 
         Raises
         ------
@@ -135,7 +135,7 @@ class Params(BaseModel):
         return type(self)(**{**self.model_dump(), **values})
 
     def at_size(self, factor: float, ndim: int = 2) -> Self:
-        """Give the values for objects whose diameter is `factor` times as large, within their ranges.
+        """Return the values for objects whose diameter is `factor` times as large, within their ranges.
 
         Distances in pixels grow with the factor, numbers of pixels with its `ndim`-th power; all else stays.
         """

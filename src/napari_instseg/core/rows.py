@@ -30,7 +30,7 @@ def place_rows(rows: Rows, start: Sequence[float], factor: Sequence[float] | Non
 
 
 def rows_within(rows: Rows, window: Sequence[slice]) -> Rows:
-    """Give the rows whose box is centred in a window: each detection belongs to one of the tiles of an image."""
+    """Return the rows whose box is centred in a window: each detection belongs to one of the tiles of an image."""
     ndim = len(window)
     centre = (rows[:, :ndim] + rows[:, ndim : 2 * ndim]) / 2
     inside = [(centre[:, axis] >= part.start) & (centre[:, axis] < part.stop) for axis, part in enumerate(window)]

@@ -11,7 +11,7 @@ DEFAULT_AT = 0.3
 
 
 def value_at(parameter: Parameter, share: float) -> float:
-    """Give the value at a share of the range, on the parameter's grid of steps.
+    """Return the value at a share of the range, on the parameter's grid of steps.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ def value_at(parameter: Parameter, share: float) -> float:
 
 
 def share_of(parameter: Parameter, value: float) -> float:
-    """Give the share of the range at which a value lies, from 0 to 1."""
+    """Return the share of the range at which a value lies, from 0 to 1."""
     low, high = limits(parameter)
     part = min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.0
     return float(part ** (1 / _bend(parameter)))
 
 
 def limits(parameter: Parameter) -> tuple[float, float]:
-    """Give the smallest and the largest value.
+    """Return the smallest and the largest value.
 
     Raises
     ------
@@ -48,12 +48,12 @@ def limits(parameter: Parameter) -> tuple[float, float]:
 
 
 def decimals(step: float) -> int:
-    """Give the digits after the point that tell one step from the next."""
+    """Return the digits after the point that tell one step from the next."""
     return min(6, max(0, math.ceil(-math.log10(step) - 1e-9)))
 
 
 def _bend(parameter: Parameter) -> float:
-    """Give the power by which a share grows into a value; 1 for an even range."""
+    """Return the power by which a share grows into a value; 1 for an even range."""
     low, high = limits(parameter)
     part = (parameter.default - low) / (high - low) if high > low else 0.0
     return min(4.0, max(1.0, math.log(part) / math.log(DEFAULT_AT))) if 0 < part < 1 else 1.0 if part else 2.0

@@ -27,6 +27,6 @@ def without_triton() -> Iterator[None]:
 
 
 def _mesa_loaded() -> bool:
-    """Tell whether an LLVM library is mapped; elsewhere than on Linux there is no triton to clash with."""
+    """Return whether an LLVM library is mapped; elsewhere than on Linux there is no triton to clash with."""
     maps = Path("/proc/self/maps")
     return sys.platform.startswith("linux") and maps.exists() and "libLLVM" in maps.read_text(errors="replace")

@@ -100,7 +100,7 @@ def _cut(
 def _find_positions(
     params: Augmentation, patch: tuple[int, ...], shape: tuple[int, ...], rng: np.random.Generator
 ) -> Floats:
-    """Give the place in the image, in pixels, from which each pixel of the patch is taken: (ndim, *patch)."""
+    """Return the place in the image, in pixels, from which each pixel of the patch is taken: (ndim, *patch)."""
     matrix = _draw_matrix(params, patch, rng)
     elastic = params.elastic if rng.random() < SELDOM else 0.0
     lines = np.ix_(*(_bend(side, elastic, rng) for side in patch))
@@ -127,7 +127,7 @@ def _draw_matrix(params: Augmentation, patch: tuple[int, ...], rng: np.random.Ge
 
 
 def _bend(side: int, most: float, rng: np.random.Generator) -> Floats:
-    """Give the places along a side, from its middle, with cells stretched by as much as `most`; both ends stay."""
+    """Return the places along a side, from its middle, with cells stretched by as much as `most`; both ends stay."""
     places: Floats = np.arange(side, dtype=np.float64) - (side - 1) / 2
     if most:
         ends = np.concatenate([[0], np.cumsum(rng.uniform(1 - most, 1 + most, CELLS))])

@@ -68,7 +68,7 @@ def guess_axes(shape: Sequence[int]) -> str:
 
 
 def _is_last_channels(shape: Sequence[int]) -> bool:
-    """Tell whether (a, b, c) is more likely b columns of c channels than a images of c columns."""
+    """Return whether (a, b, c) is more likely b columns of c channels than a images of c columns."""
     last, rest = shape[-1], min(shape[:-1])
     return last < rest if last <= FEW else last <= MANY and 4 * last <= rest
 
@@ -90,7 +90,7 @@ def stack_letters(count: int, taken: str = "") -> str:
 
 
 def settle_axes(array: Array, axes: str) -> tuple[Array, str, tuple[str, ...]]:
-    """Give every axis one of our letters, from names as `tifffile` has them; those that are known stay.
+    """Return every axis one of our letters, from names as `tifffile` has them; those that are known stay.
 
     Axes of length one go first. S, the samples of a picture, becomes a last C. Positions and what else is no space
     becomes T or Z, whichever is free; where neither is, two axes become one.

@@ -41,7 +41,7 @@ FEATURES = (
 
 
 def is_colored(channels: npt.NDArray[Any]) -> bool:
-    """Tell whether three channels (3, Y, X) differ: a grey picture that was saved as RGB has no colours."""
+    """Return whether three channels (3, Y, X) differ: a grey picture that was saved as RGB has no colours."""
     if len(channels) != 3:
         return False
     spread = float(np.ptp(channels))
@@ -122,7 +122,7 @@ def _colors(small: Floats) -> list[float]:
 
 
 def _moment(band: Floats, power: int) -> float:
-    """Give the skewness (3) or the peakedness (4) of a band, compressed so that one bright pixel cannot swamp it."""
+    """Return the skewness (3) or the peakedness (4) of a band, compressed so that one bright pixel cannot swamp it."""
     spread = float(band.std())
     if spread < 1e-6:
         return 0.0

@@ -151,7 +151,7 @@ def _beyond(
 
 
 def _is_frame(mask: npt.NDArray[np.bool_]) -> bool:
-    """Tell whether a mask fills a whole side of the image."""
+    """Return whether a mask fills a whole side of the image."""
     sides = (mask[..., 0, :], mask[..., -1, :], mask[..., 0], mask[..., -1])
     return any(bool(side.all()) for side in sides)
 
@@ -194,7 +194,7 @@ def _around(
 
 
 def _holds_objects(values: Values, rest: npt.NDArray[np.bool_], span: float, share: float, step: float) -> bool:
-    """Tell whether there are objects, with edges and above the noise, where no outliers are."""
+    """Return whether there are objects, with edges and above the noise, where no outliers are."""
     from scipy.ndimage import uniform_filter
 
     beside = rest[..., 1:] & rest[..., :-1]

@@ -79,7 +79,7 @@ def split_pairs(
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """Give the first names in quotes, and how many more there are."""
+    """Return the first names in quotes, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(f"'{name}'" for name in names[:most]) + more
 

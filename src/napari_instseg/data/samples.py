@@ -154,7 +154,7 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
 
 
 def sample_folder() -> Path:
-    """Give the folder of the simulated samples: inside the installed package, or at the top of a checkout.
+    """Return the folder of the simulated samples: inside the installed package, or at the top of a checkout.
 
     Raises
     ------

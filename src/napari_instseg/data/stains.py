@@ -19,7 +19,7 @@ FAINTEST = 1e-6
 
 
 def unmix(image: Any, stain: str) -> npt.NDArray[np.float32]:
-    """Give how much of a stain each pixel of a photograph has.
+    """Return how much of a stain each pixel of a photograph has.
 
     Absorbed light adds up in its logarithm, so the stains of a pixel are found by a matrix (Ruifrok and Johnston 2001,
     Quantification of histochemical staining by color deconvolution), here that of haematoxylin, eosin and DAB.

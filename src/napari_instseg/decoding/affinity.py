@@ -57,7 +57,7 @@ class Yardstick:
 
 
 def yardstick(data: Data, params: Any) -> Yardstick:
-    """Give the yardstick of a decoded embedding.
+    """Return the yardstick of a decoded embedding.
 
     Mean-shift compares with its bandwidth, seeded growth with the distance at which its similarity threshold is
     reached. HDBSCAN and k-means have no radius: twice the median spread of the objects stands for it. An embedding
@@ -128,7 +128,7 @@ def show_same_color(colors: Floats, point: Floats, picture: Picture, go_on: Call
 
 
 def affinity_to_centre(embedding: Floats, clusters: Clusters, judge: Yardstick) -> Floats:
-    """Give each pixel its similarity to the centre of its cluster, 0 outside of clusters; float32 array (*S)."""
+    """Return each pixel its similarity to the centre of its cluster, 0 outside of clusters; float32 array (*S)."""
     squared = np.zeros(clusters.map.shape, np.float32)
     centres = np.pad(clusters.centres, ((1, 0), (0, 0)))
     for channel, own in zip(embedding, centres.T.astype(np.float32), strict=True):

@@ -41,7 +41,7 @@ def assign_blocks(
     radius: npt.NDArray[np.float32],
     nearest: bool,
 ) -> Assigned:
-    """Give each foreground pixel a centre that reaches it, among those of its block and the blocks around it.
+    """Return each foreground pixel a centre that reaches it, among those of its block and the blocks around it.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def sum_squares(
 
 
 def assign_points(points: Embedding, centres: Embedding, radius: npt.NDArray[np.float32]) -> IntArray:
-    """Give each point the nearest of all centres that reach it, or 0; (n,)."""
+    """Return each point the nearest of all centres that reach it, or 0; (n,)."""
     labels = np.zeros(len(points), np.int32)
     if len(points) and len(centres):
         # centres are few: larger cells, so that fewer of them are looked into
@@ -104,7 +104,7 @@ def assign_rest(embedding: Embedding, labels: IntArray, centres: Embedding, radi
 
 
 def gather_points(embedding: Embedding, pixels: npt.NDArray[np.int64]) -> Embedding:
-    """Give the embeddings of pixels (flat indices into the grid) as (n, D)."""
+    """Return the embeddings of pixels (flat indices into the grid) as (n, D)."""
     points = np.empty((len(pixels), len(embedding)), np.float32)
     flat = np.ascontiguousarray(embedding).reshape(len(embedding), -1)
     in_bands(_gather_points, len(pixels), flat, pixels, points)
@@ -188,7 +188,7 @@ def _apart(point, centres, k):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _holds_whole(mean, reach, own, candidates, n, centres, radius, nearest):  # type: ignore[no-untyped-def]
-    """Give the distance of a block's mean to its centre if all its pixels are sure to take that one, or else -1."""
+    """Return the distance of a block's mean to its centre if all its pixels are sure to take that one, or else -1."""
     apart = _apart(mean, centres, own - 1)
     if apart + reach > radius[own - 1]:
         return np.float32(-1)

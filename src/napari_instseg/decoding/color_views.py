@@ -81,7 +81,7 @@ def coloring_views() -> tuple[View, ...]:
 
 
 def color_of_objects(colors: Array, labels: Array) -> Ids:
-    """Give the colour that most pixels of each object 1 to n take, (n + 1,); that of the background is 0."""
+    """Return the colour that most pixels of each object 1 to n take, (n + 1,); that of the background is 0."""
     color = np.argmax(colors, axis=0)
     n, n_colors = int(labels.max(initial=0)), len(colors)
     votes = np.bincount((labels.astype(np.int64) * n_colors + color).ravel(), minlength=(n + 1) * n_colors)

@@ -117,7 +117,7 @@ def _score(data: Data, params: Any) -> Data:
 
 
 def coloring_stages(params: ColoringDecode, refine: tuple[Stage, ...] = ()) -> tuple[Stage, ...]:
-    """Give the steps from colour probabilities to objects.
+    """Return the steps from colour probabilities to objects.
 
     Reads the outputs ``colors`` (C, *S) and, if there, ``semantic`` (K + 1, *S), channel 0 of both the background, and
     ``class_colors`` (K + 1, *S), which says that the colours are K palettes of one size.

@@ -12,7 +12,7 @@ from napari_instseg.decoding.parallel import in_bands
 
 
 def winning_colors(colors: npt.NDArray[Any], foreground_threshold: float | None = None) -> npt.NDArray[np.uint8]:
-    """Give each pixel its most probable colour.
+    """Return each pixel its most probable colour.
 
     Parameters
     ----------

@@ -138,7 +138,7 @@ def keep_and_absorb(pieces: Pieces, min_size: int, absorb: bool) -> tuple[npt.ND
 
 
 def absorb_small(pieces: Pieces, kept: npt.NDArray[np.bool_]) -> Counts:
-    """Give every piece the kept piece that it joins: itself, or the one that it shares most faces with.
+    """Return every piece the kept piece that it joins: itself, or the one that it shares most faces with.
 
     A piece that touches no kept one joins through its neighbours; a piece with no such way gets 0.
 
@@ -226,7 +226,7 @@ def _look_up(table, index, out, first, last):  # type: ignore[no-untyped-def]
 
 
 def _survey(start: IntArray, stop: IntArray, value: IntArray, piece: IntArray, n: int) -> tuple[Counts, Counts]:
-    """Give each piece's group and number of pixels."""
+    """Return each piece's group and number of pixels."""
     group = np.zeros(n + 1, np.int64)
     group[piece] = value
     return group, np.bincount(piece, stop - start, n + 1).astype(np.int64)

@@ -58,7 +58,7 @@ class DetectionDecode(Params):
 
 
 def detection_stages(params: DetectionDecode, refine: tuple[Stage, ...] = ()) -> tuple[Stage, ...]:
-    """Give the steps from the outputs ``detections`` (N, K) and, if there, ``embedding`` (D, Y, X) to objects."""
+    """Return the steps from the outputs ``detections`` (N, K) and, if there, ``embedding`` (D, Y, X) to objects."""
     return (
         Stage("masks", ("affinity",), _masks),
         Stage("instances", ("min_score", "mask_threshold", "max_overlap"), _instances),

@@ -34,7 +34,7 @@ class PieceDistances:
         return sum(held) + sum(pairs.nbytes + distance.nbytes for _, pairs, distance in self._known.values())
 
     def pairs_within(self, limit: float, measure: Measure) -> tuple[IntPairs, npt.NDArray[np.float64]]:
-        """Give the pairs of same-group pieces nearer than `limit`, and their distances.
+        """Return the pairs of same-group pieces nearer than `limit`, and their distances.
 
         Returns
         -------
@@ -69,7 +69,7 @@ class PieceDistances:
 
 
 def merge_near(pairs: IntPairs, n: int) -> npt.NDArray[np.int64]:
-    """Give the lowest id of the connected set that each of the pieces 0 to n is in, (n + 1,)."""
+    """Return the lowest id of the connected set that each of the pieces 0 to n is in, (n + 1,)."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -150,7 +150,7 @@ def _list_pixels(volume, size):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _directed(points, first, last, edge_first, edge_last, limit, gap):  # type: ignore[no-untyped-def]
-    """Give the squared directed Hausdorff distance (or the least distance) from one list of pixels to another."""
+    """Return the squared directed Hausdorff distance (or the least distance) from one list of pixels to another."""
     result = np.int64(np.iinfo(np.int64).max) if gap else np.int64(0)
     nearest = edge_first
     for i in range(first, last):

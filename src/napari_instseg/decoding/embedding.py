@@ -164,7 +164,7 @@ class EmbeddingDecode(ObjectParams, ClusterParams):
 
 
 def embedding_stages(params: EmbeddingDecode, refine: tuple[Stage, ...] = ()) -> tuple[Stage, ...]:
-    """Give the steps from an embedding to objects, with the clusterer that the parameters name.
+    """Return the steps from an embedding to objects, with the clusterer that the parameters name.
 
     Reads the outputs ``embedding`` (D, *S) and, if there, ``foreground`` (*S), ``semantic`` (K, *S; channel 0 is the
     background), ``seediness`` (*S), ``tau`` (*S; the similarity threshold that suits each pixel as a seed) and

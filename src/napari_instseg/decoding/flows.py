@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_instseg.core.compiled import njit
 from napari_instseg.decoding.parallel import in_bands
 
 STEPS = 200

@@ -63,7 +63,7 @@ def keep_ids(previous: npt.NDArray[Any], labels: npt.NDArray[Any], above: int = 
 def _add_up(
     pairs: npt.NDArray[np.int64], length: npt.NDArray[np.int64], n: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Give the pairs, as numbers below n, that come up at all, and the sum of the lengths of each."""
+    """Return the pairs, as numbers below n, that come up at all, and the sum of the lengths of each."""
     overlap: npt.NDArray[np.float64]
     if n <= DENSE:
         overlap = np.bincount(pairs, length, n).astype(np.float64, copy=False)

@@ -39,7 +39,7 @@ class Instances:
         return self.values.nbytes
 
     def mask(self, index: int) -> tuple[tuple[slice, slice], npt.NDArray[Any]]:
-        """Give the window of one of them, and its mask there."""
+        """Return the window of one of them, and its mask there."""
         top, left, bottom, right = self.windows[index].tolist()
         start, shape = self.first[index], (bottom - top, right - left)
         return (slice(top, bottom), slice(left, right)), self.values[start : start + shape[0] * shape[1]].reshape(shape)

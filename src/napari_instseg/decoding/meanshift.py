@@ -95,7 +95,7 @@ def _spread(
     before: IntArray,
     own: IntArray,
 ) -> npt.NDArray[np.float64]:
-    """Give the clusters' spread, where some of the pixels that `squares` tells of now are in other clusters."""
+    """Return the clusters' spread, where some of the pixels that `squares` tells of now are in other clusters."""
     moved = own != before
     total = sum_squares(embedding, pixels[moved], own[moved], centres)
     total[: len(squares)] += squares

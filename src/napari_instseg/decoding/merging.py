@@ -38,7 +38,7 @@ class MergeParams(Params):
 
 @cache  # the same plan every time: what a stage gave is remembered by the function that gave it
 def merge_stages(output: str, unlikeness: Unlikeness) -> tuple[Stage, ...]:
-    """Give the steps; they take no time where nothing is to be merged.
+    """Return the steps; they take no time where nothing is to be merged.
 
     Parameters
     ----------
@@ -55,13 +55,13 @@ def merge_stages(output: str, unlikeness: Unlikeness) -> tuple[Stage, ...]:
 
 
 def distance(mean: Array, other: Array, _size: Array, _other_size: Array) -> Array:
-    """Give the Euclidean distance of mean embeddings."""
+    """Return the Euclidean distance of mean embeddings."""
     apart: Array = np.sqrt(np.square(mean - other).sum(axis=-1))
     return apart
 
 
 def distance_in_radii(place: Array, other: Array, size: Array, other_size: Array) -> Array:
-    """Give the distance of the places that two objects point at, in radii of a disk or ball as large as both.
+    """Return the distance of the places that two objects point at, in radii of a disk or ball as large as both.
 
     Whole neighbours of one size are sqrt(2) apart in images, broken pieces of one object much less.
     """
@@ -72,7 +72,7 @@ def distance_in_radii(place: Array, other: Array, size: Array, other_size: Array
 
 
 def disagreement(colors: Array, other: Array, _size: Array, _other_size: Array) -> Array:
-    """Give one minus the overlap (Bhattacharyya coefficient) of two mean colour distributions, from 0 to 1.
+    """Return one minus the overlap (Bhattacharyya coefficient) of two mean colour distributions, from 0 to 1.
 
     The first channel, the background, is left out.
     """
@@ -104,7 +104,7 @@ class MergeOrder:
         return self.kept.nbytes + self.gone.nbytes + self.unlike.nbytes
 
     def leaders(self, n: int, limit: float) -> npt.NDArray[np.int64]:
-        """Give the object that each id 0 to n is part of, once all that touch are at least `limit` unlike."""
+        """Return the object that each id 0 to n is part of, once all that touch are at least `limit` unlike."""
         over = np.flatnonzero(self.unlike >= limit)
         steps = int(over[0]) if len(over) else len(self.unlike)
         leader = np.arange(n + 1)
@@ -122,7 +122,7 @@ class Likeness:
         self._known: tuple[float, MergeOrder | None] = (0.0, None)
 
     def order(self, limit: float) -> MergeOrder:
-        """Give the order of merging, at least of what is less unlike than `limit`."""
+        """Return the order of merging, at least of what is less unlike than `limit`."""
         reach, order = self._known
         if order is None or limit > reach:
             order = merge_order(*self._of, AHEAD * limit)

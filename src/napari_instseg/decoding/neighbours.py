@@ -82,14 +82,14 @@ def cells_around(point, radius, axes, origin, width, projected, low, high):  # t
 
 @njit(nogil=True, cache=True)
 def too_far(a, b, limit):  # type: ignore[no-untyped-def]
-    """Tell whether two points are farther apart along the axes alone than the square root of `limit`."""
+    """Return whether two points are farther apart along the axes alone than the square root of `limit`."""
     x, y, z = a[0] - b[0], a[1] - b[1], a[2] - b[2]
     return x * x + y * y + z * z > limit
 
 
 @njit(nogil=True, cache=True)
 def cell_key(a, b, c):  # type: ignore[no-untyped-def]
-    """Give a cell as one number; cells 2 million apart along an axis may share one, which costs time only."""
+    """Return a cell as one number; cells 2 million apart along an axis may share one, which costs time only."""
     return ((a & 0x1FFFFF) << 42) | ((b & 0x1FFFFF) << 21) | (c & 0x1FFFFF)
 
 

@@ -41,7 +41,7 @@ def find_covered(instances: Instances, group: Sequence[int] | Array, labels: Lab
 
 
 def whole_masks(labels: Labels, covered: Covered | None, ids: Sequence[int] | Array) -> npt.NDArray[np.bool_]:
-    """Give the mask of each object, what is covered of it included.
+    """Return the mask of each object, what is covered of it included.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def renumber_covered(covered: Covered, new_id: Array) -> Covered:
 
 
 def crop_covered(covered: Covered, window: tuple[slice, ...]) -> Covered:
-    """Give what is covered in a window of the grid, places counted from its corner."""
+    """Return what is covered in a window of the grid, places counted from its corner."""
     start = np.array([part.start or 0 for part in window], np.int32)
     stop = np.array([np.iinfo(np.int32).max if part.stop is None else part.stop for part in window])
     inside = ((covered[:, 1:] >= start) & (covered[:, 1:] < stop)).all(axis=1)

@@ -35,7 +35,7 @@ def in_bands(kernel: Callable[..., Any], length: int, *args: Any) -> list[Any]:
 
 
 def as_volume(array: npt.NDArray[Any], axes: int = 3) -> npt.NDArray[Any]:
-    """Give an image as (Z, Y, X), or with `axes` 4 channels as (C, Z, Y, X), contiguous; 2-d ones with one slice."""
+    """Return an image as (Z, Y, X), or with `axes` 4 channels as (C, Z, Y, X), contiguous; 2-d ones with one slice."""
     missing = axes - array.ndim
     lead = array.shape[: axes - 3]
     return np.ascontiguousarray(array).reshape(lead + (1,) * missing + array.shape[axes - 3 :])

@@ -193,7 +193,7 @@ class Memory:
         self._kept: OrderedDict[Key, tuple[Mapping[str, Any], int]] = OrderedDict()
 
     def get(self, key: Key) -> Mapping[str, Any] | None:
-        """Give what was remembered, or None."""
+        """Return what was remembered, or None."""
         if key not in self._kept:
             return None
         self._kept.move_to_end(key)
@@ -210,7 +210,7 @@ class Memory:
 
 
 def _bytes_of(value: Any) -> int:
-    """Give the memory of an array, or of an object that tells its own as `nbytes`."""
+    """Return the memory of an array, or of an object that tells its own as `nbytes`."""
     return int(getattr(value, "nbytes", 64))
 
 

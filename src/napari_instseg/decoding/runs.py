@@ -72,7 +72,7 @@ def connect_runs(runs: Runs) -> tuple[Ints, int]:
 
 
 def paint_runs(runs: Runs, value: Ints) -> Ints:
-    """Give the image whose runs have these values, (n,), instead of their own; 0 elsewhere."""
+    """Return the image whose runs have these values, (n,), instead of their own; 0 elsewhere."""
     image = np.empty(runs.shape, np.int32)
     rows = image.reshape(-1, runs.shape[-1])
     in_bands(_paint, len(rows), runs.first, runs.start, runs.stop, value, rows)
@@ -130,7 +130,7 @@ def _list(rows, first_run, start, stop, value, first, last):  # type: ignore[no-
 
 @njit(nogil=True, cache=True)
 def find_root(parent, run):  # type: ignore[no-untyped-def]
-    """Give the first of the runs that one is joined with, and shorten the way to it."""
+    """Return the first of the runs that one is joined with, and shorten the way to it."""
     while parent[run] != run:
         parent[run] = parent[parent[run]]
         run = parent[run]
@@ -230,7 +230,7 @@ def _touching(first, start, stop, piece, height, lower, higher, faces):  # type:
 
 @njit(nogil=True, cache=True)
 def _reach(first, start, stop, piece, row, wanted, x):  # type: ignore[no-untyped-def]
-    """Give the first stretch of a row, ending after x, that is of the wanted piece; an empty one if there is none."""
+    """Return the first stretch of a row, ending after x, that is of the wanted piece; an empty one if there is none."""
     low, high = first[row], first[row + 1]
     while low < high:
         middle = (low + high) // 2

@@ -155,7 +155,7 @@ def _squared_limit(threshold: Floats, kernel: Kernel, scale: float) -> Floats:
 
 
 def _best_of_blocks(goodness: Floats, mask: npt.NDArray[Any], n_pixels: int) -> npt.NDArray[np.int64]:
-    """Give the best foreground pixel of each of about `CANDIDATES` blocks, the first of those that are alike."""
+    """Return the best foreground pixel of each of about `CANDIDATES` blocks, the first of those that are alike."""
     side = (n_pixels / CANDIDATES) ** (1 / mask.ndim)
     volume, values = as_volume(mask).view(np.uint8), as_volume(goodness)
     blocks = [(np.arange(length) / side).astype(np.int64) for length in volume.shape]
@@ -311,7 +311,7 @@ def _next_seed(  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _group_seeds(holds):  # type: ignore[no-untyped-def]
-    """Give each seed the first leading seed whose mask holds it, or itself."""
+    """Return each seed the first leading seed whose mask holds it, or itself."""
     leader = np.arange(len(holds))
     for k in range(len(holds)):
         for earlier in range(k):

@@ -87,7 +87,7 @@ class Segmentation:
         return pd.DataFrame(columns)
 
     def crop(self, window: tuple[slice, ...]) -> Segmentation:
-        """Give the objects in a part of the grid, numbered anew in their order."""
+        """Return the objects in a part of the grid, numbered anew in their order."""
         from napari_instseg.decoding.components import renumber
 
         labels, left = renumber(self.labels[window], self.n_objects)

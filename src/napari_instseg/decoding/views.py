@@ -63,7 +63,7 @@ def project_to_rgb(channels: Array, projection: tuple[Array, Array, Array]) -> A
 
 
 def paint_objects(labels: Array, values: Array) -> Array:
-    """Give each pixel its object's value, float32; background 0. `values` has one entry per id 1..n."""
+    """Return each pixel its object's value, float32; background 0. `values` has one entry per id 1..n."""
     table = np.concatenate([[0], values]).astype(np.float32)
     painted: Array = table[labels]
     return painted
@@ -156,7 +156,7 @@ def projection_views() -> tuple[View, ...]:
 
 
 def affinity(data: Data) -> Array:
-    """Give each pixel its kernel affinity to the centre of its cluster, 0 to 1."""
+    """Return each pixel its kernel affinity to the centre of its cluster, 0 to 1."""
     from napari_instseg.decoding.affinity import affinity_to_centre, yardstick
 
     clusters = data["clusters"]

@@ -102,7 +102,7 @@ def _tiny_outputs(method: Method, classes: int) -> dict[str, Array] | None:
 
 
 def _variants(params: Params) -> list[Params]:
-    """Give the parameters with each one changed: other choices, the other answer, the number just above the least."""
+    """Return the parameters with each one changed: other choices, the other answer, the number just above the least."""
     return [
         params.changed(**{parameter.name: value})
         for parameter in params.parameters()

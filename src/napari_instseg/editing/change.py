@@ -38,14 +38,14 @@ class Change:
     words: str = ""
 
     def apply(self, labels: Labels) -> Labels:
-        """Give a changed copy of the label image."""
+        """Return a changed copy of the label image."""
         changed = labels.copy()
         changed[self.box] = self.labels
         return changed
 
 
 def box_of(mask: Mask, margin: int = 0) -> Box:
-    """Give the smallest box around all true pixels, wider by `margin` pixels where the image goes on.
+    """Return the smallest box around all true pixels, wider by `margin` pixels where the image goes on.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def box_of(mask: Mask, margin: int = 0) -> Box:
 
 
 def object_box(labels: Labels, label: int, margin: int = 0) -> Box:
-    """Give the smallest box around an object, wider by `margin` pixels where the image goes on.
+    """Return the smallest box around an object, wider by `margin` pixels where the image goes on.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def object_box(labels: Labels, label: int, margin: int = 0) -> Box:
 
 
 def check_point(point: Sequence[float], shape: tuple[int, ...]) -> Point:
-    """Give a pixel's position as whole numbers.
+    """Return a pixel's position as whole numbers.
 
     Raises
     ------

@@ -73,7 +73,7 @@ def grow(
     threshold: float = THRESHOLD,
     keep: Collection[int] = (),
 ) -> Change:
-    """Give the object around a click its outline.
+    """Return the object around a click its outline.
 
     If most of the object under the click lies in what grew, it is this object and keeps its id; else what grew is a
     new one.
@@ -103,7 +103,7 @@ def grow(
 
 
 def _alike(clues: Clues, box: Box, point: Point, threshold: float) -> Mask:
-    """Give the pixels of a box that are connected with the point and like it."""
+    """Return the pixels of a box that are connected with the point and like it."""
     from scipy import ndimage
 
     here = tuple(place - part.start for place, part in zip(point, box, strict=True))
@@ -123,7 +123,7 @@ def _alike(clues: Clues, box: Box, point: Point, threshold: float) -> Mask:
 
 
 def _goes_on(inside: Mask, box: Box, shape: tuple[int, ...]) -> bool:
-    """Tell whether the pixels reach a side of the box that is not the image's own."""
+    """Return whether the pixels reach a side of the box that is not the image's own."""
     for axis, (part, length) in enumerate(zip(box, shape, strict=True)):
         if part.start > 0 and np.take(inside, 0, axis).any():
             return True

@@ -56,7 +56,7 @@ class Clues:
         return self.mean(box, np.ones(tuple(part.stop - part.start for part in box), bool))
 
     def squared_distance(self, box: Box, features: Floats) -> Floats:
-        """Give the squared distance of each pixel of a box to some features, in units of the scale."""
+        """Return the squared distance of each pixel of a box to some features, in units of the scale."""
         apart = self.features[(slice(None), *box)].astype(np.float32, copy=False) - features.reshape(
             -1, *(1,) * len(box)
         )
@@ -64,7 +64,7 @@ class Clues:
         return squared
 
     def in_foreground(self, box: Box) -> Floats:
-        """Give the foreground's probability in a box, 1 where the network says nothing of it."""
+        """Return the foreground's probability in a box, 1 where the network says nothing of it."""
         if self.foreground is None:
             return np.ones(tuple(part.stop - part.start for part in box), np.float32)
         return self.foreground[box].astype(np.float32, copy=False)

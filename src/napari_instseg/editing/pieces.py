@@ -53,7 +53,7 @@ def words_on_pieces(inside: Mask, label: int) -> str:
 
 
 def separate(labels: Labels) -> Labels:
-    """Give every far piece of every object an id of its own, above all others; the largest keeps the object's."""
+    """Return every far piece of every object an id of its own, above all others; the largest keeps the object's."""
     from skimage.measure import label as connect
 
     apart = labels.copy()

@@ -13,7 +13,7 @@ SCRAP = 0.25
 
 
 def place(labels: Labels, box: Box, inside: Mask, label: int, keep: Collection[int] = ()) -> Change:
-    """Give a region to an object, whose pixels outside of it become background.
+    """Return a region to an object, whose pixels outside of it become background.
 
     Objects in `keep` yield nothing. Of another object that loses more than half of its pixels, only pieces that are
     large enough to be objects stay.

@@ -133,7 +133,7 @@ def draw(labels: Labels, outline: Sequence[Sequence[float]], label: int, keep: C
 
 
 def _drawn_anew(labels: Labels, inside: npt.NDArray[np.bool_], ids: Collection[int]) -> int:
-    """Give the object, of these ids, that has most of its pixels inside and is most of what is there; else 0."""
+    """Return the object, of these ids, that has most of its pixels inside and is most of what is there; else 0."""
     found, counts = np.unique(labels[inside], return_counts=True)
     most = int(counts.argmax())
     label, shared = int(found[most]), 2 * int(counts[most])
@@ -142,7 +142,7 @@ def _drawn_anew(labels: Labels, inside: npt.NDArray[np.bool_], ids: Collection[i
 
 
 def enclosed(points: npt.NDArray[Any], shape: tuple[int, ...]) -> tuple[npt.NDArray[np.bool_], int]:
-    """Give the pixels of a plane (Y, X) that a polygon encloses, and the plane's z, 0 where there is none.
+    """Return the pixels of a plane (Y, X) that a polygon encloses, and the plane's z, 0 where there is none.
 
     Raises
     ------

@@ -95,7 +95,7 @@ def cut(labels: Labels, line: Sequence[Sequence[float]], new_ids: Iterator[int],
 
 
 def stroke(line: Sequence[Sequence[float]], shape: tuple[int, ...]) -> npt.NDArray[np.intp]:
-    """Give the pixels (N, D) of an image that a line goes through, connected by their sides.
+    """Return the pixels (N, D) of an image that a line goes through, connected by their sides.
 
     Raises
     ------

@@ -45,7 +45,7 @@ def known_formats() -> dict[str, Format]:
 
 
 def get_format(name: str) -> Format:
-    """Give the format of that name or alias.
+    """Return the format of that name or alias.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def get_format(name: str) -> Format:
 
 
 def chosen_formats(names: Sequence[str]) -> list[Format]:
-    """Give the formats of these names that can be written, each once; ``all`` stands for every one.
+    """Return the formats of these names that can be written, each once; ``all`` stands for every one.
 
     Raises
     ------
@@ -171,6 +171,6 @@ def read_objects(path: str | Path, grid: Grid, name: str | None = None) -> Found
 
 
 def readable_suffixes() -> tuple[str, ...]:
-    """Give the ends of the names of files that can be read."""
+    """Return the ends of the names of files that can be read."""
     readable = (one for one in known_formats().values() if one.read is not None)
     return tuple(sorted({suffix for one in readable for suffix in one.suffixes}))

@@ -99,7 +99,7 @@ def is_coco(path: Path) -> bool:
 
 
 def decode(counts: list[int] | str, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Give the mask of run lengths, plain or as COCO's compressed text.
+    """Return the mask of run lengths, plain or as COCO's compressed text.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def _in_sight(plane: npt.NDArray[np.int32], polygons: bool) -> Iterator[tuple[in
 
 
 def _encode_in(shape: tuple[int, ...], box: tuple[slice, slice], mask: npt.NDArray[np.bool_]) -> list[int]:
-    """Give the runs of a mask in a box of a larger image, without making the larger mask."""
+    """Return the runs of a mask in a box of a larger image, without making the larger mask."""
     height = shape[0]
     padded = np.pad(mask, ((1, 1), (0, 0)))
     columns, rows = np.nonzero((padded[1:] != padded[:-1]).T)
@@ -227,7 +227,7 @@ def _rings(segmentation: Any) -> list[list[npt.NDArray[np.float64]]]:
 
 
 def _whole_plane(runs: Any, number: int, path: Path, grid: Grid) -> npt.NDArray[np.bool_]:
-    """Give the mask of run lengths, which must be for the grid."""
+    """Return the mask of run lengths, which must be for the grid."""
     size = tuple(int(side) for side in runs["size"])
     if size != grid.shape[-2:]:
         raise InputError(
@@ -238,7 +238,7 @@ def _whole_plane(runs: Any, number: int, path: Path, grid: Grid) -> npt.NDArray[
 
 
 def _filled(segmentation: Any, number: int, path: Path, grid: Grid) -> npt.NDArray[np.bool_]:
-    """Give the mask of run lengths or of polygons."""
+    """Return the mask of run lengths or of polygons."""
     if isinstance(segmentation, dict):
         return _whole_plane(segmentation, number, path, grid)
     alone = Painter(Grid(grid.shape[-2:], "YX", grid.name), f"'{path}'")

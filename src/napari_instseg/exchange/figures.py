@@ -94,7 +94,7 @@ def draw_figure(objects: Objects, title: str | None = None, numbers: bool = True
 
 
 def bar_length(width: float) -> float:
-    """Give the length of a scale bar for a picture of this width: a round number, about a fifth of it."""
+    """Return the length of a scale bar for a picture of this width: a round number, about a fifth of it."""
     exponent = np.floor(np.log10(width / 5))
     return float(max(nice * 10**exponent for nice in NICE if nice * 10**exponent <= width / 5 * (1 + 1e-9)))
 

@@ -97,7 +97,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def names_in(path: Path) -> set[str]:
-    """Give the names of the arrays of an NPZ file, without reading them; none of any other file."""
+    """Return the names of the arrays of an NPZ file, without reading them; none of any other file."""
     try:
         with zipfile.ZipFile(path) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}

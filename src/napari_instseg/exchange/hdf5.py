@@ -16,7 +16,7 @@ DATASET = "exported_data"
 
 
 def datasets(path: Path) -> dict[str, tuple[int, ...]]:
-    """Give the shapes of the datasets of a file that lie in the file itself, by name.
+    """Return the shapes of the datasets of a file that lie in the file itself, by name.
 
     Raises
     ------

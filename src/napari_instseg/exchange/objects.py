@@ -43,14 +43,14 @@ class Grid:
 
     @classmethod
     def of(cls, image: Image, name: str = "") -> Grid:
-        """Give the grid of an image."""
+        """Return the grid of an image."""
         kept = [i for i, letter in enumerate(image.axes) if letter != "C"]
         shape = tuple(image.array.shape[i] for i in kept)
         axes = "".join(image.axes[i] for i in kept)
         return cls(shape, axes, name or (image.path.name if image.path else "the image"))
 
     def place(self, t: int = 0, z: int = 0) -> tuple[int, ...]:
-        """Give the index of a plane.
+        """Return the index of a plane.
 
         Raises
         ------
@@ -156,7 +156,7 @@ class Objects:
         return self.ids if self.covered is None else np.union1d(self.ids, self.covered[:, 0]).astype(np.int64)
 
     def covered_in(self, place: tuple[int, ...]) -> Covered:
-        """Give what is covered in a plane, as rows of id, y, x."""
+        """Return what is covered in a plane, as rows of id, y, x."""
         if self.covered is None:
             return np.empty((0, 3), np.int32)
         here = (self.covered[:, 1:-2] == np.asarray(place, np.int32)).all(axis=1)

@@ -84,7 +84,7 @@ class Painter:
         self._classes[number] = name
 
     def found(self) -> Found:
-        """Give the label image, with notes on what was cut, left out or covered.
+        """Return the label image, with notes on what was cut, left out or covered.
 
         Raises
         ------

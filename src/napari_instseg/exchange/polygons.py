@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from napari_instseg.core.compiled import njit
 
 Ring = npt.NDArray[Any]
 """Corners (n, 2) as (x, y), the first not repeated; pixel (row 0, column 0) covers 0 to 1 on both axes."""

@@ -67,11 +67,11 @@ class Known:
             )
 
     def compare(self, labels: npt.NDArray[np.int32], window: tuple[slice, ...] | None = None) -> Overlap:
-        """Give the overlap of the truth with found objects, of the image or of a window of it."""
+        """Return the overlap of the truth with found objects, of the image or of a window of it."""
         return overlap_known(self.truth if window is None else self.truth[window], labels)
 
     def window(self) -> tuple[slice, ...] | None:
-        """Give the part of the image that has to be decoded to judge; None for all of it."""
+        """Return the part of the image that has to be decoded to judge; None for all of it."""
         known = np.nonzero(self.truth != UNKNOWN)
         if not len(known[0]):
             return None
@@ -96,7 +96,7 @@ class Agreement:
     mean_iou: float
 
     def clearly_above(self, other: Agreement) -> bool:
-        """Tell whether this is better by more than rounding to a thousandth."""
+        """Return whether this is better by more than rounding to a thousandth."""
         return _rounded(self) > _rounded(other)
 
 
@@ -256,7 +256,7 @@ def predict_known(model: Model, pairs: Sequence[Pair], *, some: bool = False, **
 
 
 def only_objects(labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-    """Give the truth that says something of its objects only: all else is unknown."""
+    """Return the truth that says something of its objects only: all else is unknown."""
     return np.where(labels > 0, labels, UNKNOWN).astype(np.int32)
 
 
@@ -345,7 +345,7 @@ class _Search:
         return self.best.changed(**{name: value})
 
     def _taking(self, other: Params) -> Params:
-        """Give the start with the values of others, as far as they are searched."""
+        """Return the start with the values of others, as far as they are searched."""
         return self.best.changed(**{name: getattr(other, name) for name in self._searched})
 
     def _random(self, rng: np.random.Generator) -> list[Params]:

@@ -495,7 +495,7 @@ class Model:
                 yield event
 
     def at_network_size(self, params: Params, seen: Sequence[int], shape: Sequence[int]) -> Params:
-        """Give the parameters for an image of this shape that the network sees in another: blocks are decoded there."""
+        """Return the parameters for an image of this shape that the network sees in another, as blocks do."""
         factor = np.mean([new / old for new, old in zip(seen, shape, strict=True)])
         return params.at_size(float(factor), self.spec.ndim)
 
@@ -522,7 +522,7 @@ class Model:
 
 
 def _middle(channels: Array, stacked: int) -> Array:
-    """Give the middle image of a stack."""
+    """Return the middle image of a stack."""
     middle: Array = channels[tuple(size // 2 for size in channels.shape[:stacked])]
     return middle
 
@@ -568,7 +568,7 @@ def _stack(parts: list[Segmentation], counts: tuple[int, ...], axes: str) -> Seg
 
 
 def _placed(part: Segmentation, above: int, index: Sequence[Any]) -> Array:
-    """Give what is covered in one image of a stack, with ids above those of the images before, and its place."""
+    """Return what is covered in one image of a stack, with ids above those of the images before, and its place."""
     covered = part.covered
     assert covered is not None
     ahead = np.tile(np.asarray(index, np.int32), (len(covered), 1))

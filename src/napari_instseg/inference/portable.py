@@ -66,7 +66,7 @@ class Portable(nn.Module):
         return tuple(found[name] for name in self.names if name in found)
 
     def outputs(self, image: Tensor) -> dict[str, Tensor]:
-        """Give the outputs by name."""
+        """Return the outputs by name."""
         names = [name for name in self.names if name in self._activate_names(image)]
         return dict(zip(names, self(image), strict=True))
 

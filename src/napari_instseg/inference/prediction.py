@@ -63,7 +63,7 @@ class Prediction:
         return Pipeline(self.outputs, method.stages, cache_bytes, rows=rows, helpers=self.helpers)
 
     def parameters(self, **changes: Any) -> Params:
-        """Give the decode parameters: the method's, then the model's, then `changes`.
+        """Return the decode parameters: the method's, then the model's, then `changes`.
 
         Raises
         ------

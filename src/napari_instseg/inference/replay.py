@@ -140,7 +140,7 @@ def describe(
 
 
 def digest_image(array: Array, axes: str) -> str:
-    """Give the digest of an image as read: its pixels count, not the file that holds them."""
+    """Return the digest of an image as read: its pixels count, not the file that holds them."""
     plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     digest = hashlib.sha256(repr((axes, plain.shape, plain.dtype.str)).encode())
     digest.update(plain.reshape(-1).view(np.uint8).data)
@@ -148,7 +148,7 @@ def digest_image(array: Array, axes: str) -> str:
 
 
 def digest_weights(model: Model) -> str:
-    """Give the digest of a model's weights, the same on every machine."""
+    """Return the digest of a model's weights, the same on every machine."""
     digest = hashlib.sha256()
     for name, values in sorted(model.network.state_dict().items()):
         array = values.detach().cpu().numpy()

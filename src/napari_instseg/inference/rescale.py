@@ -18,7 +18,7 @@ LIMITS = (0.02, 10.0)
 
 
 def rescale_factor(spec: ModelSpec, diameter: float | None) -> float:
-    """Give the factor by which an image is enlarged before the network sees it.
+    """Return the factor by which an image is enlarged before the network sees it.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def rescale_factor(spec: ModelSpec, diameter: float | None) -> float:
 
 
 def own_parameters(spec: ModelSpec, diameter: float | None = None, **changes: Any) -> Params:
-    """Give a model's own decode parameters, for objects of a diameter.
+    """Return a model's own decode parameters, for objects of a diameter.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ class Runner:
         self.half = half_precision(device)
 
     def __call__(self, tile: Array, offset: tuple[int, ...], full_shape: tuple[int, ...]) -> dict[str, Array]:
-        """Give the outputs for one normalised tile.
+        """Return the outputs for one normalised tile.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class Runner:
 
 
 def half_precision(device: str) -> torch.dtype | None:
-    """Give the number type that is faster than float32 on this device, if there is one."""
+    """Return the number type that is faster than float32 on this device, if there is one."""
     import torch
 
     if device == "cuda":

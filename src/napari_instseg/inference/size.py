@@ -127,7 +127,7 @@ def find_size(channels: Array, spec: ModelSpec, predict: Predict) -> Size:
 
 
 def _worth(look: Look, presumed: float) -> float:
-    """Give how much speaks for a look: its certainty, less where it finds objects at the edge of what it can see."""
+    """Return how much speaks for a look: its certainty, less where it finds objects at the edge of what it can see."""
     if not look.objects:
         return -1.0
     off = abs(np.log(look.diameter / look.assumed))
@@ -137,7 +137,7 @@ def _worth(look: Look, presumed: float) -> float:
 
 
 def _support(look: Look, looks: Sequence[Look]) -> float:
-    """Give what other looks say of a size: those that find it, too, speak for it.
+    """Return what other looks say of a size: those that find it, too, speak for it.
 
     Of the largest or smallest size it speaks against it if the next one finds objects that lie on its other side.
     """
@@ -155,7 +155,7 @@ def _support(look: Look, looks: Sequence[Look]) -> float:
 
 
 def _confidence(best: Look, looks: Sequence[Look]) -> float:
-    """Give the certainty, less as much as looks that are as certain tell other sizes."""
+    """Return the certainty, less as much as looks that are as certain tell other sizes."""
     others = [look for look in looks if look.objects > 2 and look.certainty > best.certainty - 0.1]
     apart = max((abs(np.log(look.diameter / best.diameter)) for look in others), default=0.0)
     return float(np.clip(best.certainty - 0.3 * max(apart - np.log(1.4), 0.0), 0.0, 1.0))
@@ -188,7 +188,7 @@ def _look(
 
 
 def _areas(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """Give the areas of objects, without crumbs, and without those that the border cuts where there are others."""
+    """Return the areas of objects, without crumbs, and without those that the border cuts where there are others."""
     count = np.bincount(labels.ravel(), minlength=2)
     cut = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     whole = np.ones(len(count), bool)
@@ -202,7 +202,7 @@ def _areas(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
 
 
 def busiest(channels: Array, side: float) -> tuple[float, float] | None:
-    """Give the middle of the square of a large image in which values differ most; None if it is not larger."""
+    """Return the middle of the square of a large image in which values differ most; None if it is not larger."""
     shape = channels.shape[1:]
     if max(shape) <= side:
         return None

@@ -70,11 +70,11 @@ class Blocks:
         return len(self.windows)
 
     def meeting(self, window: Window) -> list[int]:
-        """Give the blocks that see some of a window, in raster order."""
+        """Return the blocks that see some of a window, in raster order."""
         return [number for number, other in enumerate(self.windows) if _common(other, window) is not None]
 
     def later_neighbours(self, number: int) -> list[int]:
-        """Give the blocks after this one, in raster order, whose windows overlap its own."""
+        """Return the blocks after this one, in raster order, whose windows overlap its own."""
         return [other for other in self.meeting(self.windows[number]) if other > number]
 
 
@@ -257,7 +257,7 @@ class Packed:
         return cls(plain.shape, bytes(imagecodecs.zstd_encode(plain.tobytes(), level=1)))
 
     def labels(self) -> npt.NDArray[np.int32]:
-        """Give the label image."""
+        """Return the label image."""
         plain = np.frombuffer(imagecodecs.zstd_decode(self.content), "<i4")
         return plain.astype(np.int32, copy=False).reshape(self.shape)
 
@@ -485,12 +485,12 @@ def regions(shape: Sequence[int], side: Sequence[int]) -> list[Window]:
 
 
 def _within(part: Window, window: Window) -> Window:
-    """Give the place of a part in the coordinates of the window that holds it."""
+    """Return the place of a part in the coordinates of the window that holds it."""
     return tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, window, strict=True))
 
 
 def _halfway(window: Window, core: Window) -> Window:
-    """Give the core with half of its margins: nearer to the window's edge, cut objects may be seen wrongly."""
+    """Return the core with half of its margins: nearer to the window's edge, cut objects may be seen wrongly."""
     return tuple(slice((w.start + c.start) // 2, (w.stop + c.stop + 1) // 2) for w, c in zip(window, core, strict=True))
 
 

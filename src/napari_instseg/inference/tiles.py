@@ -48,7 +48,7 @@ class Span:
 
 
 def round_up(value: int, multiple: int) -> int:
-    """Give the next multiple, at or above the value."""
+    """Return the next multiple, at or above the value."""
     return -(-value // multiple) * multiple
 
 
@@ -186,7 +186,7 @@ def _predict(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error means that memory ran out: Python's, NumPy's, or torch's on CUDA, MPS or the CPU."""
+    """Return whether an error means that memory ran out: Python's, NumPy's, or torch's on CUDA, MPS or the CPU."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     words = str(error).lower()

@@ -59,7 +59,7 @@ class Lens:
         """The last answer: similarity of each pixel, in percent. Written in place."""
 
     def fits(self, results: Results | None, index: Index) -> bool:
-        """Tell whether it still shows what is there."""
+        """Return whether it still shows what is there."""
         return results is not None and index == self.index and results.slices.get(index) is self.plane
 
     def show(
@@ -80,7 +80,7 @@ class Lens:
             self.picture[where] = part
 
     def distance(self, one: Pixel, other: Pixel) -> float:
-        """Give the distance of two pixels in embedding space; of colours, the probability that they differ."""
+        """Return the distance of two pixels in embedding space; of colours, the probability that they differ."""
         a, b = self._point(one).astype(np.float64), self._point(other).astype(np.float64)
         return float(np.linalg.norm(a - b)) if self.judge is not None else 1 - float(a[1:] @ b[1:])
 
@@ -122,7 +122,7 @@ class Lens:
         return f"alike, yet different objects ({a} and {b}), {why}."
 
     def _same_group(self, one: Pixel, other: Pixel) -> bool:
-        """Tell whether the decoder had put two pixels together, before it looked at what touches."""
+        """Return whether the decoder had put two pixels together, before it looked at what touches."""
         return self._groups is None or self._groups[one] == self._groups[other]
 
 
@@ -155,7 +155,7 @@ class Lenses:
         self.lens: Lens | None = None
 
     def look(self, glance: Glance, is_stale: Callable[[], bool]) -> Iterator[tuple[Lens, Glance]]:
-        """Give the lens when it shows what is in view, and again when it shows all."""
+        """Return the lens when it shows what is in view, and again when it shows all."""
         lens = self.lens
         if lens is None or not lens.fits(glance.results, glance.index):
             lens = self.lens = Lens(glance.results, glance.index)

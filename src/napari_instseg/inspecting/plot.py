@@ -90,14 +90,14 @@ class Plot:
         return (mean * shade[:, None]).astype(np.uint8).reshape(SIDE, SIDE, 3)
 
     def cells_of(self, mask: Mask) -> Mask:
-        """Give the cells that hold pixels of a part of the image, (SIDE, SIDE)."""
+        """Return the cells that hold pixels of a part of the image, (SIDE, SIDE)."""
         cells = self.cell[mask]
         found = np.zeros(SIDE**2, bool)
         found[cells[cells >= 0]] = True
         return found.reshape(SIDE, SIDE)
 
     def pixels_in(self, polygon: npt.NDArray[np.float64]) -> Mask:
-        """Give the pixels of the image whose cell lies in a lasso.
+        """Return the pixels of the image whose cell lies in a lasso.
 
         Parameters
         ----------

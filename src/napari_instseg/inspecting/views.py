@@ -86,7 +86,7 @@ class Inspector:
 
 
 def looked_at(results: Results, index: Index, selected: int = 0) -> dict[str, Any]:
-    """Give all that views may need of a slice that has a prediction; see `View.needs`.
+    """Return all that views may need of a slice that has a prediction; see `View.needs`.
 
     Parameters
     ----------
@@ -106,13 +106,13 @@ def looked_at(results: Results, index: Index, selected: int = 0) -> dict[str, An
 
 
 def own_id(plane: DecodedSlice, label: int) -> int | None:
-    """Give the decoder's own id of an object that the user knows as `label`; None if it has none."""
+    """Return the decoder's own id of an object that the user knows as `label`; None if it has none."""
     found = np.flatnonzero(plane.ids == label)
     return int(found[0]) if label > 0 and len(found) else None
 
 
 def missing(view: View, data: Any) -> tuple[str, ...]:
-    """Give the names that a view needs and that are not there."""
+    """Return the names that a view needs and that are not there."""
     return tuple(name for name in view.needs if data.get(name) is None)
 
 

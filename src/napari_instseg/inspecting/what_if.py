@@ -131,7 +131,7 @@ def _first_turn(follow: _Follower, parameters: Params, parameter: Parameter, lad
 
 
 def _ladders(parameter: Parameter, value: float) -> Iterator[list[float]]:
-    """Give the values to try, downwards and upwards; the first of each is the present one."""
+    """Return the values to try, downwards and upwards; the first of each is the present one."""
     low, high, step = parameter.minimum or 0.0, parameter.maximum or value, parameter.step or 1.0
     far = min(high, max(10 * value, value + 50 * step))
     for end in (low, far):

@@ -14,7 +14,7 @@ from napari_instseg.core.errors import OutputError
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a path to write to, in the folder of `path` and with its suffix, that becomes `path` at the end.
+    """Return a path to write to, in the folder of `path` and with its suffix, that becomes `path` at the end.
 
     When the body raises, nothing is left behind and an older file at `path` stays as it was.
 

@@ -129,7 +129,7 @@ def write_labels(
 
 
 def read_stamp(path: str | Path) -> Stamp | None:
-    """Give the stamp of a label file that is still as this program wrote it; None for any other file.
+    """Return the stamp of a label file that is still as this program wrote it; None for any other file.
 
     Raises
     ------

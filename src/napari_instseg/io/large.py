@@ -12,7 +12,7 @@ from napari_instseg.io.sources import SLIDES, Place, Source
 
 
 def is_large(path: str) -> bool:
-    """Tell whether a path is of what is only read region by region: OME-Zarr, a slide, or a URL."""
+    """Return whether a path is of what is only read region by region: OME-Zarr, a slide, or a URL."""
     plain = path.rstrip("/\\").lower()
     return "://" in path or plain.endswith((".zarr", ".ozx", ".zarr.zip", *SLIDES)) or _is_zarr_folder(Path(path))
 

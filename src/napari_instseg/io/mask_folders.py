@@ -16,7 +16,7 @@ IMAGES, MASKS = "images", "masks"
 
 
 def is_mask_folder(folder: Path) -> bool:
-    """Tell whether any folder in a folder holds ``images`` and ``masks``."""
+    """Return whether any folder in a folder holds ``images`` and ``masks``."""
     return folder.is_dir() and any(_is_one(inner) for inner in folder.iterdir())
 
 

@@ -55,7 +55,7 @@ class OmeImage:
 
 
 def is_ome(description: str) -> bool:
-    """Tell whether a TIFF's description is OME-XML, be it whole or not."""
+    """Return whether a TIFF's description is OME-XML, be it whole or not."""
     return "<OME" in description[:2000] or ":OME " in description[:2000]
 
 

@@ -47,7 +47,7 @@ def open_group(path: str, group: str = "") -> Any:
 
 
 def attributes(node: Any) -> tuple[dict[str, Any], str]:
-    """Give what a group says as OME-Zarr, and the version; both empty where it says nothing."""
+    """Return what a group says as OME-Zarr, and the version; both empty where it says nothing."""
     values = dict(node.attrs)
     ome = values.get("ome")
     if isinstance(ome, dict):
@@ -94,7 +94,7 @@ def find_images(path: str, well: str | None = None) -> list[Place]:
 
 
 def well_name(path: str) -> str:
-    """Give the name of a well by its path: B/3 and B/03 are B03."""
+    """Return the name of a well by its path: B/3 and B/03 are B03."""
     row, _, column = path.partition("/")
     return f"{row}{int(column):02d}" if column.isdigit() else f"{row}{column}"
 

@@ -99,7 +99,7 @@ def write_overlay(path: str | Path, picture: Picture) -> Path:
 
 
 def object_colors(ids: npt.NDArray[np.integer], lightness: float, hues: tuple[float, float]) -> Colors:
-    """Give each id a colour that depends on nothing else; ids that follow each other are far apart in hue.
+    """Return each id a colour that depends on nothing else; ids that follow each other are far apart in hue.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def fullest_plane(labels: Array) -> tuple[int, ...]:
 
 
 def _display(channels: Array, is_picture: bool) -> Callable[[Array], Colors]:
-    """Give the function that shows (C, Y, X), or some of its rows, as RGB (Y, X, 3) from 0 to 1."""
+    """Return the function that shows (C, Y, X), or some of its rows, as RGB (Y, X, 3) from 0 to 1."""
     every = max(1, max(channels.shape[1:]) // BAND)
     sample = channels[:, ::every, ::every].astype(np.float32)
     axis = None if is_picture else (1, 2)

@@ -266,7 +266,7 @@ def _files(folder: Path, suffixes: Sequence[str], leftovers: bool = True) -> dic
 
 
 def stem(path: Path) -> str:
-    """Give the name that an image, its labels and its results share: without suffix, nor `.ome`."""
+    """Return the name that an image, its labels and its results share: without suffix, nor `.ome`."""
     name = path.stem
     return _composed(name[:-4] if name.lower().endswith(".ome") else name)
 

@@ -42,7 +42,7 @@ LARGEST_DIAMETER = 1e6
 
 
 def _made_by() -> str:
-    """Give the name and version of this program."""
+    """Return the name and version of this program."""
     return f"napari-instseg {version('napari-instseg')}"
 
 
@@ -55,7 +55,7 @@ class Place(Strict):
     """Where it was when it was added; empty for a copy inside the project."""
 
     def candidates(self, folder: str | Path) -> list[Path]:
-        """Give where to look for it, the likeliest place first."""
+        """Return where to look for it, the likeliest place first."""
         return [(Path(folder) / self.path).resolve(), *([Path(self.absolute)] if self.absolute else [])]
 
 
@@ -151,7 +151,7 @@ class _Edits(Strict):
 
 
 def is_project(folder: str | Path) -> bool:
-    """Tell whether a folder is a project."""
+    """Return whether a folder is a project."""
     return (Path(folder) / SPEC).is_file()
 
 
@@ -293,7 +293,7 @@ def read_example_image(folder: str | Path, example: ExampleSpec) -> Array:
 
 
 def relocate(folder: str | Path, example: ExampleSpec, path: str | Path) -> ExampleSpec:
-    """Give the example with its image at another place.
+    """Return the example with its image at another place.
 
     Raises
     ------
@@ -346,7 +346,7 @@ def read_edits(folder: str | Path, name: str) -> tuple[npt.NDArray[np.int32], di
 
 
 def project_pairs(folder: str | Path) -> tuple[tuple[Pair, float | None], ...]:
-    """Give the examples as pairs of image and labels, with the typical diameter that the user gave for each.
+    """Return the examples as pairs of image and labels, with the typical diameter that the user gave for each.
 
     Labels are -1 where nothing is known.
 
@@ -368,7 +368,7 @@ def project_pairs(folder: str | Path) -> tuple[tuple[Pair, float | None], ...]:
 
 
 def name_model(folder: str | Path, model: str) -> str:
-    """Give the name by which a project knows a model: its own as ``versions/<name>``, others as they are."""
+    """Return the name by which a project knows a model: its own as ``versions/<name>``, others as they are."""
     path, own = Path(model), Path(folder).resolve()
     if path.is_dir() and path.resolve().is_relative_to(own):
         return path.resolve().relative_to(own).as_posix()
@@ -376,7 +376,7 @@ def name_model(folder: str | Path, model: str) -> str:
 
 
 def find_remembered(folder: str | Path, spec: ProjectSpec, model: str) -> Path | None:
-    """Give the folder of annotated images that a project names for a model to remember; None if it names none.
+    """Return the folder of annotated images that a project names for a model to remember; None if it names none.
 
     If it is at none of the places where it may be, that where it was.
     """
@@ -388,7 +388,7 @@ def find_remembered(folder: str | Path, spec: ProjectSpec, model: str) -> Path |
 
 
 def inside(folder: str | Path, *parts: str) -> Path:
-    """Give the path of what is to be written or deleted in a project.
+    """Return the path of what is to be written or deleted in a project.
 
     Raises
     ------
@@ -405,7 +405,7 @@ def inside(folder: str | Path, *parts: str) -> Path:
 
 
 def hash_file(path: str | Path) -> str:
-    """Give the SHA-256 of a file's bytes."""
+    """Return the SHA-256 of a file's bytes."""
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -63,7 +63,7 @@ def open_slide(place: Place) -> Source:
 def _lazy(level: Any, zarr: Any, place: Place, byteorder: str) -> Any:
     if level.dataoffset is not None:
         # one run of plain bytes: as a single strip, a region of it would else be read as the whole
-        dtype = np.dtype(level.dtype).newbyteorder(byteorder)  # type: ignore[arg-type]
+        dtype = np.dtype(level.dtype).newbyteorder(byteorder)
         return np.memmap(place.path, dtype=dtype, shape=level.shape, offset=level.dataoffset, mode="r")
     return zarr.open_array(level.aszarr(), mode="r")
 

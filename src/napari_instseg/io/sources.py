@@ -81,16 +81,16 @@ class Source:
     notes: Sequence[str] = ()
 
     def shape(self, level: int = 0) -> dict[str, int]:
-        """Give the size along each axis, by letter."""
+        """Return the size along each axis, by letter."""
         return dict(zip(self.axes, self.levels[level].shape, strict=True))
 
     def factor(self, level: int) -> float:
-        """Give how many pixels of the largest level are one of this one, along Y and X."""
+        """Return how many pixels of the largest level are one of this one, along Y and X."""
         first, this = self.shape(0), self.shape(level)
         return float(np.sqrt(first["Y"] / this["Y"] * first["X"] / this["X"]))
 
     def pixel_size(self, level: int = 0) -> float | None:
-        """Give the side of a pixel in micrometres, the mean of Y and X; None where nothing says it."""
+        """Return the side of a pixel in micrometres, the mean of Y and X; None where nothing says it."""
         from napari_instseg.core.units import micrometres
 
         sides = []
@@ -155,7 +155,7 @@ def from_array(array: Any, axes: str | None = None, name: str = "image") -> Sour
 
 
 def stem_of(path: str) -> str:
-    """Give the name of an image without its folder and ending."""
+    """Return the name of an image without its folder and ending."""
     name = path.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]
     for ending in (".ome.zarr", ".zarr.zip", ".zarr", ".ozx", ".ome.tiff", ".ome.tif", ".tiff", ".tif", *SLIDES):
         if name.lower().endswith(ending):

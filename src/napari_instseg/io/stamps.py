@@ -30,13 +30,13 @@ class Stamp:
 
     @staticmethod
     def pixels(labels: Array) -> str:
-        """Give the digest of labels, of any integer type."""
+        """Return the digest of labels, of any integer type."""
         plain = np.ascontiguousarray(np.squeeze(labels), "<u4")
         return _digest(repr(plain.shape).encode(), plain.data)
 
     @staticmethod
     def place(image: str | Path) -> str:
-        """Give the digest of where an image lies: a shared label file shall not tell the folders of a computer."""
+        """Return the digest of where an image lies: a shared label file shall not tell the folders of a computer."""
         return _digest(str(Path(image).resolve()).encode("utf-8", "surrogateescape"))
 
     @classmethod
@@ -46,7 +46,7 @@ class Stamp:
         return cls(*found.groups()) if found else None
 
     def __str__(self) -> str:
-        """Give the text of the TIFF tag."""
+        """Return the text of the TIFF tag."""
         return f"{program()}; labels {self.labels}; image {self.image}"
 
 

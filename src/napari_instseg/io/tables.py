@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def with_size(table: pd.DataFrame, sides: Sequence[float | None]) -> pd.DataFrame:
-    """Give a table of objects with their size in µm² (µm³ of a volume) after that in pixels.
+    """Return a table of objects with their size in µm² (µm³ of a volume) after that in pixels.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ def find_layout(file: tifffile.TiffFile, chain: Chain, path: Path) -> Layout:
 
 
 def is_vendor(file: tifffile.TiffFile, chain: Chain) -> bool:
-    """Tell whether `tifffile` is to find the image: slides, microscopes' own kinds, and classic files beyond 4 GiB."""
+    """Return whether `tifffile` is to find the image: slides, microscopes' own kinds, classic files beyond 4 GiB."""
     if any(getattr(file, f"is_{kind}", False) for kind in VENDORS):
         return True
     return chain.size >= OFFSETS_WRAP and not file.is_bigtiff and len(chain.pages) == 0

@@ -61,7 +61,7 @@ class Page:
 
     @property
     def is_reduced(self) -> bool:
-        """Tell whether it is a smaller copy of another page, or a mask of it."""
+        """Return whether it is a smaller copy of another page, or a mask of it."""
         return bool(self.tags.get(SUBFILE, 0) & 0b101)
 
     @property

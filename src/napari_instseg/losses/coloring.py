@@ -119,7 +119,7 @@ def score_colors(
     kinds: Tensor,
     palettes: Sequence[int] = (),
 ) -> Tensor:
-    """Give the objective of equation 2 of each colour for each object, (K, C); of those not allowed minus infinity.
+    """Return the objective of equation 2 of each colour for each object, (K, C); of those not allowed minus infinity.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def pick_colors(score: Tensor, objects: ObjectIndex, labels: Tensor, params: Col
 
 
 def _take_turns(score: Tensor, pairs: Tensor, balance: float) -> Tensor:
-    """Give each object, the surest first, its best colour that no object in contact has taken yet.
+    """Return each object, the surest first, its best colour that no object in contact has taken yet.
 
     A colour loses `balance` for each doubling of the number of objects that have taken it.
     """

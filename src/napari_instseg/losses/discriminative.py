@@ -82,7 +82,7 @@ def _distance_term(
 
 
 def _gaps(objects: ObjectIndex) -> Tensor:
-    """Give the largest gap along an axis between the boxes of each two objects of an image: (B, slots, slots), px."""
+    """Return the largest gap along an axis between the boxes of each two objects of an image: (B, slots, slots), px."""
     low, high = (objects.per_image(corner) for corner in objects.boxes())
     gap = torch.maximum(low[:, :, None] - high[:, None], low[:, None] - high[:, :, None])
     return gap.amax(-1).clamp(min=0)

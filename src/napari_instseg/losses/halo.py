@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from numba import njit
 from torch import Tensor
 
+from napari_instseg.core.compiled import njit
 from napari_instseg.losses.objects import ObjectIndex
 
 UNKNOWN, BACKGROUND = -2, -1
@@ -61,7 +61,7 @@ def contacts(objects: ObjectIndex, labels: Tensor, reach: float) -> Tensor:
 
 
 def _layout(objects: ObjectIndex, labels: Tensor) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    """Give each pixel's owner, (B, Z, Y, X), and the first and last pixel of each object's box, two (K, 3)."""
+    """Return each pixel's owner, (B, Z, Y, X), and the first and last pixel of each object's box, two (K, 3)."""
     owner = torch.where(labels < 0, UNKNOWN, BACKGROUND).reshape(-1)
     owner[objects.pixels] = objects.owner
     missing = 4 - labels.ndim

@@ -122,21 +122,21 @@ def _mask_classes(
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Give all squared distances of rows (M, D) and (N, D) as one matrix product, (M, N)."""
+    """Return all squared distances of rows (M, D) and (N, D) as one matrix product, (M, N)."""
     squares = torch.addmm(b.square().sum(1), a, b.T, alpha=-2)
     return squares.add_(a.square().sum(1, keepdim=True)).clamp_(min=0)
 
 
 def log_similarity(squared: Tensor) -> Tensor:
-    """Give the logarithm of equation 1, 2 / (1 + exp(d^2))."""
+    """Return the logarithm of equation 1, 2 / (1 + exp(d^2))."""
     return math.log(2) - functional.softplus(squared)
 
 
 def log_dissimilarity(squared: Tensor) -> Tensor:
-    """Give the logarithm of one minus equation 1, which is tanh(d^2 / 2)."""
+    """Return the logarithm of one minus equation 1, which is tanh(d^2 / 2)."""
     return torch.log(torch.tanh(squared.clamp(min=NEAREST) / 2))
 
 
 def squared_radius(similarity: float) -> float:
-    """Give the squared distance at which pixels are that similar."""
+    """Return the squared distance at which pixels are that similar."""
     return math.log(2 / similarity - 1)

@@ -74,11 +74,11 @@ class ObjectIndex:
         return table.index_put((self.image, self.slot), values)
 
     def coordinates(self) -> Tensor:
-        """Give the position of each object pixel in its image: (N, ndim), int64."""
+        """Return the position of each object pixel in its image: (N, ndim), int64."""
         return torch.stack(torch.unravel_index(self.pixels, (self.batch, *self.shape))[1:], dim=1)
 
     def boxes(self) -> tuple[Tensor, Tensor]:
-        """Give the lowest and highest pixel of each object along each axis: two (K, ndim), int64."""
+        """Return the lowest and highest pixel of each object along each axis: two (K, ndim), int64."""
         position = self.coordinates()
         owner = self.owner[:, None].expand_as(position)
         empty = position.new_zeros(self.number, position.shape[1])
@@ -123,7 +123,7 @@ def index_objects(labels: Tensor) -> ObjectIndex:
 
 
 def object_classes(objects: ObjectIndex, classes: Tensor | None) -> Tensor:
-    """Give the class of each object, (K,) int64: the largest class among its pixels, -1 where that is unknown.
+    """Return the class of each object, (K,) int64: the largest class among its pixels, -1 where that is unknown.
 
     Parameters
     ----------

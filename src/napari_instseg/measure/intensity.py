@@ -19,7 +19,7 @@ def measure_intensity(
     percentiles: Sequence[float],
     prefix: str = "intensity",
 ) -> Columns:
-    """Give mean, median, sum, standard deviation, extremes and percentiles of objects 1 to n in each channel.
+    """Return mean, median, sum, standard deviation, extremes and percentiles of objects 1 to n in each channel.
 
     The standard deviation is that of the pixels, divided by their number; percentiles are linear between pixels, as
     numpy has them. NaN where there is no pixel.
@@ -49,12 +49,12 @@ def measure_ring(
     width: float,
     sizes: Sizes,
 ) -> Columns:
-    """Give the same of the background around each object: pixels nearer to it than to any other, up to `width` away."""
+    """Return the same of the background around each object: pixels nearest to it, up to `width` away."""
     return measure_intensity(rings(labels, width, sizes), n, channels, names, percentiles, "ring")
 
 
 def rings(labels: npt.NDArray[np.int32], width: float, sizes: Sizes = None) -> npt.NDArray[np.int32]:
-    """Give a label image of the rings around objects, which share no pixel with any object or other ring.
+    """Return a label image of the rings around objects, which share no pixel with any object or other ring.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def rings(labels: npt.NDArray[np.int32], width: float, sizes: Sizes = None) -> n
 def _statistics(
     values: npt.NDArray[np.float64], counts: npt.NDArray[np.int64], percentiles: Sequence[float]
 ) -> Columns:
-    """Give the statistics of stretches of sorted values, one stretch per object."""
+    """Return the statistics of stretches of sorted values, one stretch per object."""
     ends = np.cumsum(counts)
     starts = ends - counts
     some = counts > 0

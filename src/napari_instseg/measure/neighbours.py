@@ -13,7 +13,7 @@ from napari_instseg.measure.shape import Columns, Sizes
 
 
 def measure_neighbours(labels: npt.NDArray[np.int32], n: int, sizes: Sizes) -> Columns:
-    """Give the number of objects that touch each one, the contact, and the distance to the nearest.
+    """Return the number of objects that touch each one, the contact, and the distance to the nearest.
 
     Objects touch where pixels share an edge or a corner. The contact is the length (in 3-d the area) of the pixel
     edges (faces) between objects, and its share of all edges of the object, where CellProfiler counts pixels
@@ -66,7 +66,7 @@ def len_of_pairs(labels: npt.NDArray[np.int32], n: int) -> npt.NDArray[np.int64]
 def _edges(
     labels: npt.NDArray[np.int32], n: int, steps: tuple[float, ...]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Give the size of the edges that each object shares with other objects, and of all its edges within the image."""
+    """Return the size of the edges that each object shares with others, and of all its edges within the image."""
     shared, around = np.zeros(n + 1), np.zeros(n + 1)
     padded = np.pad(labels, 1)
     for axis in range(labels.ndim):
@@ -82,7 +82,7 @@ def _edges(
 
 
 def _shifted(array: npt.NDArray[Any], step: tuple[int, ...]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Give two views of which each pixel of the second lies a step from that of the first."""
+    """Return two views of which each pixel of the second lies a step from that of the first."""
     first = tuple(slice(max(-s, 0), size - max(s, 0)) for s, size in zip(step, array.shape, strict=True))
     second = tuple(slice(max(s, 0), size - max(-s, 0)) for s, size in zip(step, array.shape, strict=True))
     return array[first], array[second]

@@ -99,7 +99,7 @@ def measure_shape(labels: npt.NDArray[np.int32], n: int, sizes: Sizes) -> Column
 
 
 def perimeter(mask: npt.NDArray[np.bool_], steps: Sequence[float]) -> float:
-    """Give the length of an object's outline.
+    """Return the length of an object's outline.
 
     With square pixels that of scikit-image and CellProfiler (Benkrid and Crookes 2000, 4 neighbours). Else
     Crofton's formula with the four directions of the grid, each weighted by the angle that it stands for (Ohser and
@@ -113,7 +113,7 @@ def perimeter(mask: npt.NDArray[np.bool_], steps: Sequence[float]) -> float:
 
 
 def crofton(mask: npt.NDArray[np.bool_], steps: Sequence[float]) -> float:
-    """Give a perimeter by counting how often lines in the grid's four directions cross the outline.
+    """Return a perimeter by counting how often lines in the grid's four directions cross the outline.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def crofton(mask: npt.NDArray[np.bool_], steps: Sequence[float]) -> float:
 
 
 def surface(mask: npt.NDArray[np.bool_], steps: Sequence[float]) -> float:
-    """Give the area of an object's surface by marching cubes (Lewiner et al. 2003), as CellProfiler does."""
+    """Return the area of an object's surface by marching cubes (Lewiner et al. 2003), as CellProfiler does."""
     from skimage.measure import marching_cubes, mesh_surface_area
 
     vertices, faces, _, _ = marching_cubes(np.pad(mask, 1).astype(np.float32), 0.5, spacing=tuple(steps))
@@ -143,7 +143,7 @@ def surface(mask: npt.NDArray[np.bool_], steps: Sequence[float]) -> float:
 
 
 def feret_diameters(mask: npt.NDArray[np.bool_], steps: Sequence[float]) -> tuple[float, float]:
-    """Give the largest and the smallest distance of two parallel lines that hold an object, corners of pixels included.
+    """Return the largest and smallest distance of two parallel lines that hold an object, corners of pixels included.
 
     The smallest is not computed for volumes (NaN).
     """

@@ -99,7 +99,7 @@ def build(params: Network, in_channels: int, ndim: int, classes: int) -> torch.n
 
 
 def class_palettes(params: Network, classes: int) -> list[int]:
-    """Give how many colours each class has, the background not among them.
+    """Return how many colours each class has, the background not among them.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def stages(params: Decode) -> tuple[Stage, ...]:
 
 
 def _palettes(raw: Tensors) -> list[torch.Tensor]:
-    """Give the logits of each class's colours, in the order of classes."""
+    """Return the logits of each class's colours, in the order of classes."""
     return [raw[f"colors_{index + 1}"] for index in range(sum(name.startswith("colors_") for name in raw))]
 
 

@@ -141,7 +141,7 @@ def overlaps(data: Data) -> Array:
 
 
 def beneath(depth: int, data: Data) -> Array:
-    """Give the objects under those in sight, by the ids that the user knows; (Y, X), 0 where there is none."""
+    """Return the objects under those in sight, by the ids that the user knows; (Y, X), 0 where there is none."""
     layers = layers_of(data["labels"], data["covered"])
     if len(layers) <= depth:
         return np.zeros_like(layers[0])

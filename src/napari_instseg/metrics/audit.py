@@ -150,7 +150,7 @@ class Sample:
     missed: tuple[int, ...] = ()
 
     def judged(self, verdict: str, parts: int = IN_MERGED) -> Sample:
-        """Give the sample with a judgement of the next object.
+        """Return the sample with a judgement of the next object.
 
         Raises
         ------
@@ -166,7 +166,7 @@ class Sample:
         return replace(self, verdicts=(*self.verdicts, verdict), parts=(*self.parts, parts))
 
     def counted(self, missed: int) -> Sample:
-        """Give the sample with the number of missed objects of the next place.
+        """Return the sample with the number of missed objects of the next place.
 
         Raises
         ------
@@ -310,7 +310,7 @@ def _urn(weights: npt.NDArray[np.float64], count: int, rng: np.random.Generator)
 
 
 def _joined(stratum: npt.NDArray[np.int64], judged: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Give the group of each object; a group of which nobody judged an object is put to the nearest one."""
+    """Return the group of each object; a group of which nobody judged an object is put to the nearest one."""
     seen = np.unique(stratum[judged])
     nearest = np.abs(np.arange(stratum.max() + 1)[:, None] - seen).argmin(axis=1)
     joined: npt.NDArray[np.int64] = nearest[stratum]
@@ -325,7 +325,7 @@ def _mean_area(
     sizes: npt.NDArray[np.int64],
     confidence: float,
 ) -> Interval:
-    """Give the mean area of right objects, a ratio of stratified means, with Student's t."""
+    """Return the mean area of right objects, a ratio of stratified means, with Student's t."""
     from scipy.stats import t
 
     areas, own = frame.area[judged], groups[judged]

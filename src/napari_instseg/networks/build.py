@@ -68,7 +68,7 @@ def build_network(
 
 
 def fuse(network: nn.Module) -> nn.Module:
-    """Give a copy for prediction, its batch normalisations folded into the convolutions before them."""
+    """Return a copy for prediction, its batch normalisations folded into the convolutions before them."""
     fused = deepcopy(network).eval()
     for module in fused.modules():
         if isinstance(module, ConvolutionNorm):

@@ -54,7 +54,7 @@ class ClusterNetwork(nn.Module):
     def forward(
         self, image: Tensor, coordinates: Tensor | None = None, target: Target | None = None
     ) -> dict[str, Tensor]:
-        """Give the embedding network's heads, and with a target the masks of some of its objects.
+        """Return the embedding network's heads, and with a target the masks of some of its objects.
 
         The masks are ``mask`` (M, 1, *S), logits, and ``mask_truth`` (M, *S), 1 inside, 0 outside, -1 unknown. They are
         drawn from the objects' true means, as in the paper; the embedding is not taught by them.
@@ -68,7 +68,7 @@ class ClusterNetwork(nn.Module):
         return {**raw, "mask": seen, "mask_truth": truth}
 
     def helpers(self) -> dict[str, Callable[..., Any]]:
-        """Give what decoding may ask for beside the outputs: ``clusternet``, see `draw`."""
+        """Return what decoding may ask for beside the outputs: ``clusternet``, see `draw`."""
         return {"clusternet": self.draw}
 
     @torch.inference_mode()
@@ -101,7 +101,7 @@ class ClusterNetwork(nn.Module):
 
 
 def likeness(embedding: Tensor, means: Tensor) -> Tensor:
-    """Give one image per mean: one minus the distance to it over the largest such distance (section 3.4).
+    """Return one image per mean: one minus the distance to it over the largest such distance (section 3.4).
 
     Parameters
     ----------

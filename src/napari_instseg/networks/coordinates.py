@@ -15,7 +15,7 @@ PERIODS = (48.0, 144.0)
 
 
 def coordinate_channels(kind: Coordinates, ndim: int) -> int:
-    """Give the number of maps."""
+    """Return the number of maps."""
     return {"none": 0, "image": ndim, "periodic": 2 * ndim * len(PERIODS)}[kind]
 
 
@@ -25,7 +25,7 @@ def coordinate_maps(
     offset: Sequence[int] | None = None,
     full_shape: Sequence[int] | None = None,
 ) -> Tensor:
-    """Give each pixel's position as a network sees it.
+    """Return each pixel's position as a network sees it.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ class ImagePyramid(nn.Module):
         return round(float(self.network.halo) / min(SCALES)) + self.stride
 
     def forward(self, image: Tensor, coordinates: Tensor | None = None) -> dict[str, Tensor]:
-        """Give the network's heads, (B, C, *S), each averaged over the scales."""
+        """Return the network's heads, (B, C, *S), each averaged over the scales."""
         seen = []
         for scale in SCALES:
             maps = None if coordinates is None else resized(coordinates, scale)

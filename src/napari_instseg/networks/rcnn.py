@@ -101,7 +101,7 @@ class SemiconvRCNN(nn.Module):
     def forward(
         self, image: Tensor, coordinates: Tensor | None = None, target: Target | None = None
     ) -> dict[str, Tensor]:
-        """Give the embedding, and with a target the losses of the regions, or in evaluation the detections.
+        """Return the embedding, and with a target the losses of the regions, or in evaluation the detections.
 
         Returns
         -------

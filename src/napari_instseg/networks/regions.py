@@ -12,7 +12,7 @@ UNKNOWN_SHARE = 0.5
 
 
 def region_targets(labels: Tensor, classes: Tensor | None, n_classes: int = 1) -> list[dict[str, Tensor]]:
-    """Give each image's objects as torchvision's detectors take them.
+    """Return each image's objects as torchvision's detectors take them.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class CarefulProposals(RegionProposalNetwork):  # type: ignore[misc]
     def assign_targets_to_anchors(
         self, anchors: list[Tensor], targets: list[dict[str, Tensor]]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Give the class of each anchor (1 object, 0 background, -1 not taught) and the box of its object."""
+        """Return the class of each anchor (1 object, 0 background, -1 not taught) and the box of its object."""
         labels, matched = super().assign_targets_to_anchors(anchors, targets)
         for label, boxes, target in zip(labels, anchors, targets, strict=True):
             label[(label == 0) & mostly_unknown(boxes, target["known"])] = -1

@@ -61,7 +61,7 @@ class SemiConvolution(nn.Module):
         return int(self.network.halo)
 
     def forward(self, image: Tensor, coordinates: Tensor | None = None) -> dict[str, Tensor]:
-        """Give the network's heads, ``embedding`` with positions from the first pixel on, and ``sigma`` (B, 1, *S)."""
+        """Return the heads, ``embedding`` with positions from the first pixel on, and ``sigma`` (B, 1, *S)."""
         raw: dict[str, Tensor] = self.network(image, coordinates)
         embedding = add_positions(raw["embedding"])
         # by the image itself, so that a recorded network takes any size and number

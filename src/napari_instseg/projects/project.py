@@ -190,7 +190,7 @@ class Project:
             corrections.changed.remove(call)
 
     def find(self, source: Source, reading: Reading, channel: Channel | None = None) -> ExampleSpec | None:
-        """Give the example that was made of an image, wherever its file is now; None if there is none."""
+        """Return the example that was made of an image, wherever its file is now; None if there is none."""
         look, axes = fingerprint_of(take_of(source, reading, channel)), axes_of(reading, channel)
         return next((e for e in self.spec.examples if e.look == look and e.image.axes == axes), None)
 
@@ -207,7 +207,7 @@ class Project:
         return corrections
 
     def name_of(self, corrections: Annotation) -> str:
-        """Give the name of the example that is made from these corrections, or last was; empty if none is.
+        """Return the name of the example that is made from these corrections, or last was; empty if none is.
 
         What was written by somebody else since is another's.
         """
@@ -274,15 +274,15 @@ class Project:
         return new
 
     def version_folder(self, name: str) -> Path:
-        """Give the model folder of a version."""
+        """Return the model folder of a version."""
         return self.folder / projects.VERSIONS / name
 
     def unfinished(self) -> VersionSpec | None:
-        """Give the version that is being made or waits to be judged; None if there is none."""
+        """Return the version that is being made or waits to be judged; None if there is none."""
         return next((v for v in self.spec.versions if v.state in ("running", "to judge")), None)
 
     def kept(self) -> tuple[VersionSpec, ...]:
-        """Give the versions that were kept, oldest first."""
+        """Return the versions that were kept, oldest first."""
         return tuple(v for v in self.spec.versions if v.state == "kept")
 
     def settle_version(self, name: str, **values: Any) -> VersionSpec:
@@ -326,7 +326,7 @@ class Project:
         self._write(lambda spec: {"remembered": {k: v for k, v in spec.remembered.items() if k != name} | named})
 
     def remembered(self, model: str) -> Path | None:
-        """Give the folder that `remember` was told for a model; None if there is none."""
+        """Return the folder that `remember` was told for a model; None if there is none."""
         return projects.find_remembered(self.folder, self.spec, model)
 
     @property
@@ -344,7 +344,7 @@ class Project:
             )
 
     def _mark(self, name: str) -> tuple[Any, ...]:
-        """Give a mark of what is saved of an example, which is another when it is written again; empty if nothing."""
+        """Return a mark of what is saved of an example, which is another when it is written again; empty if nothing."""
         path = self.folder / projects.EDITS / f"{name}.npz"
         try:
             found = path.stat()

@@ -11,6 +11,7 @@ from pydantic import RootModel
 from napari_instseg.core.errors import OutputError
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.gates import PathText, Unreadable, read_record
+from napari_instseg.io.home import settings_folder
 from napari_instseg.io.projects import is_project
 
 MOST = 8
@@ -26,12 +27,10 @@ class Recent:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        from platformdirs import user_config_path
-
-        self._path = (folder or user_config_path("napari-instseg", appauthor=False)) / "projects.json"
+        self._path = (folder or settings_folder()) / "projects.json"
 
     def read(self) -> list[Path]:
-        """Give the folders that are still projects, the last one first."""
+        """Return the folders that are still projects, the last one first."""
         try:
             found = read_record(self._path, RootModel[list[PathText]]).root
             return [Path(name) for name in found if is_project(name)]

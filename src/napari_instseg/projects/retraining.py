@@ -309,7 +309,7 @@ def judge(version: VersionSpec) -> Judgement:
 
 
 def version_models(project: Project) -> dict[str, Path]:
-    """Give the folders of the models that were kept, by name."""
+    """Return the folders of the models that were kept, by name."""
     found = {v.name: project.version_folder(v.name) for v in project.kept()}
     return {name: folder for name, folder in found.items() if (folder / SPEC).is_file()}
 

@@ -48,7 +48,7 @@ class RefinementParams(OutlineParams):
 
 
 def refinement_stages(params: RefinementParams) -> tuple[Stage, ...]:
-    """Give the steps in the order that the parameters name, then the filling of holes."""
+    """Return the steps in the order that the parameters name, then the filling of holes."""
     steps = () if params.refinement == "none" else params.refinement.split(", ")
     stages = []
     for place, step in enumerate(steps, start=1):

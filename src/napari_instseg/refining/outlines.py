@@ -35,7 +35,7 @@ class OutlineParams(Params):
 
 
 def outline_stages(params: OutlineParams) -> tuple[Stage, ...]:
-    """Give the steps that are run between finding objects and scoring them."""
+    """Return the steps that are run between finding objects and scoring them."""
     return (
         Stage("holes", ("fill_holes",), fill_object_holes),
         Stage("smoothing", ("smoothing",), smooth_objects),

@@ -147,7 +147,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
 
 
 def get_experiment(name: str) -> Experiment:
-    """Give the experiment of that name.
+    """Return the experiment of that name.
 
     Raises
     ------

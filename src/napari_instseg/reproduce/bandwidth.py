@@ -129,7 +129,7 @@ def _allowed(kind: Kind, value: float) -> float:
 
 
 def _score(predictions: Sequence[Prediction], tests: Sequence[Picture], changes: dict[str, Any]) -> float:
-    """Give the mean SBD."""
+    """Return the mean SBD."""
     pairs = (
         (test.labels, prediction.decode(**changes).labels) for prediction, test in zip(predictions, tests, strict=True)
     )
@@ -183,7 +183,7 @@ def _scikit(predictions: Sequence[Prediction], bandwidth: float) -> dict[str, An
 
 
 def _fresh(prediction: Prediction) -> Prediction:
-    """Give the prediction without what its decoder remembers."""
+    """Return the prediction without what its decoder remembers."""
     return Prediction(prediction.method, prediction.outputs, prediction.defaults, prediction.helpers)
 
 

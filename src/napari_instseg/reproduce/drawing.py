@@ -16,7 +16,7 @@ Panel = tuple[str, npt.NDArray[Any]]
 
 
 def colored(labels: Array) -> npt.NDArray[Any]:
-    """Give each object a random colour, the background black."""
+    """Return each object a random colour, the background black."""
     colors = np.random.default_rng(0).uniform(0.2, 1, (int(labels.max()) + 1, 3))
     colors[0] = 0
     picture: npt.NDArray[Any] = colors[labels]

@@ -61,7 +61,7 @@ class Budget:
     batch: int = 4
 
     def times(self, scale: float) -> Budget:
-        """Give a share of the budget."""
+        """Return a share of the budget."""
         shares = {name: max(round(getattr(self, name) * scale), 2) for name in ("images", "tests", "steps")}
         return self if scale == 1 else replace(self, **shares)
 
@@ -162,7 +162,7 @@ def _in_colour(picture: Picture) -> Picture:
 
 
 def _trunk(model: Model) -> dict[str, Tensor]:
-    """Give the weights of the trunk: of a U-Net all but its heads, of a Mask R-CNN the backbone with its pyramid.
+    """Return the weights of the trunk: of a U-Net all but its heads, of a Mask R-CNN the backbone with its pyramid.
 
     Some methods wrap the network and name its weights ``network.*``.
     """
@@ -172,7 +172,7 @@ def _trunk(model: Model) -> dict[str, Tensor]:
 
 
 def diameter(pictures: Iterable[Picture]) -> float:
-    """Give the typical object diameter, in pixels."""
+    """Return the typical object diameter, in pixels."""
     from napari_instseg.training.annotations import typical_diameter
 
     return typical_diameter(picture.labels for picture in pictures)

@@ -110,7 +110,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
 
 
 def _postprocessed(predictions: Sequence[Prediction], tests: Sequence[Picture]) -> dict[str, list[Array]]:
-    """Give the labels of each image after each of the seven post-processings."""
+    """Return the labels of each image after each of the seven post-processings."""
     found = {
         title: [prediction.decode(refinement=steps, min_size=SMALLEST).labels for prediction in predictions]
         for title, steps in POSTPROCESSINGS.items()

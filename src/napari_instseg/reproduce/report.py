@@ -55,7 +55,7 @@ class Report:
         )
 
     def csv(self) -> str:
-        """Give the table as CSV."""
+        """Return the table as CSV."""
         import pandas as pd
 
         return pd.DataFrame(list(self.rows)).to_csv(index=False, lineterminator="\n", float_format="%.6g")
@@ -70,7 +70,7 @@ class Report:
 
 
 def command_line(name: str, *, quick: bool, seed: int, scale: float, data: Path | None) -> str:
-    """Give what to type to run an experiment so again; the folder's name is the user's own."""
+    """Return what to type to run an experiment so again; the folder's name is the user's own."""
     flags = [*(["--quick"] if quick else []), f"--seed {seed}"]
     flags += [f"--scale {scale:g}"] if scale != 1 else []
     flags += ["--data FOLDER"] if data is not None else []

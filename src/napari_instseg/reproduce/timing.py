@@ -11,7 +11,7 @@ LEAST = 0.1
 
 
 def cpu_seconds(call: Callable[[], Any]) -> float:
-    """Give the mean processor time of a call, of all threads together, repeated until there is enough to measure."""
+    """Return the mean processor time of a call, of all threads together, repeated until there is enough to measure."""
     calls, used, start = 0, 0.0, time.process_time()
     while used < LEAST:
         call()

@@ -94,7 +94,7 @@ def _multiple(side: float, of: int = 16) -> int:
 
 
 def _row(model: Model, tests: Sequence[Picture], predictions: Sequence[Prediction], zoom: float) -> dict[str, Any]:
-    """Give one row of the table but for the network's name."""
+    """Return one row of the table but for the network's name."""
     shape = [_multiple(side * zoom, model.network.stride) for side in tests[0].labels.shape]
     seconds, memory = _cost(model, shape)
     true_foreground = [
@@ -116,7 +116,7 @@ def _ap(tests: Sequence[Picture], predictions: Sequence[Prediction]) -> float:
 
 
 def _cost(model: Model, shape: Sequence[int]) -> tuple[float, float]:
-    """Give the processor seconds of one image through the network, and the most bytes held at once."""
+    """Return the processor seconds of one image through the network, and the most bytes held at once."""
     import torch
 
     from napari_instseg.networks.build import fuse

@@ -102,7 +102,7 @@ class Pool:
 
 
 def _prepare(counter: Any, workers: int) -> None:
-    """Give a new process its share of the processors, and a GPU of its own where there are several."""
+    """Return a new process its share of the processors, and a GPU of its own where there are several."""
     with counter.get_lock():
         number = counter.value
         counter.value += 1

@@ -73,7 +73,7 @@ class Piece:
         return (*self.counts, *self.shape)
 
     def place_in_stack(self, image: int) -> tuple[int, ...]:
-        """Give the position of an image along each axis of the stack."""
+        """Return the position of an image along each axis of the stack."""
         found = []
         for count in reversed(self.counts):
             found.append(image % count)
@@ -151,7 +151,7 @@ class Job:
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def grid(self, piece: int) -> Blocks:
-        """Give the blocks of an image, on the grid that the network sees."""
+        """Return the blocks of an image, on the grid that the network sees."""
         seen = self.pieces[piece].seen
         if seen not in self._grids:
             self._grids[seen] = open_model(self.model).blocks(seen, self.block or None)
@@ -162,7 +162,7 @@ class Job:
         return {}
 
     def blocks(self) -> list[Unit]:
-        """Give all blocks that are to be segmented, in order."""
+        """Return all blocks that are to be segmented, in order."""
         return [
             Unit(number, image, block)
             for number, piece in enumerate(self.pieces)
@@ -172,12 +172,12 @@ class Job:
         ]
 
     def regions(self, piece: int, level: int = 0) -> list[Window]:
-        """Give the regions, each of whole chunks, in which the labels of one image are written."""
+        """Return the regions, each of whole chunks, in which the labels of one image are written."""
         shape = level_shapes(self.pieces[piece].shape)[level]
         return regions(shape, (self.chunk * CHUNKS,) * len(shape))
 
     def file(self, kind: str, unit: Unit | str) -> Path:
-        """Give the file in which a worker leaves what it found."""
+        """Return the file in which a worker leaves what it found."""
         return self.folder / kind / f"{unit}.npz"
 
     def write(self) -> None:
@@ -233,7 +233,7 @@ class Job:
 
 
 def level_shapes(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Give the shapes of a pyramid of labels: every second pixel along Y and X until all fit into 512 pixels."""
+    """Return the shapes of a pyramid of labels: every second pixel along Y and X until all fit into 512 pixels."""
     shapes = [tuple(shape)]
     while max(shapes[-1][-2:]) > 512:
         *rest, height, width = shapes[-1]
@@ -242,7 +242,7 @@ def level_shapes(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def work_folder(store: Path) -> Path:
-    """Give the folder of the job that writes a store."""
+    """Return the folder of the job that writes a store."""
     name = store.name.removesuffix(".zarr")
     return store.parent / WORK / name
 

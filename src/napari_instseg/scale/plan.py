@@ -161,7 +161,7 @@ def _part(source: Source, model: Model, wish: Wish) -> Array:
 
 
 def label_name(model: str) -> str:
-    """Give the name of a model's labels: one that every file system takes."""
+    """Return the name of a model's labels: one that every file system takes."""
     return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in model).strip(".") or "labels"
 
 
@@ -267,7 +267,7 @@ def _piece(source: Source, level: int, factor: float, model: Model, wish: Wish) 
 
 
 def coarse_level(source: Source, level: int) -> int:
-    """Give the smallest level that still has enough pixels for percentiles."""
+    """Return the smallest level that still has enough pixels for percentiles."""
 
     def pixels(number: int) -> int:
         sizes = source.shape(number)

@@ -12,14 +12,14 @@ from napari_instseg.core.method import Array
 
 
 def needed(part: slice, new: int, old: int) -> slice:
-    """Give the pixels of an axis of length `old` that a part of the resized axis of length `new` is made of."""
+    """Return the pixels of an axis of length `old` that a part of the resized axis of length `new` is made of."""
     step = old / new
     reach = max(step, 1.0) + 1
     return slice(max(0, int(np.floor(part.start * step - reach))), min(old, int(np.ceil(part.stop * step + reach))))
 
 
 def weights(part: slice, new: int, old: int, smooth: bool) -> sparse.csr_matrix:
-    """Give the matrix from the pixels `needed` to a part of the resized axis: linear, and a triangle where it shrinks.
+    """Return the matrix from the pixels `needed` to a part of the resized axis: linear, a triangle where it shrinks.
 
     Parameters
     ----------

@@ -209,7 +209,7 @@ def forget(job: Job) -> None:
 
 
 def default_table(store: Path) -> Path:
-    """Give where the table of a store's objects goes."""
+    """Return where the table of a store's objects goes."""
     return store.parent / "tables" / f"{store.name.removesuffix('.zarr')}.csv"
 
 

@@ -18,12 +18,12 @@ MARK = "napari-instseg"
 
 
 def label_axes(source: Source, piece: Piece) -> str:
-    """Give the letters of a label image's axes."""
+    """Return the letters of a label image's axes."""
     return piece.stack + "ZYX"[-len(piece.shape) :]
 
 
 def label_group(job: Job, piece: Piece) -> str:
-    """Give the path of a label image inside the store."""
+    """Return the path of a label image inside the store."""
     return "/".join(part for part in (piece.group, "labels", job.labels) if part)
 
 

@@ -40,7 +40,7 @@ def find_tissue(colors: Array) -> npt.NDArray[np.bool_] | None:
 
 
 def glass_blocks(tissue: npt.NDArray[np.bool_], grid: Blocks) -> list[int]:
-    """Give the blocks in whose windows there is no tissue.
+    """Return the blocks in whose windows there is no tissue.
 
     Parameters
     ----------

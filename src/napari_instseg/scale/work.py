@@ -122,13 +122,13 @@ def read_channels(
 
 
 def channels_of(job: Job, unit: Unit) -> Channels:
-    """Give the image that a unit is part of."""
+    """Return the image that a unit is part of."""
     piece = job.pieces[unit.piece]
     return Channels(_source(piece.place), piece, unit.image, open_model(job.model), job.channels, job.stain)
 
 
 def network_parameters(job: Job, piece: Piece) -> Params:
-    """Give the decode parameters on the grid that the network sees."""
+    """Return the decode parameters on the grid that the network sees."""
     model = open_model(job.model)
     return model.at_network_size(model.method.decode(**job.decode), piece.seen, piece.shape)
 

@@ -98,7 +98,7 @@ def look_at(image: Array, axes: str) -> Look:
 
 
 def _middle(image: Array, axes: str) -> Array:
-    """Give the middle of an image as (C, Y, X): colours as they are, other channels as their mean."""
+    """Return the middle of an image as (C, Y, X): colours as they are, other channels as their mean."""
     order = [axes.index(letter) for letter in axes if letter not in "YX"] + [axes.index("Y"), axes.index("X")]
     plane = np.transpose(image, order)
     starts = [max((side - MIDDLE_SIDE) // 2, 0) for side in plane.shape[-2:]]

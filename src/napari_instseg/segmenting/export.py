@@ -48,7 +48,7 @@ class Export:
 
 
 def paths_in(folder: Path, name: str) -> dict[Kind, Path]:
-    """Give the files of all kinds in a folder, in the layout that `instseg segment` writes."""
+    """Return the files of all kinds in a folder, in the layout that `instseg segment` writes."""
     stem = name.replace("/", "_").replace("\\", "_")
     return {kind: folder / FOLDERS[kind] / f"{stem}{suffix}" for kind, suffix in SUFFIXES.items()}
 
@@ -115,7 +115,7 @@ def _write_masks(export: Export, path: Path) -> None:
 
 
 def covered(results: Results, labels: Array) -> Array | None:
-    """Give what lies under other objects of a label image of the whole source, by the ids that the user knows.
+    """Return what lies under other objects of a label image of the whole source, by the ids that the user knows.
 
     Returns
     -------

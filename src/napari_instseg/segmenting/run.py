@@ -91,7 +91,7 @@ class Models:
         self._opened: dict[str, Model] = {}
 
     def open(self, name: str) -> Model:
-        """Give the model, opening it at the first call; only the last one opened is kept."""
+        """Return the model, opening it at the first call; only the last one opened is kept."""
         if name not in self._opened:
             from napari_instseg.inference.model import load_model
 
@@ -100,7 +100,7 @@ class Models:
 
 
 def in_order(every: Iterable[Index], in_view: Index, *, whole: bool) -> list[Index]:
-    """Give the slices to go through: the one in view first, then the others if all are wanted."""
+    """Return the slices to go through: the one in view first, then the others if all are wanted."""
     found = list(every)
     if in_view not in found:
         return found

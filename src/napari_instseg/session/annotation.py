@@ -68,7 +68,7 @@ class Annotation:
     # what is known
 
     def training_labels(self, index: Index = (), ring: int = RING) -> Labels:
-        """Give what is known of the image, as training takes it.
+        """Return what is known of the image, as training takes it.
 
         Parameters
         ----------
@@ -102,7 +102,7 @@ class Annotation:
         return bool(self.accepted) or bool(self.complete.any()) or bool(self.emptied.any())
 
     def new_id(self) -> int:
-        """Give an id that no object has, nor had as far as undo can reach."""
+        """Return an id that no object has, nor had as far as undo can reach."""
         self._highest += 1
         return self._highest
 
@@ -382,7 +382,7 @@ def marks_of(corrections: Annotation, index: Index = ()) -> npt.NDArray[np.uint8
 
 
 def _edge(labels: Labels, inside: Mask) -> Mask:
-    """Give the pixels inside that have a neighbour with another label in their plane, or lie at the image's border."""
+    """Return the pixels inside with a neighbour of another label in their plane, or at the image's border."""
     edge = np.zeros(labels.shape, bool)
     for axis in (-2, -1):
         first = tuple(slice(None) if a != axis % labels.ndim else slice(None, -1) for a in range(labels.ndim))

@@ -17,7 +17,7 @@ STACK_LETTERS = {0: "", 1: "T", 2: "TZ"}
 
 
 def axes_of(reading: Reading, channel: Channel | None) -> str:
-    """Give the letters of an image's axes, those of a stack too.
+    """Return the letters of an image's axes, those of a stack too.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def step_of(source: Source, axis: int, letter: str) -> float | None:
 
 
 def take_of(source: Source, reading: Reading, channel: Channel | None) -> Any:
-    """Give what an example is of an image: the channel or stain that is looked at, without transparency."""
+    """Return what an example is of an image: the channel or stain that is looked at, without transparency."""
     if isinstance(channel, str):
         return Unmixed(source.array, channel)
     taken = source.array[where_of(numbers_of(source, reading, channel))]
@@ -84,7 +84,7 @@ def take_of(source: Source, reading: Reading, channel: Channel | None) -> Any:
 
 
 def numbers_of(source: Source, reading: Reading, channel: Channel | None) -> list[int | None]:
-    """Give the number that is taken along each axis, None where all are."""
+    """Return the number that is taken along each axis, None where all are."""
     take: list[int | None] = [None] * len(source.array.shape)
     if isinstance(channel, int) and reading.channel_axis is not None:
         take[reading.channel_axis] = channel
@@ -92,12 +92,12 @@ def numbers_of(source: Source, reading: Reading, channel: Channel | None) -> lis
 
 
 def where_of(take: Sequence[int | None]) -> tuple[Any, ...]:
-    """Give an index that takes whole axes where `take` is None."""
+    """Return an index that takes whole axes where `take` is None."""
     return tuple(slice(None) if i is None else i for i in take)
 
 
 def fingerprint_of(array: Any) -> str:
-    """Give a short mark by which an image is known again: of its shape, type, and a regular sample of its values."""
+    """Return a short mark by which an image is known again: of its shape, type, and a regular sample of its values."""
     import hashlib
 
     step = max(1, round((int(np.prod(array.shape)) / SAMPLED) ** (1 / max(len(array.shape), 1))))

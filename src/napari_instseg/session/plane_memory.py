@@ -30,7 +30,7 @@ class PlaneMemory:
         self._given: set[Index] = set()
 
     def __getitem__(self, index: Index) -> Array:
-        """Give a plane as it was taken; not to be written to."""
+        """Return a plane as it was taken; not to be written to."""
         return self._planes.get(index, self._zeros)
 
     def within(self, index: Index) -> Iterator[Index]:
@@ -48,14 +48,14 @@ class PlaneMemory:
             known[inside] = array[index][inside]
 
     def read(self, box: Box) -> Array:
-        """Give a box of the array as it was taken, as a copy."""
+        """Return a box of the array as it was taken, as a copy."""
         stack, inside = box[: len(self._sides)], box[len(self._sides) :]
         ranges = [range(*part.indices(side)) for part, side in zip(stack, self._sides, strict=True)]
         parts = np.stack([self[index][inside] for index in product(*ranges)])
         return parts.reshape(*map(len, ranges), *parts.shape[1:])
 
     def give(self) -> Mapping[Index, Array]:
-        """Give all planes that are not zero; they will not change any more. Costs no copy."""
+        """Return all planes that are not zero; they will not change any more. Costs no copy."""
         self._given = set(self._planes)
         return dict(self._planes)
 

@@ -64,7 +64,7 @@ class DecodedSlice:
     decoding: float = 0.0
 
     def table(self) -> pd.DataFrame:
-        """Give one row per object with its kept id as ``label``, and the slice where there are several."""
+        """Return one row per object with its kept id as ``label``, and the slice where there are several."""
         table = self.segmentation.table.copy()
         table["label"] = self.ids[table["label"].to_numpy()]
         for axis, position in enumerate(self.index):
@@ -162,7 +162,7 @@ class Results:
         return max([self.reserved, *self._highest.values()])
 
     def same_run(self, other: Results | None) -> bool:
-        """Tell whether two snapshots are of the same run."""
+        """Return whether two snapshots are of the same run."""
         return other is not None and self.run is other.run
 
     # the next snapshot
@@ -187,7 +187,7 @@ class Results:
         above: int = 0,
         **told: Any,
     ) -> Proposal:
-        """Give a slice's new objects the ids of those that they overlap.
+        """Return a slice's new objects the ids of those that they overlap.
 
         New objects get ids that no slice has yet, so that an id means one object in the whole stack.
 
@@ -304,21 +304,21 @@ class Results:
     # what is read
 
     def table(self) -> pd.DataFrame:
-        """Give one row per object of all slices."""
+        """Return one row per object of all slices."""
         import pandas as pd
 
         tables = [self.slices[index].table() for index in sorted(self.slices)]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"label": []})
 
     def labels(self) -> Labels:
-        """Give the label image of the whole source; slices that were not segmented are 0."""
+        """Return the label image of the whole source; slices that were not segmented are 0."""
         labels = np.zeros(self.shape, np.int32)
         for index, plane in self.slices.items():
             labels[self.position(index)] = plane.labels
         return labels
 
     def position(self, index: Index) -> tuple[Any, ...]:
-        """Give where a slice lies in a label image of the whole source."""
+        """Return where a slice lies in a label image of the whole source."""
         roles = [role for role in self.reading.roles if role not in ("channel", "color")]
         along = iter(index)
         return tuple(next(along) if role == "stack" else slice(None) for role in roles)

@@ -81,7 +81,7 @@ class Source:
         return self.micrometres(len(self.shape) - 1)
 
     def micrometres(self, axis: int) -> float | None:
-        """Give the step along an axis in micrometres, or None where it has no length unit."""
+        """Return the step along an axis in micrometres, or None where it has no length unit."""
         if axis >= min(len(self.units), len(self.scale)):
             return None
         return self._step(axis, micrometres(self.units[axis]))
@@ -160,7 +160,7 @@ def readings(source: Source, ndim: int = 2) -> tuple[Reading, ...]:
 
 
 def _fits_labels(source: Source, reading: Reading) -> bool:
-    """Tell whether the reading's channel axis is the one that is called so, if any is."""
+    """Return whether the reading's channel axis is the one that is called so, if any is."""
     named = [axis for axis, label in enumerate(source.axis_labels) if label.lower() in ("c", "channel", "channels")]
     return reading.channel_axis in named if named else reading.channel_axis is None
 
@@ -195,17 +195,17 @@ def planes(source: Source, reading: Reading) -> Iterator[Index]:
 
 
 def stack_shape(source: Source, reading: Reading) -> tuple[int, ...]:
-    """Give the number of independent images along each stack axis."""
+    """Return the number of independent images along each stack axis."""
     return tuple(int(source.array.shape[axis]) for axis in reading.stack_axes)
 
 
 def labels_axes(reading: Reading) -> tuple[int, ...]:
-    """Give the image's axes that a label image of it has: all but channels and colours."""
+    """Return the image's axes that a label image of it has: all but channels and colours."""
     return tuple(axis for axis, role in enumerate(reading.roles) if role not in ("channel", "color"))
 
 
 def grid_shape(source: Source, reading: Reading) -> tuple[int, ...]:
-    """Give the shape of a label image of the whole source."""
+    """Return the shape of a label image of the whole source."""
     return tuple(int(source.array.shape[axis]) for axis in labels_axes(reading))
 
 

@@ -104,14 +104,14 @@ class State:
         return None if other.results is not None and latest is other.results.latest else latest
 
     def differs(self, other: State, *names: str) -> bool:
-        """Tell whether any of these fields is another than in the other state."""
+        """Return whether any of these fields is another than in the other state."""
         return any(
             getattr(self, name) is not getattr(other, name) and getattr(self, name) != getattr(other, name)
             for name in names
         )
 
     def offers_other_work(self, other: State) -> bool:
-        """Tell whether other things can be done than in the other state: run, tune, look, annotate, export."""
+        """Return whether other things can be done than in the other state: run, tune, look, annotate, export."""
         return self.differs(
             other, "source", "reading", "model", "spec", "index", "running", "edits", "has_objects"
         ) or not (self.results is other.results or (self.results is not None and self.results.same_run(other.results)))

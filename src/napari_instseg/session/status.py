@@ -45,27 +45,27 @@ class Status:
     tone: Tone = "plain"
 
     def started(self, what: str) -> Status:
-        """Give the status at the start of something."""
+        """Return the status at the start of something."""
         return replace(self, running=what, stopping=False, fraction=None, detail="", message="", tone="plain")
 
     def ended(self, message: str, tone: Tone = "plain") -> Status:
-        """Give the status at the end, with a message."""
+        """Return the status at the end, with a message."""
         return replace(self, running="", stopping=False, fraction=None, detail="", message=message, tone=tone)
 
     def at(self, fraction: float | None, detail: str) -> Status:
-        """Give the status so far on the way."""
+        """Return the status so far on the way."""
         return replace(self, fraction=fraction, detail=detail)
 
     def on(self, device: str, reason: str) -> Status:
-        """Give the status with the device that was chosen."""
+        """Return the status with the device that was chosen."""
         return replace(self, device=device, device_reason=reason)
 
     def asked_to_stop(self) -> Status:
-        """Give the status between cancelling and the end."""
+        """Return the status between cancelling and the end."""
         return replace(self, stopping=True)
 
     def said(self, message: str, tone: Tone = "plain") -> Status:
-        """Give the status with another message."""
+        """Return the status with another message."""
         return replace(self, message=message, tone=tone)
 
 
@@ -86,7 +86,7 @@ class Pace:
         self._last = Progress(0, 0, self._last.what)
 
     def see(self, progress: Progress) -> tuple[float | None, str]:
-        """Give the done fraction and a text such as ``"tile 3 of 16, 1.4 tiles/s, 9 s left"``."""
+        """Return the done fraction and a text such as ``"tile 3 of 16, 1.4 tiles/s, 9 s left"``."""
         self._last = progress
         if progress.total <= 0:
             return None, ""

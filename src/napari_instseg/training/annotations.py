@@ -58,9 +58,12 @@ class Annotated:
     class_of: npt.NDArray[np.int64] | None = None
 
     @property
-    def axes(self) -> str:
-        """Letters of the image's axes."""
-        return "C" + "ZYX"[-self.learn.ndim :]
+    def as_taken(self) -> tuple[Array, str]:
+        """The image as a model takes it, and its axes: three channels are the colours of a picture, and come last."""
+        spatial = "ZYX"[-self.learn.ndim :]
+        if len(self.image) == 3:
+            return np.moveaxis(self.image, 0, -1), spatial + "C"
+        return self.image, "C" + spatial
 
 
 def all_unknown(shape: tuple[int, ...]) -> Labels:

@@ -21,7 +21,7 @@ Row = Mapping[str, float]
 
 
 def is_loss(name: str) -> bool:
-    """Tell whether a column of a history is a term of the loss, or their sum."""
+    """Return whether a column of a history is a term of the loss, or their sum."""
     return name.removeprefix("old_") not in (*SCORES, "step", "learning_rate", "objects", "judged")
 
 
@@ -44,7 +44,7 @@ class History:
         return bool(self.rows) and ("judged" in self.rows[-1] or "mean_ap" in self.rows[-1])
 
     def table(self) -> pd.DataFrame:
-        """Give the rows as a table; scores are missing at the steps without validation."""
+        """Return the rows as a table; scores are missing at the steps without validation."""
         return pd.DataFrame(self.rows)
 
     def write(self, folder: Path) -> None:

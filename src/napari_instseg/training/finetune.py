@@ -176,7 +176,7 @@ def _clear_start(place: Path) -> None:
 
 
 def _lost_before(version: Path) -> Scores:
-    """Give what a version and those before it lost on the old kind: all together may lose no more than one.
+    """Return what a version and those before it lost on the old kind: all together may lose no more than one.
 
     Where they lost more, the user was told so and kept the version: then nothing.
     """

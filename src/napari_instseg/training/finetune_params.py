@@ -12,7 +12,7 @@ PLACE, RUN = "training", "finetune.json"
 
 
 def is_begun(folder: Path) -> bool:
-    """Tell whether a folder holds a fine-tuning that can go on."""
+    """Return whether a folder holds a fine-tuning that can go on."""
     return (folder / PLACE / RUN).is_file() and (folder / PLACE / "checkpoint.safetensors").is_file()
 
 

@@ -100,7 +100,7 @@ class FineTuning:
         self.trainer = Trainer(_recipe(model, params, options), model, out, device, held, options.frozen)
 
     def _size(self) -> dict[str, Any]:
-        """Give the diameter at which the new model knows objects, and the sizes that it decodes with, if others."""
+        """Return the diameter at which the new model knows objects, and the sizes that it decodes with, if others."""
         if any(one.diameter for one in self.new):
             score, again = self.values["start_score"], self._own.is_fine_tuned
             larger = choose_enlargement(self.params, score, again=again)
@@ -179,7 +179,7 @@ class FineTuning:
             yield Checkpoint(trainer.done, path, best=True)
 
     def finish(self) -> Generator[Event, None, None]:
-        """Give the verdict on the best weights."""
+        """Return the verdict on the best weights."""
         trainer = self.trainer
         learnt: Scores = {}
         before, after = self.values["before"], self.values.get("after", self.values["before"])
@@ -228,7 +228,7 @@ def _as_seen(model: Model, images: Sequence[Annotated]) -> list[Annotated]:
 
 
 def _background_is_known(images: Sequence[Annotated]) -> bool:
-    """Tell whether more background is known than rings around objects."""
+    """Return whether more background is known than rings around objects."""
     from scipy import ndimage
 
     objects = [one.learn > 0 for one in images]
@@ -269,7 +269,7 @@ def write_run(out: Path, values: dict[str, Any]) -> None:
 
 
 def read_run(out: Path) -> dict[str, Any]:
-    """Give what `write_run` wrote.
+    """Return what `write_run` wrote.
 
     Raises
     ------

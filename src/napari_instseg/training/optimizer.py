@@ -117,12 +117,12 @@ def make_optimizer(network: nn.Module, params: TrainParams) -> torch.optim.Optim
 
 
 def _is_kernel(weight: Tensor) -> bool:
-    """Tell whether a weight is of a convolution that looks at more than one pixel."""
+    """Return whether a weight is of a convolution that looks at more than one pixel."""
     return weight.ndim > 2 and weight[0, 0].numel() > 1
 
 
 def learning_rate(step: int, params: TrainParams) -> float:
-    """Give the learning rate of a step; a pure function, so that a resumed run needs no schedule state.
+    """Return the learning rate of a step; a pure function, so that a resumed run needs no schedule state.
 
     Parameters
     ----------

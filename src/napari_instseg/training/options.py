@@ -59,12 +59,12 @@ class Options:
 
 
 def knows(start_score: float) -> bool:
-    """Tell whether the old model is taken to know the kind of image, by its AP at IoU 0.5 on the examples."""
+    """Return whether the old model is taken to know the kind of image, by its AP at IoU 0.5 on the examples."""
     return start_score >= KNOWN_KIND
 
 
 def choose_enlargement(params: FinetuneParams, start_score: float, *, again: bool = False) -> float:
-    """Give the factor by which objects are seen larger than those of the model's own kind.
+    """Return the factor by which objects are seen larger than those of the model's own kind.
 
     A model that learns from corrections `again` sees them so already.
     """

@@ -30,7 +30,7 @@ COMMON: dict[str, type[Params]] = {
 
 
 def parameter_groups(method: Method) -> dict[str, type[Params]]:
-    """Give the parameter classes of a run by the name of their field in `Recipe`."""
+    """Return the parameter classes of a run by the name of their field in `Recipe`."""
     return {"network": method.network, "loss": method.loss, "decode": method.decode, **COMMON}
 
 
@@ -113,7 +113,7 @@ class Recipe:
         return cls.make(told.method, told.parameters, told.classes, told.about)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the recipe as JSON-ready values."""
+        """Return the recipe as JSON-ready values."""
         parameters = {name: getattr(self, name).model_dump() for name in parameter_groups(self.method)}
         return {
             "method": self.method.name,
@@ -123,7 +123,7 @@ class Recipe:
         }
 
     def changed(self, values: Mapping[str, Mapping[str, Any]]) -> Recipe:
-        """Give a copy with some parameters replaced, by group."""
+        """Return a copy with some parameters replaced, by group."""
         old = self.to_dict()
         merged = {name: {**group, **values.get(name, {})} for name, group in old["parameters"].items()}
         return Recipe.from_dict({**old, "parameters": merged})

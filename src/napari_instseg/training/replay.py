@@ -89,7 +89,7 @@ def open_replay(project: str | Path, model: str) -> tuple[tuple[Pair, ...], tupl
 
 
 def is_simulated(model: str | Path) -> bool:
-    """Tell whether the images that `read_replay` gives of a model are simulated: its folder holds none."""
+    """Return whether the images that `read_replay` gives of a model are simulated: its folder holds none."""
     return not _stored(model) and bool(simulated_kinds(model))
 
 

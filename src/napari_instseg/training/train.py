@@ -219,7 +219,7 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def _told(params: Params) -> dict[str, Any]:
-    """Give what a card tells of parameters: those that are not the default."""
+    """Return what a card tells of parameters: those that are not the default."""
     return params.model_dump(exclude_defaults=True)
 
 
@@ -322,7 +322,7 @@ def _judge(trainer: Trainer, pairs: Sequence[Pair], data: DataSet, what: str) ->
 
 
 def _patch(recipe: Recipe, data: DataSet, stride: int) -> tuple[int, ...]:
-    """Give the shape of the crops: not larger than the largest image, each side a multiple of the stride."""
+    """Return the shape of the crops: not larger than the largest image, each side a multiple of the stride."""
     wanted = (recipe.training.patch_depth, *(recipe.training.patch_size,) * 2)[-data.ndim :]
     largest = [max(sizes) for sizes in zip(*(one.learn.shape for one in data.images), strict=True)]
     return tuple(-(-min(size, most) // stride) * stride for size, most in zip(wanted, largest, strict=True))

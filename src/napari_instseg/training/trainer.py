@@ -204,7 +204,7 @@ class Trainer:
         return {"hold": hold_loss(told, said, weights[held]) * held.float().mean()}
 
     def _draw_coordinates(self, batch: Batch) -> torch.Tensor | None:
-        """Give the coordinates that the network sees beside each image, if it sees any."""
+        """Return the coordinates that the network sees beside each image, if it sees any."""
         if self.network.coordinates == "none":
             return None
         images = batch.images
@@ -221,7 +221,7 @@ class Trainer:
 
 
 def read_recipe(folder: str | Path) -> Recipe:
-    """Give the recipe of the run that was started in a model folder.
+    """Return the recipe of the run that was started in a model folder.
 
     Raises
     ------

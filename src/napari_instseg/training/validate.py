@@ -66,7 +66,7 @@ def evaluate(model: Model, pairs: Sequence[Pair], **options: Any) -> Iterator[Ev
 
 
 def headline(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    """Give the scores that a training curve shows, as flat named numbers."""
+    """Return the scores that a training curve shows, as flat named numbers."""
     flat = {**evaluation, **{f"ap_{threshold}": value for threshold, value in evaluation["ap"].items()}}
     return {name: float(flat[name]) for name in SCORES}
 

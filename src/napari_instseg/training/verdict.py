@@ -88,7 +88,8 @@ def score(
     for done, number in enumerate(sorted(order)):
         yield Progress(done, len(order), "images scored")
         one = chosen[number]
-        found = model.segment(one.image, axes=one.axes, diameter=one.diameter, device=device)
+        image, axes = one.as_taken
+        found = model.segment(image, axes=axes, diameter=one.diameter, device=device)
         pairs.append(settle_unknown(getattr(one, part), found.labels))
     yield Progress(len(order), len(order), "images scored")
     return evaluate_labels(pairs) if pairs else None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def known_objects(results: Results, truth: Array) -> list[Known]:
-    """Give what is known of each slice whose prediction is kept.
+    """Return what is known of each slice whose prediction is kept.
 
     Parameters
     ----------

@@ -14,6 +14,7 @@ from napari_instseg.core.errors import InputError
 from napari_instseg.core.params import Params
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.gates import Unreadable, read_record
+from napari_instseg.io.home import settings_folder
 
 
 class _Presets(RootModel[dict[str, dict[str, Any]]]):
@@ -32,16 +33,14 @@ class Presets:
     """
 
     def __init__(self, model: str, folder: Path | None = None) -> None:
-        from platformdirs import user_config_path
-
-        folder = folder or user_config_path("napari-instseg", appauthor=False) / "presets"
+        folder = folder or settings_folder() / "presets"
         # names of different folders may be alike, so a folder's path is told apart by its hash
         stem = re.sub(r"[^\w.-]+", "_", Path(model).name)
         mark = "" if stem == model else "-" + hashlib.sha256(model.encode()).hexdigest()[:8]
         self._path = folder / f"{stem}{mark}.json"
 
     def read(self) -> dict[str, dict[str, Any]]:
-        """Give the values of each preset by name.
+        """Return the values of each preset by name.
 
         Raises
         ------

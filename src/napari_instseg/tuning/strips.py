@@ -76,7 +76,7 @@ class Strip:
     others: Params
 
     def belongs_to(self, parameters: Params) -> bool:
-        """Tell whether these have the values of the other parameters."""
+        """Return whether these have the values of the other parameters."""
         return self.others == parameters.changed(**{self.name: getattr(self.others, self.name)})
 
     @cached_property
@@ -197,7 +197,7 @@ def _score(truth: Known | None, segmentation: Segmentation, window: Window) -> f
 
 
 def looked_at(shape: tuple[int, ...], window: Window | None) -> Window:
-    """Give the middle of what is in view, of at most `MOST_PIXELS`."""
+    """Return the middle of what is in view, of at most `MOST_PIXELS`."""
     parts = window if window is not None and len(window) == len(shape) else (slice(None),) * len(shape)
     ranges = [range(*part.indices(length)) for part, length in zip(parts, shape, strict=True)]
     if not all(ranges):
@@ -286,7 +286,7 @@ class Sensitivity:
             self._known[name, others] = strip
 
     def _pipeline_for(self, question: Question, window: Window) -> Pipeline:
-        """Give a pipeline with its memory of what was asked before; all is forgotten when that was of other things."""
+        """Return a pipeline that remembers what was asked before; all is forgotten when that was of other things."""
         same = self._looked[:1] == (window,) and all(
             old is new for old, new in zip(self._looked[1:], (question.prediction, question.truth), strict=True)
         )

@@ -156,7 +156,7 @@ class Tuning:
         self.settle()
 
     def preset_names(self) -> tuple[str, ...]:
-        """Give the names of the model's presets."""
+        """Return the names of the model's presets."""
         if self._preset_names is None:  # read once, not at every move of a slider
             self._preset_names = tuple(sorted(self._presets.read())) if self._presets is not None else ()
         return self._preset_names

@@ -189,7 +189,7 @@ def _release(binders: tuple[Any, ...], works: tuple[Any, ...]) -> None:
 
 
 def once(call: Callable[[], None]) -> Callable[..., bool]:
-    """Give a callable that calls this the first time only, and tells whether it did."""
+    """Return a callable that calls this the first time only, and tells whether it did."""
     calls = [call]
 
     def do(*_: object) -> bool:

@@ -69,14 +69,14 @@ def images_in(viewer: Viewer) -> list[Image]:
 
 
 def view_of(viewer: Viewer, layer: Layer, results_axes: tuple[int, ...]) -> list[int]:
-    """Give the position in view along some axes of a layer's data."""
+    """Return the position in view along some axes of a layer's data."""
     point = layer.world_to_data(viewer.dims.point)
     sizes = layer.data[0].shape if layer.multiscale else layer.data.shape
     return [int(np.clip(round(float(point[axis])), 0, sizes[axis] - 1)) for axis in results_axes]
 
 
 def pixel_at(layer: Layer, position: Sequence[float], results: Results) -> tuple[Index, Index] | None:
-    """Give the slice and the pixel in it at a position in the world; None outside of the image.
+    """Return the slice and the pixel in it at a position in the world; None outside of the image.
 
     Parameters
     ----------

@@ -18,10 +18,10 @@ from napari_instseg.core.garbage import short_collection
 from napari_instseg.core.method import Array, View
 from napari_instseg.session.annotation import Annotation
 from napari_instseg.session.results import Results
-from napari_instseg.session.source import Index, Source, labels_axes
+from napari_instseg.session.source import Index, Source
 from napari_instseg.widgets.images import MARK
 from napari_instseg.widgets.painting import draw_next_turn, next_turn
-from napari_instseg.widgets.placement import Place
+from napari_instseg.widgets.placement import Place, in_slice, kept_of, shown_as, slice_as
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -125,15 +125,16 @@ class OwnLayers:
         self._described = results
         self._describe.start()
         own = self._alive(key) or self._found_again(results, corrections)
-        layer = own.layer() if own is not None and own.data.shape == results.shape else None
+        same = own is not None and kept_of(own.data, own.place.reading).shape == results.shape
+        layer = own.layer() if own is not None and same and own.place.grid == Place(results.reading).grid else None
         if own is None or layer is None:
-            if any(other.data is corrections.labels for other in self._viewer.layers):
+            if any(_holds(other, corrections.labels) for other in self._viewer.layers):
                 corrections.move()  # a layer that the user took over keeps what it shows
             if key not in self._to_make:
                 next_turn(self._part, lambda: self._make_objects(key))
             self._to_make[key] = (results, corrections)
-        elif own.data is not corrections.labels:
-            layer.data = own.data = corrections.labels
+        elif not _holds(layer, corrections.labels):
+            layer.data = own.data = shown_as(corrections.labels, results.reading)
         else:
             layer.refresh(extent=False, thumbnail=False, highlight=False)
 
@@ -142,8 +143,8 @@ class OwnLayers:
         key = (results.source.name, OBJECTS)
         for layer in self._viewer.layers if key not in self._to_make else ():
             known = layer.metadata.get(MARK) == OBJECTS and layer.name == f"{results.source.name} {OBJECTS}"
-            if known and layer.data is corrections.labels:
-                self._keep(key, layer, Place(labels_axes(results.reading)))
+            if known and _holds(layer, corrections.labels) and layer.ndim == len(Place(results.reading).axes):
+                self._keep(key, layer, Place(results.reading))
                 return self._own[key]
         return None
 
@@ -177,11 +178,11 @@ class OwnLayers:
         results, _ = self._to_make[key]
         draw_next_turn(self._part)
         layer = self._viewer.add_labels(
-            np.zeros((1,) * len(results.shape), np.int32),
+            shown_as(np.zeros((1,) * len(results.shape), np.int32), results.reading),
             name=f"{results.source.name} {OBJECTS}",
             metadata={MARK: OBJECTS},
             opacity=OPACITY,
-            **Place(labels_axes(results.reading)).in_world(results.source),
+            **Place(results.reading).in_world(results.source),
         )
         self._to_fill[key] = layer
         next_turn(self._part, lambda: self._fill_objects(key))
@@ -190,8 +191,8 @@ class OwnLayers:
         if key not in self._to_fill:
             return
         layer, (results, corrections) = self._to_fill.pop(key), self._to_make.pop(key)
-        layer.data = corrections.labels
-        self._keep((results.source.name, OBJECTS), layer, Place(labels_axes(results.reading)))
+        layer.data = shown_as(corrections.labels, results.reading)
+        self._keep((results.source.name, OBJECTS), layer, Place(results.reading))
         self._described = results
         self._describe.start()  # again, where that was due before there was a layer
         self.made.emit(results)
@@ -226,7 +227,7 @@ class OwnLayers:
         key = (results.source.name, view.name)
         own = self._alive(key)
         data, extra = _in_stack(view, array, results, index)
-        place = Place.within(results.reading, labels_axes(results.reading), index, start, extra)
+        place = Place.within(results.reading, index, start, extra)
         placed = place.in_world(results.source)
         layer = own.layer() if own is not None else None
         if own is not None and layer is not None and layer.ndim == len(placed["scale"]):
@@ -305,6 +306,12 @@ class OwnLayers:
         return own
 
 
+def _holds(layer: Layer, labels: Array) -> bool:
+    """Tell whether a layer shows this very label image, maybe by a view with one more axis."""
+    data = layer.data
+    return isinstance(data, np.ndarray) and data.size == labels.size and np.may_share_memory(data, labels)
+
+
 def _features(results: Results) -> Any:
     """Give what is known of each object, with its id as ``index``, as label layers want it."""
     table = results.table().rename(columns={"label": "index"})
@@ -320,13 +327,11 @@ def _range(data: Array) -> tuple[float, float] | None:
 
 def _in_stack(view: View | Mark, array: Array, results: Results, index: Index) -> tuple[Array, int]:
     """Give a view's array the axes of the stack that its slice is from; and how many axes come before those."""
-    spatial = len(results.shape) - len(index)
     if view.layer in ("points", "vectors"):
-        ndim = array.shape[-1]
-        wide = np.zeros((*array.shape[:-1], len(index) + ndim), array.dtype)
-        wide[..., len(index) :] = array
+        kept = in_slice(results.reading, index)
+        wide = np.zeros((*array.shape[:-1], len(kept)), array.dtype)
+        wide[..., kept] = array
         return wide, 0
     rgb = view.layer == "rgb"
-    extra = array.ndim - spatial - rgb
-    where = (slice(None),) * extra + (None,) * len(index)
-    return np.ascontiguousarray(array[where]), extra
+    extra = array.ndim - (len(results.shape) - len(index)) - rgb
+    return slice_as(array, results.reading, index, extra), extra

@@ -159,7 +159,7 @@ class _WheelGuard(QObject):
 
 
 def restyle(widget: QWidget, sheet: str) -> None:
-    """Give a widget another style; Qt would take milliseconds for one that it has already."""
+    """Return a widget another style; Qt would take milliseconds for one that it has already."""
     if widget.styleSheet() != sheet:
         widget.setStyleSheet(sheet)
 

@@ -59,6 +59,6 @@ class Pointer(QObject):
             self.clicked.emit(position)
 
     def _free(self) -> bool:
-        """Tell whether the mouse only pans and zooms: painting, picking and drawing are left alone."""
+        """Return whether the mouse only pans and zooms: painting, picking and drawing are left alone."""
         active = self._viewer.layers.selection.active
         return self._viewer.dims.ndisplay == 2 and str(getattr(active, "mode", "pan_zoom")) == "pan_zoom"

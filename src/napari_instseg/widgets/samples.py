@@ -7,7 +7,7 @@ from typing import Any
 
 
 def open_sample(name: str) -> list[tuple[Any, dict[str, Any], str]]:
-    """Give a sample as napari's layer data: the image."""
+    """Return a sample as napari's layer data: the image."""
     from napari_instseg.data.samples import load_sample
     from napari_instseg.widgets.images import SUGGESTED
 

@@ -71,7 +71,7 @@ class StripView(QWidget):
         return self._valid
 
     def x_at(self, share: float) -> float:
-        """Give the pixel column of a share of the slider."""
+        """Return the pixel column of a share of the slider."""
         start, length = self._way()
         return start + share * length
 
@@ -164,7 +164,7 @@ class StripView(QWidget):
         return min(1.0, max(0.0, (x - start) / length))
 
     def _way(self) -> tuple[float, float]:
-        """Give where the middle of the slider's handle starts, and how far it goes."""
+        """Return where the middle of the slider's handle starts, and how far it goes."""
         option = QStyleOptionSlider()
         self._slider.initStyleOption(option)
         handle = self._slider.style().subControlRect(

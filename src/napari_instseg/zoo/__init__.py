@@ -12,17 +12,17 @@ FOLDER = Path(__file__).parent / "models"
 
 
 def shipped() -> dict[str, Path]:
-    """Give the folder of each shipped model by name."""
+    """Return the folder of each shipped model by name."""
     return {path.parent.name: path.parent for path in sorted(FOLDER.glob(f"*/{SPEC}"))}
 
 
 def specs() -> dict[str, ModelSpec]:
-    """Give what each shipped model says of itself, by name; no weights are read."""
+    """Return what each shipped model says of itself, by name; no weights are read."""
     return {name: read_spec(folder) for name, folder in shipped().items()}
 
 
 def find_model(name_or_folder: str | Path) -> Path:
-    """Give the folder of a model: a shipped name, or an existing folder.
+    """Return the folder of a model: a shipped name, or an existing folder.
 
     Raises
     ------

@@ -490,6 +490,93 @@ def test_undo_goes_to_the_slice_of_the_edit(window, shades):
     np.testing.assert_array_equal(window.labels("stack").data, before)
 
 
+@pytest.fixture
+def hyperstack(window, shades):
+    """The window after a run over a stack whose channels come after its slices, as ImageJ has them: Z, C, Y, X."""
+    planes = [[np.roll(scene(), 12 * z, axis=1), np.full((HEIGHT, WIDTH), 50, np.float32)] for z in range(3)]
+    window.viewer.add_image(np.array(planes), name="cells", axis_labels=("z", "c", "y", "x"), scale=(3, 1, 1, 1))
+    window.dock.segment.model.chosen.emit(shades)
+    window.viewer.window.resize(1300, 900)
+    window.viewer.window.show()
+    window.session.choose_channel(0)
+    window.session.choose_whole_stack(True)
+    window.run()
+    window.viewer.reset_view()
+    window.qtbot.wait(50)
+    window.hands = Hands(window)
+
+    def see(z, c):
+        window.viewer.dims.set_current_step(0, z)
+        window.viewer.dims.set_current_step(1, c)
+        window.qtbot.waitUntil(lambda: window.state.index == (z,))
+        window.qtbot.wait(20)
+        return np.asarray(window.labels("cells")._slice.image.raw)
+
+    window.see = see
+    return window
+
+
+def test_objects_of_a_hyperstack_lie_in_their_slice_in_every_channel(hyperstack):
+    assert hyperstack.state.reading.roles == ("stack", "channel", "plane", "plane")
+    assert tuple(hyperstack.viewer.dims.nsteps)[:2] == (3, 2)
+    labels = hyperstack.session.annotation.labels
+    assert labels.shape == (3, HEIGHT, WIDTH)
+    for z, c in ((0, 0), (2, 0), (1, 1), (2, 1)):
+        np.testing.assert_array_equal(hyperstack.see(z, c), labels[z])
+        assert labels[z].any()
+
+
+def test_a_hyperstack_is_corrected_in_the_slice_in_view(hyperstack):
+    hands, annotating, labels = hyperstack.hands, hyperstack.dock.annotating, hyperstack.session.annotation.labels
+    layer, before = hyperstack.labels("cells"), hyperstack.session.annotation.labels.copy()
+
+    def changed():
+        return np.flatnonzero((labels != before).any(axis=(1, 2))).tolist()
+
+    hyperstack.see(2, 1)
+    hyperstack.dock.correct.buttons["delete"].click()
+    hands.click(80, 120 + 24)
+    assert changed() == [2]
+    assert not labels[2, 80, 120 + 24]
+    hands.press(Qt.Key_Escape)
+    hyperstack.see(1, 0)
+    hands.press(Qt.Key_G)
+    hands.move(30, 69 + 12)
+    preview = hyperstack.viewer.layers["cells preview"]
+    assert np.asarray(preview._slice.image.raw).any(), "the preview is in the slice in view"
+    hands.click(30, 69 + 12)
+    assert changed() == [1, 2]
+    hands.press(Qt.Key_Escape)
+    hyperstack.see(0, 0)
+    layer.mode = "paint"
+    layer.selected_label, layer.brush_size = 77, 6
+    hands.drag((100, 150), (100, 160))
+    hyperstack.qtbot.wait(50)
+    layer.mode = "pan_zoom"
+    assert (labels[0] == 77).any()
+    assert not (labels[1:] == 77).any()
+    hyperstack.see(1, 1)
+    hyperstack.dock.correct.buttons["rectangle"].click()
+    hands.drag((60, 100), (110, 160))
+    assert [plane.any() for plane in hyperstack.session.annotation.complete] == [False, True, False]
+    hyperstack.see(0, 0)
+    for z in (1, 0, 1, 2):  # region, brush, growth, deletion
+        assert annotating.undo_title
+        hyperstack.dock.correct.buttons["undo"].click()
+        assert hyperstack.viewer.dims.current_step[0] == z
+    np.testing.assert_array_equal(labels, before)
+
+
+def test_a_hyperstack_is_exported_without_its_channels(hyperstack, tmp_path):
+    from napari_instseg.io.images import read_image
+
+    hyperstack.dock.export.asked.emit({"labels": tmp_path / "labels.tif"})
+    hyperstack.wait()
+    found = read_image(tmp_path / "labels.tif")
+    assert found.axes == "ZYX"
+    np.testing.assert_array_equal(found.array, hyperstack.session.annotation.labels)
+
+
 def test_without_features_words_say_what_to_do_instead(window, disks):
     window.viewer.add_image(disks()[0], name="cells")
     assert not window.dock.correct.buttons["grow"].isEnabled()

@@ -75,7 +75,7 @@ def simulate(params: Bacteria, rng: np.random.Generator) -> Simulated:
 
 
 def _starts(params: Bacteria, rng: np.random.Generator) -> Floats:
-    """Give the colonies' first places, far from each other: each the best of several tries."""
+    """Return the colonies' first places, far from each other: each the best of several tries."""
     size = np.array(params.shape, np.float64)
     middle = (0.45, 0.55) if params.colonies == 1 else (0.08, 0.92)
     chosen = [rng.uniform(*middle, 2) * size]
@@ -99,7 +99,7 @@ def _cell(rods: Rods, index: int, params: Bacteria, rng: np.random.Generator) ->
 
 
 def _absorption(cells: list[Tube], labels: np.ndarray, params: Bacteria, rng: np.random.Generator) -> Floats:
-    """Give how much light each pixel takes, 1 for a typical cell."""
+    """Return how much light each pixel takes, 1 for a typical cell."""
     absorbed = np.zeros(params.shape)
     for index, cell in enumerate(cells):
         own = labels[cell.window] == index + 1

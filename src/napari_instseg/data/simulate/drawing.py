@@ -135,7 +135,7 @@ def tube(points: Floats, half_width: Floats, shape: tuple[int, int], margin: flo
 
 
 def window_around(points: Floats, reach: float, shape: tuple[int, int]) -> Window | None:
-    """Give the part of the image within `reach` px of the points' bounding box; None where there is no such part."""
+    """Return the part of the image within `reach` px of the points' bounding box; None where there is no such part."""
     low = np.floor(points.min(0) - reach).astype(int)
     high = np.ceil(points.max(0) + reach).astype(int) + 1
     low, high = np.maximum(low, 0), np.minimum(high, shape)

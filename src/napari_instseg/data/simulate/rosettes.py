@@ -119,7 +119,7 @@ def _leaf(params: Rosettes, centre: Floats, first: float, rank: int, rng: np.ran
 
 
 def _blade(leaf: Tube, green: Floats, lamp: float, rng: np.random.Generator) -> Floats:
-    """Give the colour of each pixel of a leaf, (h, w, 3)."""
+    """Return the colour of each pixel of a leaf, (h, w, 3)."""
     blade = np.clip((leaf.half_width - 4) / 8, 0, 1)
     across = leaf.across / np.maximum(leaf.half_width, 1e-6)
     rows, columns = np.mgrid[leaf.window]

@@ -91,7 +91,7 @@ def simulate(params: Worms, rng: np.random.Generator) -> Simulated:
 
 
 def _wall(params: Worms, rng: np.random.Generator) -> Floats:
-    """Give the signed distance in px to the well's rounded square, negative inside."""
+    """Return the signed distance in px to the well's rounded square, negative inside."""
     margin = 0.02 * min(params.shape)
     half = np.array(params.shape) / 2 - margin - rng.uniform(0, margin, 2)
     corner = 0.36 * half.min()
@@ -129,7 +129,7 @@ def _worm(params: Worms, rng: np.random.Generator, allowed: Mask, across: Tube |
 
 
 def _curvature(params: Worms, length: float, rng: np.random.Generator) -> Floats:
-    """Give the bend at each step: a stiff worm hardly any, another one a wave, some of them a curl besides."""
+    """Return the bend at each step: a stiff worm hardly any, another one a wave, some of them a curl besides."""
     steps = int(length / STEP)
     place_on_worm = np.linspace(0, 1, steps)
     if rng.random() < params.stiff:
@@ -145,7 +145,7 @@ def _curvature(params: Worms, length: float, rng: np.random.Generator) -> Floats
 
 
 def _profile(points: int) -> Floats:
-    """Give the half width along a worm, 1 at the middle: a blunt head, a long pointed tail."""
+    """Return the half width along a worm, 1 at the middle: a blunt head, a long pointed tail."""
     place_on_worm = np.linspace(0, 1, points)
     head = np.clip(place_on_worm / 0.2, 0, 1)
     tail = np.clip((1 - place_on_worm) / 0.42, 0, 1)
@@ -169,7 +169,7 @@ def _bright_field(worms: Sequence[Tube], wall: Floats, params: Worms, rng: np.ra
 
 
 def _transmission(worm: Tube, params: Worms, rng: np.random.Generator) -> Floats:
-    """Give the light that passes, 0 to 1: dark flanks, mottled gut, pale head and tail, a bright fringe around."""
+    """Return the light that passes, 0 to 1: dark flanks, mottled gut, pale head and tail, a bright fringe around."""
     across = np.abs(worm.across) / np.maximum(worm.half_width, 1e-6)
     ends = np.clip(np.minimum(worm.along / 0.14, (1 - worm.along) / 0.24), 0, 1)
     mottle = sum(drawing.stripes(rng, worm, params.length, grain) for grain in ((1.3, 0.8), (3.0, 1.2), (9.0, 2.0)))
@@ -184,7 +184,7 @@ def _transmission(worm: Tube, params: Worms, rng: np.random.Generator) -> Floats
 
 
 def _debris(params: Worms, rng: np.random.Generator) -> Floats:
-    """Give the light that dirt lets pass: sharp grains, and smudges on the glass that are out of focus."""
+    """Return the light that dirt lets pass: sharp grains, and smudges on the glass that are out of focus."""
     dirt = np.zeros(params.shape)
     area = params.height * params.width
     for density, blur, depth in ((1 / 6000, 0.8, 0.9), (1 / 16000, 3.0, 5.0)):

@@ -89,7 +89,7 @@ def parents_of(labels: npt.NDArray[Any], parents: npt.NDArray[Any]) -> dict[int,
 
 
 def _in_table(objects: Objects, table: Any, parents: npt.NDArray[Any]) -> list[int]:
-    """Give the parent of each row, numbered as CellProfiler numbers the parents' own label image: 1, 2, 3, ..."""
+    """Return the parent of each row, numbered as CellProfiler numbers the parents' own label image: 1, 2, 3, ..."""
     ids = np.unique(parents[parents > 0])
     if "t" not in table:
         of = parents_of(objects.labels, parents)

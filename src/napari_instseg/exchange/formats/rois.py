@@ -137,7 +137,7 @@ def _polygons(region: Any) -> list[Polygon] | None:
 
 
 def _composite(path: np.ndarray[Any, np.dtype[np.float64]]) -> list[Polygon]:
-    """Give all rings of a composite as one polygon: what lies in an odd number of them is inside, as Java fills it."""
+    """Return all rings of a composite as one polygon: inside is what lies in an odd number of them, as in Java."""
     rings: Polygon = []
     points: list[list[float]] = []
     at = 0

@@ -21,6 +21,7 @@ from napari_instseg.widgets.camera import look_at, show_slice
 from napari_instseg.widgets.images import images_in, known_source
 from napari_instseg.widgets.layers import Mark, OwnLayers
 from napari_instseg.widgets.painting import next_turn
+from napari_instseg.widgets.placement import to_layer
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -103,7 +104,7 @@ class AnnotatingBinder(QObject):
         if layer is not None and layer is not self._listened:
             self._listen(layer)
             image = next((one for one in images_in(self._viewer) if known_source(one) is results.source), None)
-            self.tools.attach(layer, image)
+            self.tools.attach(layer, results.reading, image)
 
     def _take_layer(self, results: Results) -> None:
         self._attach(results)
@@ -193,8 +194,9 @@ class AnnotatingBinder(QObject):
     def _look_at_edit(self, edit: Any) -> None:
         """Show the slice in which something was undone or redone."""
         layer = self.tools.layer
-        if edit is not None and edit.place is not None and layer is not None:
-            show_slice(self._viewer, layer, edit.place)
+        results = self._session.state.results
+        if edit is not None and edit.place is not None and layer is not None and results is not None:
+            show_slice(self._viewer, layer, to_layer(edit.place, results.reading))
 
     # the queue
 
@@ -213,15 +215,15 @@ class AnnotatingBinder(QObject):
 
     def _go(self, doubts: list[Doubt]) -> None:
         """Move the view to the first of the doubtful objects that is still there and not accepted."""
-        annotation, layer = self._session.annotation, self.tools.layer
+        annotation, layer, results = self._session.annotation, self.tools.layer, self._session.state.results
         self._doubts = list(doubts)
-        while self._doubts and annotation is not None and layer is not None:
+        while self._doubts and annotation is not None and layer is not None and results is not None:
             doubt = self._doubts.pop(0)
             inside = annotation.labels[doubt.index] == doubt.label
             if doubt.label in annotation.accepted or not inside.any():
                 continue
             self._here = doubt
-            look_at(self._viewer, layer, (*doubt.index, *doubt.place), doubt.side)
+            look_at(self._viewer, layer, to_layer((*doubt.index, *doubt.place), results.reading), doubt.side)
             layer.selected_label = doubt.label
             self.tools.outline(doubt.index, inside)
             self._session.say(f"{doubt.words} {len(self._doubts)} more.")

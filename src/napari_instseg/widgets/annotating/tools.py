@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -17,11 +17,11 @@ from napari_instseg.core.garbage import short_collection
 from napari_instseg.editing.change import Mask, box_of
 from napari_instseg.editing.split import stroke
 from napari_instseg.session.results import Results
-from napari_instseg.session.source import Index
+from napari_instseg.session.source import Index, Reading
 from napari_instseg.widgets.annotating.section import ACTIONS, Action
 from napari_instseg.widgets.images import MARK
 from napari_instseg.widgets.layers import Mark, OwnLayers
-from napari_instseg.widgets.placement import place_like
+from napari_instseg.widgets.placement import from_layer, place_like
 from napari_instseg.widgets.pointer import STILL
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class EditTools(QObject):
         self.tool = ""
         self._layer: ref[Labels] | None = None
         self._image: ref[Layer] | None = None
+        self._reading: Reading | None = None
         self._position: Position | None = None
         self._clicked: Position | None = None
         self._shapes: Shapes | None = None
@@ -101,12 +102,12 @@ class EditTools(QObject):
         layer = self._layer() if self._layer is not None else None
         return layer if layer is not None and layer in self._viewer.layers else None
 
-    def attach(self, layer: Labels, image: Layer | None = None) -> None:
-        """Work on this layer of objects from now on; keys act while the image is selected, too."""
+    def attach(self, layer: Labels, reading: Reading, image: Layer | None = None) -> None:
+        """Work on this layer of the objects of an image from now on; keys act while the image is selected, too."""
         if self.layer is layer:
             return
         self._detach()
-        self._layer = ref(layer)
+        self._layer, self._reading = ref(layer), reading
         if image is not None:
             self._image = ref(image)
             image.mouse_move_callbacks.append(self._move_over_image)
@@ -169,7 +170,8 @@ class EditTools(QObject):
         self.tool_changed.emit(name)
         if name in PREVIEWING:
             # now, since making the layer takes so long that the beginning of a stroke would be missed
-            self._show(np.zeros((1,) * layer.ndim, np.uint8), (), ())
+            results = self._results()
+            self._show(np.zeros((1,) * (len(results.shape) if results is not None else 0), np.uint8), (), ())
         if name == "grow" and self._position is not None:
             self._show_growth(self._position)
 
@@ -306,9 +308,12 @@ class EditTools(QObject):
         act = {"split": self._annotating.split_by_line, "merge": self._annotating.merge, "draw": self._annotating.draw}
         act[self.tool](line)
 
-    @staticmethod
-    def _place(layer: Labels, event: Any) -> Position:
-        return tuple(float(value) for value in layer.world_to_data(event.position))
+    def _place(self, layer: Labels, event: Any) -> Position:
+        return self._place_of(layer.world_to_data(event.position))
+
+    def _place_of(self, values: Sequence[float]) -> Position:
+        """Give a place in the label image, which may have an axis less than its layer."""
+        return from_layer(values, self._reading) if self._reading is not None else tuple(map(float, values))
 
     # regions
 
@@ -330,7 +335,7 @@ class EditTools(QObject):
     def _region_drawn(self, event: Any) -> None:
         if self._shapes is None or str(getattr(event, "action", "")) not in ("added", "ActionType.ADDED"):
             return
-        corners = [tuple(float(v) for v in corner) for corner in self._shapes.data[-1]]
+        corners = [self._place_of(corner) for corner in self._shapes.data[-1]]
         complete = self.tool != "unmark"
         self.put_down()
         self._annotating.mark(corners, complete)

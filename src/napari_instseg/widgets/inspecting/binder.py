@@ -28,6 +28,7 @@ from napari_instseg.widgets.inspecting.lens import LENS_KEY, LensTool
 from napari_instseg.widgets.inspecting.object_list import NEXT_KEY, PREVIOUS_KEY
 from napari_instseg.widgets.inspecting.section import LookSection
 from napari_instseg.widgets.layers import Mark, OwnLayers
+from napari_instseg.widgets.placement import to_layer
 from napari_instseg.widgets.pointer import Pointer
 
 if TYPE_CHECKING:
@@ -291,11 +292,11 @@ class InspectingBinder(QObject):
         results, listed = self._session.state.results, self._listed
         layer = self._layers.labels_layer(results) if results is not None else None
         self.select(label)
-        if listed is None or layer is None or label not in listed.row_of:
+        if listed is None or results is None or layer is None or label not in listed.row_of:
             return
         row = listed.row_of[label]
-        ndim = layer.ndim - len(self._session.state.index)
-        look_at(self._viewer, layer, tuple(listed.centre[row]), float(listed.area[row]) ** (1 / ndim))
+        place = to_layer(listed.centre[row], results.reading)
+        look_at(self._viewer, layer, place, float(listed.area[row]) ** (1 / results.ndim))
 
     def _outline(self) -> None:
         """Draw a line around the selected object, in the slice in view."""

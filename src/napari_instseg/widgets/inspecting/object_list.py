@@ -41,12 +41,12 @@ class ObjectTable(QAbstractTableModel):
         self.endResetModel()
 
     def label_at(self, place: int) -> int:
-        """Give the object in a row."""
+        """Return the object in a row."""
         assert self._listed is not None
         return int(self._listed.label[self._order[place]])
 
     def row_of(self, label: int) -> int:
-        """Give the row of an object, -1 if there is none."""
+        """Return the row of an object, -1 if there is none."""
         if self._listed is None or label not in self._listed.row_of:
             return -1
         return int(np.flatnonzero(self._order == self._listed.row_of[label])[0])
@@ -60,7 +60,7 @@ class ObjectTable(QAbstractTableModel):
         return len(COLUMNS)
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Give what a cell shows."""
+        """Return what a cell shows."""
         if self._listed is None or not index.isValid():
             return None
         at = self._order[index.row()]
@@ -77,7 +77,7 @@ class ObjectTable(QAbstractTableModel):
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> str | None:
-        """Give the titles of the columns, and what they mean."""
+        """Return the titles of the columns, and what they mean."""
         if orientation != Qt.Orientation.Horizontal:
             return None
         return {Qt.ItemDataRole.DisplayRole: COLUMNS[section][0], Qt.ItemDataRole.ToolTipRole: COLUMNS[section][1]}.get(

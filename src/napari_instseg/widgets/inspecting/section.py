@@ -48,7 +48,7 @@ class ViewsPart(QWidget):
             box.blockSignals(False)
 
     def wanted(self) -> list[View]:
-        """Give the views that are ticked."""
+        """Return the views that are ticked."""
         return [view for view, box in self._boxes.values() if box.isChecked()]
 
 

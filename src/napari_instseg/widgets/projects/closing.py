@@ -80,5 +80,5 @@ class Closing(QObject):
 
 
 def is_closing(folder: Path) -> bool:
-    """Tell whether a project was closed here and still saves what was done."""
+    """Return whether a project was closed here and still saves what was done."""
     return any(closing.folder == folder.resolve() for closing in QCoreApplication.instance().findChildren(Closing))

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QTimer
 
 from napari_instseg.core.garbage import short_collection
 from napari_instseg.projects.comparison import Comparison
-from napari_instseg.session.source import labels_axes
 from napari_instseg.widgets.images import MARK
-from napari_instseg.widgets.placement import Place
+from napari_instseg.widgets.placement import Place, slice_as
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -90,10 +88,10 @@ class ComparisonLayers:
         self._before_adding()
         reading = comparison.reading
         layer = self._viewer.add_labels(
-            _in_stack(comparison, labels),
+            slice_as(labels, reading, comparison.index),
             name=f"{comparison.source.name} {name}",
             metadata={MARK: f"comparison {name}"},
-            **Place.within(reading, labels_axes(reading), comparison.index).in_world(comparison.source),
+            **Place.within(reading, comparison.index).in_world(comparison.source),
             **look,
         )
         if "colormap" not in look:
@@ -129,7 +127,3 @@ def _changed_colormap() -> Any:
     from napari.utils.colormaps import DirectLabelColormap
 
     return DirectLabelColormap(color_dict=CHANGED_COLORS)
-
-
-def _in_stack(comparison: Comparison, labels: Any) -> Any:
-    return np.ascontiguousarray(labels[(None,) * len(comparison.index)])

@@ -8,6 +8,7 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QListWidget, QWidget
 
+from napari_instseg.io.home import home
 from napari_instseg.io.projects import ExampleSpec
 from napari_instseg.widgets.parts import Choice, Note, advance, button, column, labelled, progress_bar, row
 
@@ -42,7 +43,7 @@ class ProjectChoice(QWidget):
         self._bar = progress_bar()
         self._stop = button("Stop adding", "Add no more label files after this one.")
         self._remove = button("Remove", "Take the chosen example out. Its edits stay on disk.")
-        self._folder = Path.home()
+        self._folder = home()
         self._inner = QWidget()
         self._at_rest = row(QWidget(), self._import, self._remove, stretch=0)
         self._importing = row(self._bar, self._stop, stretch=0)

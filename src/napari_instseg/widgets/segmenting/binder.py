@@ -12,6 +12,7 @@ from napari_instseg.session.session import Session
 from napari_instseg.session.source import Source
 from napari_instseg.session.state import State
 from napari_instseg.widgets.layers import OwnLayers
+from napari_instseg.widgets.placement import kept_of
 from napari_instseg.widgets.segmenting.export import ExportSection
 from napari_instseg.widgets.segmenting.section import SegmentSection
 
@@ -114,4 +115,4 @@ class SegmentingBinder(QObject):
         results = self._session.state.results
         if results is not None:
             layer = self._layers.labels_layer(results)
-            self._segmenting.export(paths, results.labels() if layer is None else layer.data)
+            self._segmenting.export(paths, results.labels() if layer is None else kept_of(layer.data, results.reading))

@@ -112,7 +112,7 @@ class DiameterChoice(QWidget):
 
 
 def diameter_of(corners: Any, kind: str) -> float:
-    """Give the diameter of the disk with the area of a drawn shape, or the length of a line, in pixels.
+    """Return the diameter of the disk with the area of a drawn shape, or the length of a line, in pixels.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
+from napari_instseg.io.home import home
 from napari_instseg.segmenting.export import SUFFIXES, Kind, paths_in
 from napari_instseg.widgets.parts import allow, button, column, row
 
@@ -28,7 +29,7 @@ class ExportSection(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._name = "objects"
-        self._folder = Path.home()
+        self._folder = home()
         self._buttons: dict[Kind, QPushButton] = {kind: button(*texts) for kind, texts in TITLES.items()}
         self._all = button("Export all into a folder…", ALL_HELP)
         for kind, made in self._buttons.items():

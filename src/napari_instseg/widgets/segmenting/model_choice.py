@@ -66,7 +66,7 @@ def headline(spec: ModelSpec) -> str:
 
 
 def card(spec: ModelSpec) -> str:
-    """Give a model's card as rich text for a narrow column."""
+    """Return a model's card as rich text for a narrow column."""
     method = get_method(spec.method)
     facts = {
         "Made for": spec.intended_use,

@@ -93,7 +93,7 @@ class TruthChoice(QWidget):
             self._refresh()
 
     def read(self) -> Array | None:
-        """Give what is known: above 0 objects, 0 background, -1 unknown; None if nothing is chosen."""
+        """Return what is known: above 0 objects, 0 background, -1 unknown; None if nothing is chosen."""
         if self._chosen is None:
             return None
         if isinstance(self._chosen, str):
@@ -163,7 +163,7 @@ class TruthChoice(QWidget):
 
 
 def _told_by(chosen: Labels | str | None) -> tuple[Any, ...]:
-    """Give what a layer tells changes of its labels by."""
+    """Return what a layer tells changes of its labels by."""
     if chosen is None or isinstance(chosen, str):
         return ()
     return chosen.events.paint, chosen.events.data, chosen.events.labels_update

@@ -29,7 +29,7 @@ def guard():
     return Guard()
 
 
-@pytest.mark.timeout(300 if INPUTS <= 500 else 6 * 3600)
+@pytest.mark.timeout(1200 if INPUTS <= 500 else 6 * 3600)
 @pytest.mark.parametrize("kind", TARGETS)
 def test_hostile_files_end_in_words(kind, guard):
     target, inputs, share = TARGETS[kind]

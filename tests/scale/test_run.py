@@ -10,10 +10,11 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 import zarr
 
 from napari_instseg.core.errors import InstsegError
-from napari_instseg.core.events import Progress, Result
+from napari_instseg.core.events import Message, Progress, Result
 from napari_instseg.inference.model import load_model
 from napari_instseg.metrics import evaluate_labels
 from napari_instseg.scale.run import merge, segment_large
@@ -170,3 +171,41 @@ def test_a_broken_chunk_is_named_and_the_rest_is_done(tmp_path):
     assert found.failed
     assert found.blocks > len(found.failed)
     assert found.objects > 20
+
+
+def emptied(path, place):
+    """Make what lies at a place of the full resolution of an image, and of its pyramid, black."""
+    group = zarr.open_group(path, mode="r+")
+    for level in range(len(group.attrs["ome"]["multiscales"][0]["datasets"])):
+        group[str(level)][tuple(slice(at.start >> level, at.stop >> level) for at in place)] = 0
+
+
+def test_black_parts_of_a_slide_and_empty_wells_of_a_plate_are_no_error(tmp_path):
+    path = tmp_path / "half.zarr"
+    last(simulate_slide(path, 768, seed=3, chunk=256))
+    emptied(path, (slice(256, 768), slice(0, 768)))
+    found = last(segment_large(path, MODEL, tmp_path / "out.zarr", block=SMALL))
+    assert not found.failed
+    labels = labels_of(found)
+    assert len(np.unique(labels[:256])) > 60
+    assert not labels[288:].any()
+    plate = tmp_path / "plate.zarr"
+    last(simulate_plate(plate, wells=2, fields=1, seed=1, side=256))
+    emptied(plate / "A" / "01" / "0", (slice(0, 256), slice(0, 256)))
+    for more in ({}, {"model": "auto"}, {"model": "discriminative-any-size", "diameter": "auto"}):
+        model, store = more.pop("model", MODEL), tmp_path / f"plate-{len(list(tmp_path.iterdir()))}.zarr"
+        events = list(segment_large(plate, model, store, **more))
+        assert any(isinstance(event, Message) and "A01/0: the image is empty" in event.text for event in events)
+        assert not last(events).failed
+        assert set(pd.read_csv(last(events).table)["well"]) == {"A02"}
+
+
+def test_numbers_mean_the_same_in_all_blocks(slide, serial, tmp_path):
+    """Numbers that single precision does not hold to the last digit are not counted from each block's own minimum."""
+    path = tmp_path / "wide.tif"
+    image = np.asarray(zarr.open_group(slide, mode="r")["0"]).astype(np.float64)
+    tifffile.imwrite(path, image * 2.0**16, metadata={"axes": "YX"})
+    tifffile.imwrite(tmp_path / "plain.tif", image.astype(np.float32), metadata={"axes": "YX"})
+    wide = last(segment_large(path, MODEL, tmp_path / "wide.zarr", block=SMALL))
+    plain = last(segment_large(tmp_path / "plain.tif", MODEL, tmp_path / "plain.zarr", block=SMALL))
+    np.testing.assert_array_equal(labels_of(wide), labels_of(plain))

@@ -341,9 +341,12 @@ class Model:
     def _spatial(self) -> str:
         return "ZYX"[-self.spec.ndim :]
 
-    def as_channels(self, image: Array, axes: str | None) -> tuple[Array, str]:
-        """Bring the image into the order ``(stack..., C, *spatial)``, with as many channels as the model takes."""
-        array, axes = check_image(image, axes)
+    def as_channels(self, image: Array, axes: str | None, *, is_part: bool = False) -> tuple[Array, str]:
+        """Bring the image into the order ``(stack..., C, *spatial)``, with as many channels as the model takes.
+
+        It may be a part of a larger one, see `check_image`.
+        """
+        array, axes = check_image(image, axes, is_part=is_part)
         channels, stack = to_channels(array, axes, self._spatial)
         wanted, found = self.spec.in_channels, channels.shape[len(stack)]
         if found == 1 and wanted > 1:

@@ -17,7 +17,9 @@ TINIEST, LARGEST = 1e-30, 1e38
 """Ranges of values between these stay what they are in float32."""
 
 
-def check_image(array: Array, axes: str | None = None, name: str = "The image") -> tuple[Array, str]:
+def check_image(
+    array: Array, axes: str | None = None, name: str = "The image", *, is_part: bool = False
+) -> tuple[Array, str]:
     """Check that an image can be segmented.
 
     Parameters
@@ -28,6 +30,9 @@ def check_image(array: Array, axes: str | None = None, name: str = "The image") 
         One letter of T, C, Z, Y, X per dimension; guessed for 2 to 4 dimensions.
     name : str
         How the messages name it, such as its file.
+    is_part : bool
+        Whether it is a part of a larger image: it may be constant, as background is, and 1 pixel wide or high, and its
+        numbers stay what they are, so that they mean the same in all parts.
 
     Returns
     -------
@@ -58,12 +63,12 @@ def check_image(array: Array, axes: str | None = None, name: str = "The image") 
         axes = check_axes(axes, array.ndim) if axes else guess_axes(array.shape)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
-    if 1 in (array.shape[axes.index("Y")], array.shape[axes.index("X")]):
+    if not is_part and 1 in (array.shape[axes.index("Y")], array.shape[axes.index("X")]):
         raise InputError(
             f"{name} is 1 pixel wide or high, shape {array.shape} read as {axes}; expected at least 2 x 2 pixels. "
             "Check the order of its axes."
         )
-    return _plain_numbers(array, name), axes
+    return _plain_numbers(array, name, is_part), axes
 
 
 def as_array(values: Any, name: str) -> Array:
@@ -80,7 +85,7 @@ def as_array(values: Any, name: str) -> Array:
         raise InputError(f"{name} is no array ({error}); expected rows of equal length.") from None
 
 
-def _plain_numbers(array: Array, name: str) -> Array:
+def _plain_numbers(array: Array, name: str, is_part: bool) -> Array:
     low, high = array.min(), array.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = array.size - np.count_nonzero(np.isfinite(array))
@@ -88,7 +93,7 @@ def _plain_numbers(array: Array, name: str) -> Array:
             f"{name} has {bad} pixels that are NaN or infinite; expected finite numbers. "
             "Replace them, for example by numpy.nan_to_num(image)."
         )
-    if low == high:
+    if low == high and not is_part:
         raise InputError(
             f"{name} is constant: every pixel is {low}, so there is nothing to segment. "
             "Check the channel, the exposure, or that the file was exported as it should."
@@ -98,8 +103,8 @@ def _plain_numbers(array: Array, name: str) -> Array:
     if array.dtype in (np.uint8, np.uint16):
         return array
     low, high = float(low), float(high)
-    if not TINIEST < high - low < LARGEST:
+    if not (is_part and low == high) and not TINIEST < high - low < LARGEST:
         raise InputError(f"{name} ranges from {low:g} to {high:g}; expected a range that single precision can hold.")
-    if max(abs(low), abs(high)) <= EXACT:
+    if is_part or max(abs(low), abs(high)) <= EXACT:
         return array.astype(np.float32, copy=False)
     return (array.astype(np.float64) - low).astype(np.float32)

@@ -14,6 +14,7 @@ import numpy as np
 from napari_instseg.core.errors import InputError, ParameterError
 from napari_instseg.core.method import Array
 from napari_instseg.data.normalize import SAMPLE, limits
+from napari_instseg.inference.auto import MOST_SIDE, find_kind
 from napari_instseg.inference.model import Model
 from napari_instseg.inference.rescale import own_parameters, rescale_factor
 from napari_instseg.inference.size import AUTO, OWN, busiest
@@ -22,8 +23,9 @@ from napari_instseg.io.sources import Source, UnreadableError
 from napari_instseg.scale.job import CHUNK, CHUNK_3D, Job, Piece, work_folder
 from napari_instseg.scale.opened import open_model
 from napari_instseg.scale.tissue import find_tissue, glass_blocks
-from napari_instseg.scale.work import read_channels
+from napari_instseg.scale.work import as_picture, read_channels
 from napari_instseg.zoo import find_model
+from napari_instseg.zoo.kinds import KindOfImage
 
 PART = 2048
 """Side of the part on which the size of objects is found, in pixels."""
@@ -100,7 +102,7 @@ def plan(sources: Sequence[Source], store: Path, wish: Wish) -> Job:
         If the model cannot see the image, or there is no such level or channel.
     """
     model = open_model(wish.model)
-    diameter_at_full, size = _settled(sources[0], model, wish)
+    diameter_at_full, size = _settled(sources, model, wish)
     pieces, decode = [], {}
     notes = [f"Objects of {size}."] if size else []
     for source in sources:
@@ -131,13 +133,16 @@ def plan(sources: Sequence[Source], store: Path, wish: Wish) -> Job:
     )
 
 
-def _settled(source: Source, model: Model, wish: Wish) -> tuple[float | None, str]:
+def _settled(sources: Sequence[Source], model: Model, wish: Wish) -> tuple[float | None, str]:
     """Settle on a diameter at full resolution, with what is to be told of it."""
     if wish.diameter == AUTO and model.spec.knows_sizes and wish.level is None and wish.pixel_size is None:
         # the channels are those that the network takes already, as the colours of a picture are
-        part = np.moveaxis(_part(source, model, wish), 0, -1)
-        size = model.find_size(part, axes="YXC", device=wish.device)
-        return round(size.diameter, 1), size.words(source.pixel_size())
+        for source in sources:
+            part = np.moveaxis(_part(source, model, wish), 0, -1)
+            if part.min() < part.max():
+                size = model.find_size(part, axes="YXC", device=wish.device)
+                return round(size.diameter, 1), size.words(source.pixel_size())
+        return None, "unknown size, as all is empty"
     diameter = None if wish.diameter in (AUTO, OWN) else wish.diameter
     if isinstance(diameter, str):
         raise ParameterError(f"The diameter is '{diameter}'; expected a number of pixels, '{AUTO}' or '{OWN}'.")
@@ -150,14 +155,49 @@ def _part(source: Source, model: Model, wish: Wish) -> Array:
     coarse = len(source.levels) - 1
     sizes = source.shape(0)
     places = {letter: size // 2 for letter, size in sizes.items() if letter not in "YXC"}
-    grey = read_sample(source, coarse, places, model, wish)
-    factor = sizes["Y"] / grey.shape[1]
-    centre = busiest(grey, PART / factor) or (grey.shape[1] / 2, grey.shape[2] / 2)
-    where: dict[str, slice | int] = dict(places)
+    where: dict[str, slice | int] = {**places, **_busiest(sizes, read_sample(source, coarse, places, model, wish))}
+    return read_channels(source, 0, where, model, wish.channels, wish.stain)
+
+
+def _busiest(sizes: Mapping[str, int], grey: Array) -> dict[str, slice]:
+    """Return the part of the full resolution whose like in a small image (C, Y, X) differs most in values."""
+    centre = busiest(grey, PART * grey.shape[1] / sizes["Y"]) or (grey.shape[1] / 2, grey.shape[2] / 2)
+    where = {}
     for letter, at, length in zip("YX", centre, grey.shape[1:], strict=True):
         start = int(min(max(at * sizes[letter] / length - PART / 2, 0), max(sizes[letter] - PART, 0)))
         where[letter] = slice(start, min(start + PART, sizes[letter]))
-    return read_channels(source, 0, where, model, wish.channels, wish.stain)
+    return where
+
+
+def _middle(size: int, side: int) -> slice:
+    start = max((size - side) // 2, 0)
+    return slice(start, min(start + side, size))
+
+
+def find_kind_of(sources: Sequence[Source]) -> KindOfImage:
+    """Tell the kind of images by the middle of the first one; where that is empty, by where values differ most.
+
+    Raises
+    ------
+    InputError
+        If all are empty.
+    """
+    for source in sources:
+        sizes = source.shape(0)
+        stack: dict[str, slice | int] = {letter: size // 2 for letter, size in sizes.items() if letter not in "YXC"}
+        letters = "".join(letter for letter in source.axes if letter in "YXC")
+        middle = {letter: _middle(sizes[letter], MOST_SIDE) for letter in "YX"}
+        part, axes = as_picture(source.read(0, **stack, **middle), letters)
+        if part.min() == part.max():
+            grey = read_preview(source)[tuple(stack.get(letter, slice(None)) for letter in source.axes)]
+            grey = np.moveaxis(grey, letters.index("C"), 0) if "C" in letters else grey[np.newaxis]
+            part, axes = as_picture(source.read(0, **stack, **_busiest(sizes, grey)), letters)
+        if part.min() < part.max():
+            return find_kind(part, axes=axes)
+    raise InputError(
+        "There is nothing in the image to tell its kind by: every pixel that was looked at is the same. Check the "
+        "channel, or name a --model."
+    )
 
 
 def label_name(model: str) -> str:
@@ -206,8 +246,8 @@ def choose_level(source: Source, model: Model, wish: Wish, wished: float | None)
         size = source.pixel_size()
         if size is None:
             raise InputError(
-                f"'{source.name}' does not say its pixel size, so no level can be chosen by --pixel-size. Say --level "
-                "or --diameter instead."
+                f"'{source.name}' does not say its pixel size, so no level can be chosen by --pixel-size. Say "
+                "--pyramid-level or --diameter instead."
             )
         sizes = [size * source.factor(number) for number in range(count)]
         level = min(range(count), key=lambda number: abs(math.log(sizes[number] / pixel_size)))
@@ -255,6 +295,10 @@ def _piece(source: Source, level: int, factor: float, model: Model, wish: Wish) 
             tissue = find_tissue(sample) if "C" in source.axes else None
             skipped = [] if tissue is None else glass_blocks(tissue, grid)
         piece.skipped.append(skipped)
+    empty = sum(all(low == high for low, high in between) for between in piece.between)
+    if empty:
+        whose = "the image is" if total == 1 else f"{empty} of {total} images are"
+        notes.append(f"{whose} empty, as every pixel that was looked at is the same")
     left_out = sum(map(len, piece.skipped))
     if left_out:
         notes.append(

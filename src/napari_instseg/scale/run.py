@@ -14,7 +14,6 @@ from typing import Any
 
 from napari_instseg.core.errors import InputError, OutputError
 from napari_instseg.core.events import Event, Message, Metric, Progress, Result
-from napari_instseg.inference.auto import MOST_SIDE, find_kind
 from napari_instseg.inference.size import AUTO
 from napari_instseg.inference.stitch import resolve
 from napari_instseg.io.atomic import make_folder, write_bytes
@@ -22,7 +21,7 @@ from napari_instseg.io.large import find_places, open_source
 from napari_instseg.io.sources import Source
 from napari_instseg.scale.executors import Cluster, Executor, Pool, Serial, Task
 from napari_instseg.scale.job import DONE, Job, Unit, check_same, level_shapes
-from napari_instseg.scale.plan import Wish, plan, read_preview
+from napari_instseg.scale.plan import Wish, find_kind_of, plan, read_preview
 from napari_instseg.scale.store import check_free, copy_plate, create
 from napari_instseg.scale.table import write_tables
 from napari_instseg.scale.work import (
@@ -34,7 +33,6 @@ from napari_instseg.scale.work import (
     read_facts,
     save_resolution,
 )
-from napari_instseg.zoo.kinds import KindOfImage
 
 ATTEMPTS = 2
 """How often a block is tried."""
@@ -92,7 +90,7 @@ def segment_large(
     source : str or Path
         OME-Zarr (folder, ``.ozx``, URL), a slide or another TIFF; or sources that `instseg` opened.
     model : str
-        Name or folder; ``"auto"``: the shipped one for this kind of image, told by the middle of the first source.
+        Name or folder; ``"auto"``: the shipped one for this kind of image, told by the first source that is not empty.
     store : str or Path
         The OME-Zarr that gets ``labels/<model>``; made if missing.
     client : distributed.Client, optional
@@ -131,7 +129,7 @@ def segment_large(
         else list(source)
     )
     if str(model) == AUTO:
-        kind = _find_kind(sources[0])
+        kind = find_kind_of(sources)
         yield Message(kind.warning or f"The image is taken for {kind.words}: {kind.model}.", warning=not kind.known)
         model = kind.model
     job = plan(sources, store, Wish(model=str(model), **wish))
@@ -372,13 +370,3 @@ def _resolve_all(job: Job, there: Sequence[Unit], key: str) -> int:
             save_resolution(job.file(f"resolved-{key}", f"{number}-{image}"), resolution, start)
             start += resolution.count
     return start
-
-
-def _find_kind(source: Source) -> KindOfImage:
-    """Tell the kind of image by the middle of its full resolution."""
-    sizes = source.shape(0)
-    part = {letter: slice(size // 2, size // 2 + 1) for letter, size in sizes.items() if letter not in "YXC"}
-    for letter in "YX":
-        start = max((sizes[letter] - MOST_SIDE) // 2, 0)
-        part[letter] = slice(start, min(start + MOST_SIDE, sizes[letter]))
-    return find_kind(source.read(0, **part), axes=source.axes)

@@ -106,19 +106,24 @@ def read_channels(
         places = {**places, "C": list(channels)}  # type: ignore[dict-item]
     region = source.read(level, **places)
     axes = "".join(letter for letter in source.axes if not isinstance(places.get(letter), int))
-    size = region.shape[axes.index("C")] if "C" in axes else 1
-    if "C" in axes and region.dtype == np.uint8 and size in (3, 4) and not channels:
-        # three channels of 8 bits are the colours of a picture, wherever a store keeps them
-        region, axes = np.moveaxis(region, axes.index("C"), -1), axes.replace("C", "") + "C"
-    elif "C" in axes and size == 1:
+    if "C" in axes and region.shape[axes.index("C")] == 1:
         region, axes = region.squeeze(axes.index("C")), axes.replace("C", "")
+    elif not channels:
+        region, axes = as_picture(region, axes)
     if stain:
         from napari_instseg.data.stains import unmix
 
         if not axes.endswith("C"):
             raise InputError(f"The image has the axes {axes}; a stain is unmixed from colours. Leave --stain out.")
         region, axes = unmix(region, stain), axes[:-1]
-    return model.as_channels(region, axes)[0]
+    return model.as_channels(region, axes, is_part=True)[0]
+
+
+def as_picture(region: Array, axes: str) -> tuple[Array, str]:
+    """Bring three channels of 8 bits last: they are the colours of a picture, wherever a store keeps them."""
+    if "C" in axes and region.dtype == np.uint8 and region.shape[axes.index("C")] in (3, 4):
+        return np.moveaxis(region, axes.index("C"), -1), axes.replace("C", "") + "C"
+    return region, axes
 
 
 def channels_of(job: Job, unit: Unit) -> Channels:

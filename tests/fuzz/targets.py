@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,11 @@ IMAGES = images()
 
 def _json(path):
     return json.loads((WRITTEN / path).read_text(encoding="utf-8"))
+
+
+@cache
+def _model():
+    return load_model(WRITTEN / "model")
 
 
 def _call(function):
@@ -66,7 +72,7 @@ def array(folder, given):
         lambda: check_labels(given, given.shape),
         lambda: read_image(path),
         lambda: read_labels(path),
-        lambda: load_model(WRITTEN / "model").segment(given, device="cpu") if given.size < 10_000 else None,
+        lambda: _model().segment(given, device="cpu") if given.size < 10_000 else None,
     )
 
 

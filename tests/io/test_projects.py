@@ -9,10 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from napari_instseg.core.errors import InputError, OutputError, ProjectError
+from napari_instseg.core.errors import InputError, ModelError, OutputError, ProjectError
 from napari_instseg.io import projects
 from napari_instseg.io.project_lock import opened_alone
 from napari_instseg.io.projects import ExampleSpec
+from napari_instseg.zoo import find_model
 
 IMAGE = np.arange(24, dtype=np.uint16).reshape(4, 6)
 LABELS = np.where(IMAGE > 12, 3, -1).astype(np.int32)
@@ -54,6 +55,27 @@ def test_a_referenced_image_is_found_where_it_moved_together_with_the_project(tm
     np.testing.assert_array_equal(projects.read_example_image(home / "project", example), IMAGE + 1)
     home.rename(tmp_path / "elsewhere")
     np.testing.assert_array_equal(projects.read_example_image(tmp_path / "elsewhere" / "project", example), IMAGE + 1)
+
+
+@pytest.mark.parametrize("path", ["a" * 300, "a/" * 3000, "round", "locked/away.npy"])
+def test_an_image_at_a_place_that_no_system_can_look_at_is_missed(folder, path):
+    if path == "round":
+        try:
+            (folder / "round").symlink_to(folder / "round")
+        except OSError:  # Windows lets only some users make links
+            (folder / "round").write_bytes(b"")
+    if path.startswith("locked"):
+        (folder / "locked").mkdir(mode=0o000)
+    spec = projects.read_project(folder)
+    image = spec.examples[0].image.model_copy(update={"path": path})
+    example = spec.examples[0].model_copy(update={"image": image})
+    with pytest.raises(InputError, match=r"is gone|is not the file that was added"):
+        projects.read_example_image(folder, example)
+    changed = spec.model_copy(update={"remembered": {"coloring-nuclei": projects.Place(path=path)}})
+    assert projects.find_remembered(folder, changed, "coloring-nuclei") is not None
+    assert projects.name_model(folder, path) == path
+    with pytest.raises(ModelError, match="No model"):
+        find_model(path)
 
 
 def test_a_moved_image_is_missed_and_can_be_shown(tmp_path):

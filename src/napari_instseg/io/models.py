@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -110,10 +111,10 @@ def read_spec(folder: str | Path) -> ModelSpec:
     """
     folder = Path(folder)
     path = folder / SPEC
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ModelError(f"No model folder at '{folder}'; expected a folder with {SPEC} and {WEIGHTS}.")
-    if not path.is_file():
-        if (folder / RUN).is_dir():
+    if not os.path.isfile(path):
+        if os.path.isdir(folder / RUN):
             raise ModelError(
                 f"'{folder}' holds a training that was stopped before its first validation, so there is no model yet. "
                 "Go on with it by the command that started it and --resume."
@@ -150,7 +151,7 @@ def read_weights(folder: str | Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     path = Path(folder) / WEIGHTS
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelError(f"'{folder}' has no {WEIGHTS}{_only_pickles(Path(folder))}.")
     try:
         tensors = load_file(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -49,12 +50,12 @@ def open_pairs(folder: str | Path) -> tuple[Pair, ...]:
         If a folder is missing or empty, a file has no partner, or two files have the same name but for the suffix.
     """
     folder = Path(folder)
-    if not (folder / IMAGES).is_dir() and is_mask_folder(folder):
+    if not os.path.isdir(folder / IMAGES) and is_mask_folder(folder):
         return open_mask_pairs(folder)
     images = _files(folder / IMAGES, SUFFIXES, leftovers=False)
     labels = _files(folder / LABELS, SUFFIXES)
     _check_partners(images, labels, folder / LABELS)
-    classes = _files(folder / CLASSES, (*SUFFIXES, ".json")) if (folder / CLASSES).is_dir() else {}
+    classes = _files(folder / CLASSES, (*SUFFIXES, ".json")) if os.path.isdir(folder / CLASSES) else {}
     if classes:
         _check_partners(images, classes, folder / CLASSES)
     return tuple(
@@ -82,7 +83,7 @@ def open_split(folder: str | Path, held_out: float = 0.1, seed: int = 0) -> tupl
         See `open_pairs`; also if `val.txt` names an image that is not there.
     """
     pairs, path = open_pairs(folder), Path(folder) / HELD_OUT
-    if not path.is_file():
+    if not os.path.isfile(path):
         return split_pairs(pairs, held_out, seed)
     lines = (line.strip() for line in _read_names(path).splitlines())
     try:
@@ -246,7 +247,7 @@ def _grid(image: Array, axes: str) -> tuple[int, ...]:
 
 
 def _files(folder: Path, suffixes: Sequence[str], leftovers: bool = True) -> dict[str, Path]:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(
             f"There is no folder '{folder}'; expected '{folder.parent}' to hold '{IMAGES}' and '{LABELS}'."
         )

@@ -56,7 +56,7 @@ class Place(Strict):
 
     def candidates(self, folder: str | Path) -> list[Path]:
         """Return where to look for it, the likeliest place first."""
-        return [(Path(folder) / self.path).resolve(), *([Path(self.absolute)] if self.absolute else [])]
+        return [Path(os.path.realpath(Path(folder) / self.path)), *([Path(self.absolute)] if self.absolute else [])]
 
 
 class ImageRef(Place):
@@ -152,7 +152,7 @@ class _Edits(Strict):
 
 def is_project(folder: str | Path) -> bool:
     """Return whether a folder is a project."""
-    return (Path(folder) / SPEC).is_file()
+    return os.path.isfile(Path(folder) / SPEC)
 
 
 def create_project(folder: str | Path, model: str = "") -> ProjectSpec:
@@ -183,7 +183,7 @@ def read_project(folder: str | Path) -> ProjectSpec:
         If it is missing, damaged, or of a newer version.
     """
     path = Path(folder) / SPEC
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ProjectError(f"'{folder}' is no project: it has no {SPEC}. Choose another folder, or make a new project.")
     try:
         values = read_json(path)
@@ -268,7 +268,7 @@ def read_example_image(folder: str | Path, example: ExampleSpec) -> Array:
     """
     ref = example.image
     places = ref.candidates(folder)
-    found = [place for place in places if place.is_file()]
+    found = [place for place in places if os.path.isfile(place)]
     if not found:
         raise InputError(
             f"The image of example '{example.name}' is gone: it was at '{ref.absolute or places[0]}'. "
@@ -370,7 +370,7 @@ def project_pairs(folder: str | Path) -> tuple[tuple[Pair, float | None], ...]:
 def name_model(folder: str | Path, model: str) -> str:
     """Return the name by which a project knows a model: its own as ``versions/<name>``, others as they are."""
     path, own = Path(model), Path(folder).resolve()
-    if path.is_dir() and path.resolve().is_relative_to(own):
+    if os.path.isdir(path) and path.resolve().is_relative_to(own):
         return path.resolve().relative_to(own).as_posix()
     return model
 
@@ -384,7 +384,7 @@ def find_remembered(folder: str | Path, spec: ProjectSpec, model: str) -> Path |
     if place is None:
         return None
     candidates = place.candidates(folder)
-    return next((candidate for candidate in candidates if candidate.is_dir()), candidates[-1])
+    return next((candidate for candidate in candidates if os.path.isdir(candidate)), candidates[-1])
 
 
 def inside(folder: str | Path, *parts: str) -> Path:

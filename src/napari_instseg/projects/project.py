@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -309,7 +310,7 @@ class Project:
     def model(self) -> str:
         """The model in use, as `find_model` takes it; empty if none was chosen."""
         inside = self.folder / self.spec.model
-        return str(inside) if self.spec.model and (inside / SPEC).is_file() else self.spec.model
+        return str(inside) if self.spec.model and os.path.isfile(inside / SPEC) else self.spec.model
 
     def remember(self, model: str, images: str | Path | None) -> None:
         """Name the folder of annotated images that a model is to remember; None takes those that it has itself.

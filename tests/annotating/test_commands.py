@@ -248,3 +248,17 @@ def test_what_grows_follows_a_changed_bandwidth(loop):
         sizes.append(int(work.annotating.preview((30, 80))[2].sum()))
     assert sizes[0] == sizes[2]
     assert sizes[1] > 1.5 * sizes[0]
+
+
+def test_an_edit_leaves_the_snapshots_before_it_as_they_were(work):
+    annotating = work.annotating
+    assert annotating.accept((30, 30))
+    before = work.results
+    labels = before.labels()
+    assert annotating.delete((30, 80))
+    np.testing.assert_array_equal(before.labels(), labels)
+    assert set(before.slices[()].ids) == set(np.unique(labels))
+    after = work.results
+    annotating.undo()
+    assert 2 not in after.slices[()].labels
+    np.testing.assert_array_equal(work.results.labels(), labels)

@@ -113,7 +113,7 @@ def test_likeness_is_one_at_the_mean_and_zero_at_the_farthest_pixel():
 
 def test_masks_are_learnt_from_the_true_means_and_do_not_teach_the_embedding():
     class Fixed(torch.nn.Module):
-        stride, halo, coordinates = 1, 0, "none"
+        stride, halo, coordinates, encoder_parts = 1, 0, "none", ()
 
         def __init__(self):
             super().__init__()

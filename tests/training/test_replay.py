@@ -1,4 +1,4 @@
-"""What a shipped model remembers: images of its own kind, some to learn from and some to judge by."""
+"""What a shipped model remembers: practice images, some to learn from and some to judge by."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_a_shipped_model_remembers_images_of_what_it_knows(name, well, monkeypat
     monkeypatch.setattr(replay, "JUDGE", 2)
     events = []
     planes = drain(read_replay(name), events)
-    assert events[-1] == Progress(len(planes), len(planes), "images of its own kind")
+    assert events[-1] == Progress(len(planes), len(planes), "practice images")
     assert sum((plane.learn > 0).any() for plane in planes) == len(planes) // 3
     assert all(((plane.learn >= 0).all()) != ((plane.judge >= 0).all()) for plane in planes)
     found = drain(score(load_model(name), planes, "judge", "cpu"))

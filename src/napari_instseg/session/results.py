@@ -279,7 +279,7 @@ class Results:
             covered = covered[new[tuple(covered[:, 1:].T)] != covered[:, 0]]
         segmentation = Segmentation(new, score, class_id, old.timings, covered=covered)
         plane = replace(
-            decoded, labels=labels, ids=np.concatenate([[0], ids]).astype(np.int32), segmentation=segmentation
+            decoded, labels=labels.copy(), ids=np.concatenate([[0], ids]).astype(np.int32), segmentation=segmentation
         )
         return replace(self, slices=_with(self.slices, index, plane))
 

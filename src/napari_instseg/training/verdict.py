@@ -210,7 +210,7 @@ def give_verdict(
             )
     else:
         lines.append("There were no images of its original kind to judge by, so what it forgot is not known.")
-    if outcome == "not better":
+    if outcome == "not better" or after.get("mean_ap", 0.0) < before.get("mean_ap", 0.0) - SMALLEST_GAIN:
         lines += _reasons(after, learnt, steps=steps, images=images, objects=objects)
     return Verdict(outcome, " ".join(lines), before, after)
 

@@ -44,6 +44,26 @@ def test_one_colour_or_stain_of_a_picture():
     assert axes == "YX"
 
 
+def test_a_short_last_axis_is_channels():
+    source, found = read((20, 24, 5))
+    assert [reading.title for reading in found] == [
+        "5 channels along axis 2",
+        "Stack of 20, slice by slice",
+        "20 channels along axis 0",
+    ]
+    image, axes = take_plane(source, found[0], ())
+    assert (image.shape, axes, grid_shape(source, found[0])) == ((20, 24, 5), "YXC", (20, 24))
+    image, axes = take_plane(source, found[0], (), 3)
+    np.testing.assert_array_equal(image, source.array[..., 3])
+    assert axes == "YX"
+    _, found = read((3, 20, 24, 5))
+    assert found[0].roles == ("stack", "plane", "plane", "channel")
+    _, found = read((20, 24, 6))
+    assert found[0].title == "Stack of 20, slice by slice"
+    _, found = read((3, 20, 24, 5), axis_labels=("c", "z", "y", "x"))
+    assert found[0].roles == ("channel", "stack", "plane", "plane")
+
+
 def test_a_stack_is_read_slice_by_slice_or_as_channels():
     source, found = read((3, 5, 6))
     assert [reading.title for reading in found] == ["Stack of 3, slice by slice", "3 channels along axis 0"]

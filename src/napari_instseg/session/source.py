@@ -124,6 +124,11 @@ class Reading:
         return next((axis for axis, role in enumerate(self.roles) if role in ("channel", "color")), None)
 
     @property
+    def plane_axes(self) -> tuple[int, ...]:
+        """Y and X."""
+        return tuple(axis for axis, role in enumerate(self.roles) if role == "plane")
+
+    @property
     def letters(self) -> str:
         """Axes of one plane in letters, as `Model.predict` takes them."""
         kept = [role for role in self.roles if role != "stack"]
@@ -151,18 +156,22 @@ def readings(source: Source, ndim: int = 2) -> tuple[Reading, ...]:
     end: tuple[Role, ...] = ("color",) if source.rgb else ()
     leading = len(shape) - ndim
     found = [Reading((*[stack] * leading, *tail, *end), _title(source, leading, None, ndim))]
-    for axis in range(0 if source.rgb or leading == 0 else len(shape) - 2):
-        if shape[axis] <= MOST_CHANNELS:
+    last, likely = len(shape) - 1, _likely_channels(source)
+    for axis in range(0 if source.rgb or leading == 0 else len(shape)):
+        if (axis < last - 1 and shape[axis] <= MOST_CHANNELS) or (axis == last and axis in likely):
             roles: list[Role] = [*[stack] * (leading - 1), *tail]
             roles.insert(axis, "channel")
             found.append(Reading(tuple(roles), _title(source, leading - 1, axis, ndim)))
-    return tuple(sorted(found, key=lambda reading: not _fits_labels(source, reading)))
+    return tuple(sorted(found, key=lambda reading: reading.channel_axis not in (likely or (None,))))
 
 
-def _fits_labels(source: Source, reading: Reading) -> bool:
-    """Return whether the reading's channel axis is the one that is called so, if any is."""
+def _likely_channels(source: Source) -> tuple[int, ...]:
+    """Return the axis that is called channels; without one, the last one if it is far shorter than the two before."""
+    shape = source.shape
     named = [axis for axis, label in enumerate(source.axis_labels) if label.lower() in ("c", "channel", "channels")]
-    return reading.channel_axis in named if named else reading.channel_axis is None
+    if named or source.rgb or len(shape) < 3:
+        return tuple(named)
+    return (len(shape) - 1,) if shape[-1] <= MOST_CHANNELS and shape[-1] * 4 <= min(shape[-3:-1]) else ()
 
 
 def _title(source: Source, stack: int, channel: int | None, ndim: int) -> str:

@@ -46,6 +46,7 @@ class ImageChoice(QWidget):
         super().__init__()
         self._viewer = viewer
         self._reading: Reading | None = None
+        self._is_turned = False
         self._layer: Image | None = None
         self._source: Source | None = None
         self._followed: list[Image] = []
@@ -105,7 +106,9 @@ class ImageChoice(QWidget):
 
     def show_readings(self, options: tuple[Reading, ...], reading: Reading | None) -> None:
         """Offer the ways to read the image; rows without a choice are hidden."""
-        self._reading = reading
+        other, self._reading = reading != self._reading, reading
+        if other:
+            self._turn_to_planes()
         self._axes.offer([(option.title, option) for option in options], reading)
         self._rows["axes"].setVisible(len(options) > 1)
         source = self.source
@@ -210,6 +213,27 @@ class ImageChoice(QWidget):
     def _later_view(self, event: object = None) -> None:
         self._later.start()
 
+    def _turn_to_planes(self) -> None:
+        """Show the picture where its channels come last: the viewer shows the last two axes of what is opened.
+
+        For the next image whose channels do not, the axes are put back.
+        """
+        layer, reading, dims = self._layer, self._reading, self._viewer.dims
+        if layer is None or reading is None or dims.ndisplay != 2:
+            return
+        if reading.roles[-1] != "channel":
+            if self._is_turned:
+                self._is_turned = False
+                dims.order = tuple(range(dims.ndim))
+                self._viewer.reset_view()
+            return
+        lead = dims.ndim - len(reading.roles)
+        planes = tuple(lead + axis for axis in reading.plane_axes)
+        if lead >= 0 and tuple(dims.displayed) != planes:
+            self._is_turned = True
+            dims.order = (*(axis for axis in range(dims.ndim) if axis not in planes), *planes)
+            self._viewer.reset_view()
+
     def _tell_view(self) -> None:
         layer, reading = self._layer, self._reading
         if layer is None or reading is None or layer not in self._viewer.layers:
@@ -217,8 +241,6 @@ class ImageChoice(QWidget):
         index = tuple(view_of(self._viewer, layer, reading.stack_axes))
         window = None
         corners = layer.corner_pixels
-        last = len(reading.roles) - (3 if layer.rgb else 2)
         if not layer.multiscale and self._viewer.dims.ndisplay == 2 and "volume" not in reading.roles:
-            low, high = corners[0][last : last + 2], corners[1][last : last + 2]
-            window = tuple(slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True))
+            window = tuple(slice(int(corners[0][axis]), int(corners[1][axis]) + 1) for axis in reading.plane_axes)
         self.view_changed.emit(index, window)

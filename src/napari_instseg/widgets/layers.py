@@ -307,7 +307,7 @@ class OwnLayers:
 
 
 def _holds(layer: Layer, labels: Array) -> bool:
-    """Tell whether a layer shows this very label image, maybe by a view with one more axis."""
+    """Return whether a layer shows this very label image, maybe by a view with one more axis."""
     data = layer.data
     return isinstance(data, np.ndarray) and data.size == labels.size and np.may_share_memory(data, labels)
 

@@ -38,7 +38,7 @@ class Place:
 
     @classmethod
     def within(cls, reading: Reading, index: Index, start: Sequence[int] = (), extra: int = 0) -> Place:
-        """Give the place of a part of a slice: `start` is its first pixel in the slice."""
+        """Return the place of a part of a slice: `start` is its first pixel in the slice."""
         at = dict(zip(reading.stack_axes, index, strict=False))
         spatial = [axis for axis in labels_axes(reading) if axis not in reading.stack_axes]
         at |= dict(zip(spatial, start, strict=False))
@@ -55,7 +55,7 @@ class Place:
         return self.axes, spanned_axis(self.reading)
 
     def in_world(self, source: Source) -> dict[str, Any]:
-        """Give what a layer there is made with: scale, position, turn and shear, units, axis names."""
+        """Return what a layer there is made with: scale, position, turn and shear, units, axis names."""
         shifts = self.shifts or (0,) * len(self.axes)
         scale, translate = self._pick(source.scale, 1.0), self._pick(source.translate, 0.0)
         spanned = spanned_axis(self.reading)
@@ -83,7 +83,7 @@ class Place:
 
 
 def spanned_axis(reading: Reading) -> int | None:
-    """Give the axis of channels that results have too, with one pixel over all of them.
+    """Return the axis of channels that results have too, with one pixel over all of them.
 
     The viewer aligns layers from the last axis. So a layer without the channels of an image whose channels come after
     its slices (ImageJ's ZCYX, TCYX) would have its slices follow the slider of the channels.
@@ -98,31 +98,31 @@ def spanned_axis(reading: Reading) -> int | None:
 
 
 def layer_axes(reading: Reading) -> tuple[int, ...]:
-    """Give the image's axes that a layer of its results has: those of a label image, and the one that is spanned."""
+    """Return the image's axes that a layer of its results has: those of a label image, and the one that is spanned."""
     spanned = spanned_axis(reading)
     return tuple(sorted([*labels_axes(reading), *([] if spanned is None else [spanned])]))
 
 
 def shown_as(labels: Array, reading: Reading) -> Array:
-    """Give a label image, the same memory, with the axes of its layer."""
+    """Return a label image, the same memory, with the axes of its layer."""
     spanned = spanned_axis(reading)
     return labels if spanned is None else np.expand_dims(labels, spanned)
 
 
 def kept_of(shown: Array, reading: Reading) -> Array:
-    """Give a label image, the same memory, from what its layer holds; see `shown_as`."""
+    """Return a label image, the same memory, from what its layer holds; see `shown_as`."""
     spanned = spanned_axis(reading)
     return shown if spanned is None else shown[(slice(None),) * spanned + (0,)]
 
 
 def in_slice(reading: Reading, index: Index) -> list[int]:
-    """Give the axes of a layer that an array of one slice has; of the whole image where the index is empty."""
+    """Return the axes of a layer that an array of one slice has; of the whole image where the index is empty."""
     gone = {spanned_axis(reading), *(reading.stack_axes if index else ())}
     return [at for at, axis in enumerate(layer_axes(reading)) if axis not in gone]
 
 
 def slice_as(array: Array, reading: Reading, index: Index, extra: int = 0) -> Array:
-    """Give an array of one slice, behind `extra` axes of its own, the axes of a layer."""
+    """Return an array of one slice, behind `extra` axes of its own, the axes of a layer."""
     kept = in_slice(reading, index)
     where = (*[slice(None)] * extra, *(slice(None) if at in kept else None for at in range(len(layer_axes(reading)))))
     return np.ascontiguousarray(array[where])
@@ -141,7 +141,7 @@ def from_layer(place: Sequence[float], reading: Reading) -> tuple[float, ...]:
 
 
 def place_of(layer: Layer) -> dict[str, Any]:
-    """Give the place of a layer in the world, as a `Source` has it."""
+    """Return the place of a layer in the world, as a `Source` has it."""
     scale, translate = np.asarray(layer.scale, float), np.asarray(layer.translate, float)
     return {
         "scale": tuple(scale.tolist()),
@@ -152,13 +152,13 @@ def place_of(layer: Layer) -> dict[str, Any]:
 
 
 def place_like(layer: Layer) -> dict[str, Any]:
-    """Give what another layer is made with that shall lie on this one, pixel on pixel."""
+    """Return what another layer is made with that shall lie on this one, pixel on pixel."""
     names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
     return {name: getattr(layer, name) for name in names}
 
 
 def _beyond(layer: Layer, scale: Array, translate: Array) -> Array | None:
-    """Give what is left of a layer's way into the world after its scale and position; None if nothing is."""
+    """Return what is left of a layer's way into the world after its scale and position; None if nothing is."""
     own, world = np.eye(layer.ndim + 1), np.eye(layer.ndim + 1)
     own[:-1, :-1], own[:-1, -1] = np.diag(scale), translate
     origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)), float)

@@ -577,6 +577,41 @@ def test_a_hyperstack_is_exported_without_its_channels(hyperstack, tmp_path):
     np.testing.assert_array_equal(found.array, hyperstack.session.annotation.labels)
 
 
+def test_channels_that_come_last_are_seen_and_corrected_as_a_picture(window, shades):
+    image = np.stack([scene(), np.full((HEIGHT, WIDTH), 50, np.float32)], axis=-1)
+    window.viewer.window.resize(1300, 900)
+    window.viewer.window.show()
+    window.viewer.add_image(image, name="cells")
+    window.dock.segment.model.chosen.emit(shades)
+    assert window.state.reading.roles == ("plane", "plane", "channel")
+    assert tuple(window.viewer.dims.displayed) == (0, 1)
+    window.session.choose_channel(0)
+    window.run()
+    window.qtbot.wait(50)
+    labels, layer, hands = window.session.annotation.labels, window.labels("cells"), Hands(window)
+    assert labels.shape == (HEIGHT, WIDTH)
+    before = labels.copy()
+    for channel in (0, 1):
+        window.viewer.dims.set_current_step(2, channel)
+        window.qtbot.wait(20)
+        np.testing.assert_array_equal(np.asarray(layer._slice.image.raw).reshape(labels.shape), labels)
+    window.dock.correct.buttons["delete"].click()
+    hands.click(80, 120)
+    assert not labels[80, 120]
+    assert before[80, 120]
+    assert (labels != before).sum() == (before == before[80, 120]).sum()
+    hands.press(Qt.Key_G)
+    hands.click(80, 120)
+    assert labels[80, 120]
+    hands.press(Qt.Key_Escape)
+    window.dock.correct.buttons["rectangle"].click()
+    hands.drag((60, 100), (110, 160))
+    assert abs(int(window.session.annotation.complete.sum()) - 50 * 60) < 300
+    window.viewer.add_image(scene(), name="grey")
+    assert window.state.source.name == "grey"
+    assert tuple(window.viewer.dims.displayed) == (1, 2), "another image is shown as the viewer shows it"
+
+
 def test_without_features_words_say_what_to_do_instead(window, disks):
     window.viewer.add_image(disks()[0], name="cells")
     assert not window.dock.correct.buttons["grow"].isEnabled()

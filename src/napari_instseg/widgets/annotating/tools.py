@@ -21,7 +21,7 @@ from napari_instseg.session.source import Index, Reading
 from napari_instseg.widgets.annotating.section import ACTIONS, Action
 from napari_instseg.widgets.images import MARK
 from napari_instseg.widgets.layers import Mark, OwnLayers
-from napari_instseg.widgets.placement import from_layer, place_like
+from napari_instseg.widgets.placement import from_layer, layer_axes, place_like
 from napari_instseg.widgets.pointer import STILL
 
 if TYPE_CHECKING:
@@ -218,7 +218,12 @@ class EditTools(QObject):
     def _flat(self) -> bool:
         """Tell whether slices are shown, which is where tools work; say so if not."""
         dims = self._viewer.dims
-        if dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1):
+        layer, reading = self.layer, self._reading
+        planes: tuple[int, ...] = (dims.ndim - 2, dims.ndim - 1)
+        if layer is not None and reading is not None:
+            axes, lead = layer_axes(reading), dims.ndim - layer.ndim
+            planes = tuple(lead + axes.index(axis) for axis in reading.plane_axes)
+        if dims.ndisplay == 2 and tuple(dims.displayed) == planes:
             return True
         self.refused.emit(FLAT if dims.ndisplay != 2 else ROLLED)
         return False

@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 import napari_instseg.methods as registry
+from napari_instseg.core import plugins
 from napari_instseg.methods import MethodError, get_method, left_out, methods
 
 
@@ -24,7 +25,7 @@ def test_an_unknown_method_lists_the_known():
 def entry_point(monkeypatch):
     def offer(value):
         point = EntryPoint("x", value, registry.ENTRY_POINTS)
-        monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == registry.ENTRY_POINTS else [])
+        monkeypatch.setattr(plugins, "entry_points", lambda group: [point] if group == registry.ENTRY_POINTS else [])
         methods.cache_clear()
 
     yield offer

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pkgutil
 from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 
-from napari_instseg.core.errors import InputError, InstsegError
+from napari_instseg.core.errors import InputError
+from napari_instseg.core.plugins import find_plugins
 from napari_instseg.inference.adapter import Adapter
 from napari_instseg.inference.prediction import Prediction
 
@@ -19,22 +17,9 @@ ENTRY_POINTS = "napari_instseg.adapters"
 def adapters() -> dict[str, Adapter]:
     """Find all adapters by name: a module of this folder, or an entry point, offers one as ``ADAPTER``.
 
-    Raises
-    ------
-    InstsegError
-        If two have the same name, or an entry point gives something else.
+    An entry point of another package that cannot be used is left out, and said so in the log.
     """
-    modules = sorted(info.name for info in pkgutil.iter_modules(__path__))
-    candidates = [(f"{__name__}.{name}", import_module(f"{__name__}.{name}").ADAPTER) for name in modules]
-    candidates += [(point.value, point.load()) for point in entry_points(group=ENTRY_POINTS)]
-    found: dict[str, Adapter] = {}
-    for source, one in candidates:
-        if not isinstance(one, Adapter):
-            raise InstsegError(f"{source} offers a {type(one).__name__}; expected a napari_instseg Adapter.")
-        if one.name in found:
-            raise InstsegError(f"{source} offers an adapter named '{one.name}', but that name is taken; rename one.")
-        found[one.name] = one
-    return found
+    return find_plugins(__name__, __path__, Adapter, ENTRY_POINTS)[0]
 
 
 def find_adapter(path: str | Path, name: str | None = None) -> Adapter:

@@ -124,7 +124,7 @@ def paired(image: Path, labels: Path) -> list[tuple[Path, Path]]:
         raise InputError("One is a folder and the other a file; expected two files, or two folders.")
     if not image.is_dir():
         return [(image, labels)]
-    from napari_instseg.cli.segment import find_images
+    from napari_instseg.cli.inputs import find_images
     from napari_instseg.io.images import SUFFIXES
     from napari_instseg.io.pairs import match_labels
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_instseg.core.errors import InputError, InstsegError
+from napari_instseg.core.errors import InputError
+from napari_instseg.core.plugins import find_plugins
 
 if TYPE_CHECKING:
     from napari_instseg.exchange.format import Format
@@ -23,25 +22,12 @@ ENTRY_POINTS = "napari_instseg.formats"
 def known_formats() -> dict[str, Format]:
     """Find all formats by name: a module of `formats/`, or an entry point, offers one as ``FORMAT``.
 
-    Raises
-    ------
-    InstsegError
-        If two formats have the same name, or an entry point gives something else.
+    An entry point of another package that cannot be used is left out, and said so in the log.
     """
     from napari_instseg.exchange.format import Format
 
     folder = import_module(f"{__name__}.formats")
-    modules = sorted(info.name for info in pkgutil.iter_modules(folder.__path__))
-    candidates = [(f"{folder.__name__}.{name}", import_module(f"{folder.__name__}.{name}").FORMAT) for name in modules]
-    candidates += [(point.value, point.load()) for point in entry_points(group=ENTRY_POINTS)]
-    found: dict[str, Format] = {}
-    for source, one in candidates:
-        if not isinstance(one, Format):
-            raise InstsegError(f"{source} offers a {type(one).__name__}; expected a napari_instseg Format.")
-        if one.name in found:
-            raise InstsegError(f"{source} offers a format named '{one.name}', but that name is taken; rename one.")
-        found[one.name] = one
-    return found
+    return find_plugins(folder.__name__, folder.__path__, Format, ENTRY_POINTS)[0]
 
 
 def get_format(name: str) -> Format:

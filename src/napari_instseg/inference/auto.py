@@ -5,20 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_instseg.core.method import Array
-from napari_instseg.data.axes import to_channels
 from napari_instseg.inference.size import AUTO
 from napari_instseg.io.checks import check_image
-from napari_instseg.zoo.kinds import KindOfImage, tell_kind
+from napari_instseg.zoo.kinds import KindOfImage, middle_of, tell_kind
 
 if TYPE_CHECKING:
     from napari_instseg.decoding.segmentation import Segmentation
     from napari_instseg.inference.model import Model
-
-MOST_SIDE = 2048
-"""Of the middle of an image, by which its kind is told, in pixels."""
 
 
 def find_kind(image: Array, *, axes: str | None = None) -> KindOfImage:
@@ -37,18 +31,7 @@ def find_kind(image: Array, *, axes: str | None = None) -> KindOfImage:
         If it is no image.
     """
     array, axes = check_image(image, axes)
-    channels, stack = to_channels(array, axes, "YX")
-    channels = channels[tuple(size // 2 for size in channels.shape[: len(stack)])]
-    picture = axes.endswith("C")  # channels of detectors stand before Y and X: they are no colours
-    if picture and len(channels) == 4:
-        channels = channels[:3]
-    if not picture and len(channels) > 1:
-        channels = channels.mean(axis=0, keepdims=True, dtype=np.float32)
-    part = [
-        slice(max((side - MOST_SIDE) // 2, 0), max((side - MOST_SIDE) // 2, 0) + MOST_SIDE)
-        for side in channels.shape[1:]
-    ]
-    return tell_kind(channels[(slice(None), *part)])
+    return tell_kind(middle_of(array, axes))
 
 
 def segment(

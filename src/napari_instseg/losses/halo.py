@@ -12,8 +12,8 @@ from torch import Tensor
 from napari_instseg.core.compiled import njit
 from napari_instseg.losses.objects import ObjectIndex
 
-UNKNOWN, BACKGROUND = -2, -1
-"""Owners of pixels that are of no object."""
+UNOWNED, BACKGROUND = -2, -1
+"""Owners of pixels that are of no object: it is not known whose they are, or they are nobody's."""
 
 
 def halo_mean(values: Tensor, objects: ObjectIndex, labels: Tensor, margin: float) -> Tensor:
@@ -62,7 +62,7 @@ def contacts(objects: ObjectIndex, labels: Tensor, reach: float) -> Tensor:
 
 def _layout(objects: ObjectIndex, labels: Tensor) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
     """Return each pixel's owner, (B, Z, Y, X), and the first and last pixel of each object's box, two (K, 3)."""
-    owner = torch.where(labels < 0, UNKNOWN, BACKGROUND).reshape(-1)
+    owner = torch.where(labels < 0, UNOWNED, BACKGROUND).reshape(-1)
     owner[objects.pixels] = objects.owner
     missing = 4 - labels.ndim
     shape = (len(labels), *(1,) * missing, *labels.shape[1:])
@@ -129,7 +129,7 @@ def _add_halos(values, owner, image, low, high, margin, sums):  # type: ignore[n
             for y in range(near.shape[1]):
                 row = own[first[0] + z, first[1] + y, first[2] : first[2] + near.shape[2]]
                 for x in range(near.shape[2]):
-                    if row[x] == k or row[x] == UNKNOWN:
+                    if row[x] == k or row[x] == UNOWNED:
                         near[z, y, x] = False
                     sums[k, -1] += near[z, y, x]
                 for c in range(values.shape[1]):

@@ -14,7 +14,7 @@ import numpy as np
 from napari_instseg.core.errors import InputError, ParameterError
 from napari_instseg.core.method import Array
 from napari_instseg.data.normalize import SAMPLE, limits
-from napari_instseg.inference.auto import MOST_SIDE, find_kind
+from napari_instseg.inference.auto import find_kind
 from napari_instseg.inference.model import Model
 from napari_instseg.inference.rescale import own_parameters, rescale_factor
 from napari_instseg.inference.size import AUTO, OWN, busiest
@@ -25,7 +25,7 @@ from napari_instseg.scale.opened import open_model
 from napari_instseg.scale.tissue import find_tissue, glass_blocks
 from napari_instseg.scale.work import as_picture, read_channels
 from napari_instseg.zoo import find_model
-from napari_instseg.zoo.kinds import KindOfImage
+from napari_instseg.zoo.kinds import MOST_SIDE, KindOfImage
 
 PART = 2048
 """Side of the part on which the size of objects is found, in pixels."""

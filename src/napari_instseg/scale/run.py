@@ -16,8 +16,9 @@ from napari_instseg.core.errors import InputError, OutputError
 from napari_instseg.core.events import Event, Message, Metric, Progress, Result
 from napari_instseg.inference.size import AUTO
 from napari_instseg.inference.stitch import resolve
-from napari_instseg.io.atomic import make_folder, write_bytes
+from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.large import find_places, open_source
+from napari_instseg.io.lock import held
 from napari_instseg.io.sources import Source
 from napari_instseg.scale.executors import Cluster, Executor, Pool, Serial, Task
 from napari_instseg.scale.job import DONE, Job, Unit, check_same, level_shapes
@@ -178,23 +179,10 @@ def alone(folder: Path, name: str) -> Iterator[None]:
     OutputError
         If another run is at it.
     """
-    from filelock import FileLock, Timeout
-
-    make_folder(folder)
-    lock = FileLock(folder / f"{name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise OutputError(
-            f"Another run is writing there ('{folder / (name + '.lock')}' is held). Wait until it is done, or choose "
-            "another folder."
-        ) from None
-    except (OSError, NotImplementedError) as error:
-        raise OutputError(f"'{folder}' cannot be locked ({error}). Choose a folder that you may write to.") from None
-    try:
+    path = folder / f"{name}.lock"
+    words = f"Another run is writing there ('{path}' is held). Wait until it is done, or choose another folder."
+    with held(path, OutputError, lambda: words):
         yield
-    finally:
-        lock.release()
 
 
 def forget(job: Job) -> None:

@@ -10,10 +10,8 @@ import numpy as np
 
 from napari_instseg.core.method import Array
 from napari_instseg.io.models import ModelSpec
-from napari_instseg.zoo.kinds import KindOfImage, tell_kind
+from napari_instseg.zoo.kinds import KindOfImage, middle_of, tell_kind
 
-MIDDLE_SIDE = 1024
-"""Of the middle of an image, by which its kind is told, in pixels."""
 SAMPLE_SIDE = 256
 
 Background = Literal["dark", "grey", "bright"]
@@ -94,21 +92,7 @@ def look_at(image: Array, axes: str) -> Look:
     calm = unrest < CALM and not colored  # phase contrast has no colours
     bright = place > (BRIGHT_IN_COLOUR if colored else BRIGHT)
     background: Background = "bright" if bright else "grey" if place > DARK and calm else "dark"
-    return Look(colored=colored, background=background, kind=tell_kind(_middle(image, axes)))
-
-
-def _middle(image: Array, axes: str) -> Array:
-    """Return the middle of an image as (C, Y, X): colours as they are, other channels as their mean."""
-    order = [axes.index(letter) for letter in axes if letter not in "YX"] + [axes.index("Y"), axes.index("X")]
-    plane = np.transpose(image, order)
-    starts = [max((side - MIDDLE_SIDE) // 2, 0) for side in plane.shape[-2:]]
-    top, left = starts
-    plane = plane[..., top : top + MIDDLE_SIDE, left : left + MIDDLE_SIDE]
-    plane = plane.reshape(-1, *plane.shape[-2:])
-    if axes.endswith("C") and len(plane) >= 3:
-        return plane[:3]
-    grey: Array = plane.mean(axis=0, keepdims=True, dtype=np.float64)
-    return grey
+    return Look(colored=colored, background=background, kind=tell_kind(middle_of(image, axes)))
 
 
 def _step(size: int) -> int:

@@ -14,9 +14,7 @@ from napari_instseg.segmenting.appearance import Look, look_at, suggest_model
 from napari_instseg.session.background import BackgroundWork
 from napari_instseg.session.jobs import Post
 from napari_instseg.session.source import Reading, Role, Source, stack_shape, take_plane
-
-MOST_SIDE = 1024
-"""Pixels along each side of what is read of an image that is not in memory."""
+from napari_instseg.zoo.kinds import MOST_SIDE
 
 
 class ModelSuggestion:

@@ -27,6 +27,8 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "leaves": ("plant leaves from above", "discriminative-leaves"),
 }
 """In words, and the shipped model that is best on it."""
+MOST_SIDE = 2048
+"""Of the middle of an image, by which its kind is told, in pixels."""
 SURE = 0.7
 """Least probability with which a kind is taken for sure."""
 
@@ -80,6 +82,33 @@ class KindOfImage:
                 f"It is not certain what this image shows; it is taken for {self.words}. If not, choose another model."
             )
         return ""
+
+
+def middle_of(image: Any, axes: str) -> npt.NDArray[Any]:
+    """Read the part of an image by which its kind is told, (C, Y, X); of a stack, of its middle.
+
+    Channels of detectors, which stand before Y and X, are no colours: their mean is taken.
+
+    Parameters
+    ----------
+    image : array
+        Or anything that is read by slicing it.
+    axes : str
+        One letter of T, C, Z, Y, X per dimension.
+    """
+    where: list[slice | int] = []
+    for letter, size in zip(axes, image.shape, strict=True):
+        start = max((size - MOST_SIDE) // 2, 0)
+        part = slice(start, start + MOST_SIDE) if letter in "YX" else slice(None)
+        where.append(part if letter in "CYX" else size // 2)
+    kept = [letter for letter in axes if letter in "CYX"]
+    read = np.asarray(image[tuple(where)])
+    if "C" not in kept:
+        read, kept = read[None], ["C", *kept]
+    channels: npt.NDArray[Any] = read.transpose([kept.index(letter) for letter in "CYX"])
+    if axes.endswith("C") and len(channels) >= 3:
+        return channels[:3]
+    return channels if len(channels) == 1 else channels.mean(axis=0, keepdims=True, dtype=np.float64)
 
 
 def tell_kind(channels: npt.NDArray[Any], learnt: Mapping[str, Any] | None = None) -> KindOfImage:

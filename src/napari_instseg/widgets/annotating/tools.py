@@ -111,16 +111,11 @@ class EditTools(QObject):
         if image is not None:
             self._image = ref(image)
             image.mouse_move_callbacks.append(self._move_over_image)
-            for action in ACTIONS:
-                if action.key and action.name != "put_down":
-                    call = partial(self._key_on_image, action)
-                    image.bind_key(_binding(action.key), lambda _layer, call=call: call(), overwrite=True)
+            _bind(image, self._key_on_image)
         for callbacks, own in self._callbacks(layer):
             callbacks.append(own)
         layer.events.mode.connect(self._other_mode)
-        for action in ACTIONS:
-            if action.key and action.name != "put_down":
-                layer.bind_key(_binding(action.key), lambda _layer, action=action: self._key(action), overwrite=True)
+        _bind(layer, self._key)
 
     def _detach(self) -> None:
         """Leave the layer as napari makes it; it may be the user's from now on."""
@@ -130,17 +125,13 @@ class EditTools(QObject):
         self._layer = self._image = None
         if image is not None:
             image.mouse_move_callbacks.remove(self._move_over_image)
-            for action in ACTIONS:
-                if action.key and action.name != "put_down":
-                    image.bind_key(_binding(action.key), None)
+            _bind(image, None)
         if layer is None:
             return
         for callbacks, own in self._callbacks(layer):
             callbacks.remove(own)
         layer.events.mode.disconnect(self._other_mode)
-        for action in ACTIONS:
-            if action.key and action.name != "put_down":
-                layer.bind_key(_binding(action.key), None)
+        _bind(layer, None)
 
     def _callbacks(self, layer: Labels) -> tuple[tuple[list[Any], Any], ...]:
         return (
@@ -422,6 +413,18 @@ class EditTools(QObject):
         layer = self._layers.find(results, PREVIEW)
         if layer is not None and not layer.visible and self.tool not in PREVIEWING:
             self._layers.hide_view(results, PREVIEW)
+
+
+def _bind(layer: Layer, call: Callable[[Action], None] | None) -> None:
+    """Let the keys of the actions call something while a layer is selected; None gives them back to napari."""
+    for action in ACTIONS:
+        if action.key and action.name != "put_down":
+            own = None if call is None else _calling(call, action)
+            layer.bind_key(_binding(action.key), own, overwrite=True)
+
+
+def _calling(call: Callable[[Action], None], action: Action) -> Callable[[Layer], None]:
+    return lambda _layer: call(action)
 
 
 def _binding(key: str) -> str:

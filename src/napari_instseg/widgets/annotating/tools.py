@@ -424,7 +424,7 @@ def _bind(layer: Layer, call: Callable[[Action], None] | None) -> None:
 
 
 def _calling(call: Callable[[Action], None], action: Action) -> Callable[[Layer], None]:
-    return lambda _layer: call(action)
+    return lambda _layer: call(action)  # a function, since napari asks what a key calls for its name
 
 
 def _binding(key: str) -> str:

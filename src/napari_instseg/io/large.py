@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from napari_instseg.core.errors import InputError
@@ -65,7 +66,7 @@ def open_source(place: Place | str, axes: str | None = None) -> Source:
         source = open_image(place)
     if axes is None:
         return source
-    return Source(**{**vars(source), "axes": check_axes(axes, len(source.levels[0].shape))})
+    return replace(source, axes=check_axes(axes, len(source.levels[0].shape)))
 
 
 def _is_tiff(path: str) -> bool:

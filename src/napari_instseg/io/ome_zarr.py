@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def open_image(place: Place) -> Source:
     if isinstance(node, zarr.Array):
         from napari_instseg.io.sources import from_array
 
-        return Source(**{**vars(from_array(node, name=name)), "place": place})
+        return replace(from_array(node, name=name), place=place)
     said, version = attributes(node)
     multiscales = said.get("multiscales")
     if not isinstance(multiscales, list) or not multiscales or not isinstance(multiscales[0], dict):

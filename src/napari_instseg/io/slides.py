@@ -18,6 +18,10 @@ LETTERS = {"S": "C", "I": "T", "Q": "T", "R": "T"}
 """What tifffile calls colour samples, and dimensions that nothing names."""
 
 
+class Opened:
+    """Stands for a file that is open; it is closed when the last source that reads from it is gone."""
+
+
 def open_slide(place: Place) -> Source:
     """Open the first image of a TIFF file, with the levels of its pyramid.
 
@@ -35,6 +39,8 @@ def open_slide(place: Place) -> Source:
         raise InputError(f"There is no file '{place.path}'. Check the name and the folder.") from None
     except Exception as error:  # whatever a damaged file makes of the reader
         raise InputError(f"'{place.path}' is no TIFF that can be read: {error}. Copy or export it again.") from error
+    opened = Opened()
+    weakref.finalize(opened, file.close)  # also where it is refused below
     try:
         series = max(file.series, key=lambda one: one.size if one.name.lower() not in ("label", "macro") else 0)
         levels = [_lazy(level, zarr, place, file.byteorder) for level in series.levels]
@@ -55,9 +61,8 @@ def open_slide(place: Place) -> Source:
         for level in levels
     ]
     units = {letter: "micrometer" for letter in sizes if letter in axes}
-    source = Source(stem_of(place.path), axes, levels, scale, [{} for _ in levels], units, "", place)
-    weakref.finalize(source, file.close)  # levels are read from it as long as there is the source
-    return source
+    moves: list[dict[str, float]] = [{} for _ in levels]
+    return Source(stem_of(place.path), axes, levels, scale, moves, units, "", place, opened=opened)
 
 
 def _lazy(level: Any, zarr: Any, place: Place, byteorder: str) -> Any:

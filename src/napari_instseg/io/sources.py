@@ -67,6 +67,8 @@ class Source:
         Names, as far as there are.
     notes : sequence of str
         What the file says of itself that cannot be so.
+    opened : object, optional
+        The file is open as long as this is there; copies of the source share it.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Source:
     place: Place | None = None
     channels: Sequence[str] = ()
     notes: Sequence[str] = ()
+    opened: object = field(default=None, repr=False, compare=False)
 
     def shape(self, level: int = 0) -> dict[str, int]:
         """Return the size along each axis, by letter."""

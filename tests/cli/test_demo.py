@@ -81,3 +81,18 @@ def test_decoding_is_measured_cold_and_after_each_change(instseg, tmp_path, caps
 def test_a_benchmark_that_fails_says_why(instseg, tmp_path, capsys):
     assert instseg("benchmark", "predict", "--model", tmp_path, "--size", 64, "--objects", 2) == 1
     assert "model.json" in capsys.readouterr().err
+
+
+def test_what_images_of_any_size_cost_is_measured(instseg, tmp_path, capsys):
+    options = ("--sides", 256, "--folder", tmp_path / "slides", "--json", tmp_path / "scale.json")
+    assert instseg("benchmark", "scale", *options, "--only", "sides", "--only", "faces") == 0
+    told = json.loads((tmp_path / "scale.json").read_text())
+    (row,) = told["rows"]
+    assert row["seen_per_pixel"] == pytest.approx(1)
+    assert row["objects"] > 5
+    assert 0 < row["gibibytes"] < 4
+    assert {one["ours_per_1000"] for one in told["faces"]} == {0}
+    assert all(one["by_faces_per_1000"] > 0 for one in told["faces"])
+    assert "seen per pixel" in capsys.readouterr().out
+    assert instseg("benchmark", "scale", "--only", "tea-leaves") == 1
+    assert "tea-leaves" in capsys.readouterr().err

@@ -33,6 +33,7 @@ def register(app: typer.Typer, arguments: Sequence[str]) -> None:
     group.command("finetune")(in_words(finetune))
     group.command("edits")(in_words(edits))
     group.command("coverage")(in_words(coverage))
+    group.command("scale")(in_words(scale))
     app.add_typer(group, name="benchmark", no_args_is_help=True)
 
 
@@ -356,3 +357,88 @@ def coverage(
         json,
     )
     write_json(json, rows)
+
+
+def scale(
+    model: Annotated[str, typer.Option("--model", "-m", help="Name or folder.")] = "discriminative-nuclei",
+    sides: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--sides",
+            min=256,
+            help="Of simulated square slides, in pixels; repeat for several.",
+            show_default="1024, 2048, 4096, 8192",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="sides, workers, stacks or faces; repeat for several.", show_default="all"),
+    ] = None,
+    workers_side: Annotated[
+        int, typer.Option("--workers-side", min=256, help="Of the slide that one worker, then two, segment.")
+    ] = 4096,
+    planes: Annotated[int, typer.Option("--planes", min=1, help="Of the stack.")] = 100,
+    images: Annotated[int, typer.Option("--images", min=1, help="In the folder of images.")] = 500,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Where slides are simulated and kept for the next time; else they are deleted."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same slides.")] = 0,
+    json: JsonOption = None,
+) -> None:
+    """What images of any size cost: network, time, memory, workers, joining; and errors where blocks meet."""
+    import tempfile
+
+    from napari_instseg.benchmarks.scale import Faces, Row, benchmark_scale
+
+    rows: list[Row] = []
+    faces: list[Faces] = []
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        events = benchmark_scale(
+            model,
+            folder or Path(temporary),
+            sides=sides or (1024, 2048, 4096, 8192),
+            workers_side=workers_side,
+            planes=planes,
+            images=images,
+            only=only or (),
+            seed=seed,
+            rows=rows,
+            faces=faces,
+        )
+        with Follower() as follower, keeping(lambda: f"{len(rows)} rows were measured."):
+            follower.run(_saving(events, rows, json))
+    if rows:
+        show_table(
+            ("image", "Mpx", "objects", "seen per pixel", "CPU s / Mpx", "s / Mpx", "joining %", "peak GiB"),
+            [
+                (
+                    row.what,
+                    row.megapixels,
+                    row.objects,
+                    *(
+                        "" if value != value else f"{value:.2f}"
+                        for value in (
+                            row.seen_per_pixel,
+                            row.processor_seconds,
+                            row.seconds,
+                            100 * row.joining,
+                            row.gibibytes,
+                        )
+                    ),
+                )
+                for row in rows
+            ],
+            f"Images of any size, {model}",
+            json,
+        )
+    if faces:
+        show_table(
+            ("scene", "objects at faces", "errors per 1,000: ours", "joined by faces"),
+            [(one.scene, one.across, one.ours_per_1000, one.by_faces_per_1000) for one in faces],
+            "The same blocks, joined in two ways",
+            json,
+        )
+    write_json(json, {"rows": [row.to_dict() for row in rows], "faces": [vars(one) for one in faces]})

@@ -14,6 +14,7 @@ from napari_instseg.cli.flags import Values, with_parameters
 from napari_instseg.cli.options import AnyDiameterOption, Device, DeviceOption, JsonOption, TileOption
 from napari_instseg.cli.segment import decode_flags
 from napari_instseg.core.errors import InputError
+from napari_instseg.inference.tiles import TILE
 
 if TYPE_CHECKING:
     from napari_instseg.data.pairs import Pair
@@ -46,7 +47,7 @@ def evaluate(
     ] = None,
     diameter: AnyDiameterOption = "auto",
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
-    tile: TileOption = 2304,
+    tile: TileOption = TILE,
     json: JsonOption = None,
     *,
     values: Values,

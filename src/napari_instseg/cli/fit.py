@@ -12,6 +12,7 @@ from napari_instseg.cli.console import Follower, in_words, keeping, say, show_ta
 from napari_instseg.cli.evaluate import chosen
 from napari_instseg.cli.options import Device, DeviceOption, DiameterOption, JsonOption, TileOption
 from napari_instseg.core.errors import InputError
+from napari_instseg.inference.tiles import TILE
 
 if TYPE_CHECKING:
     from napari_instseg.core.params import Params
@@ -68,7 +69,7 @@ def fit(
     seed: Annotated[int, typer.Option("--seed", help="Of the random starts.")] = 0,
     diameter: DiameterOption = None,
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
-    tile: TileOption = 2304,
+    tile: TileOption = TILE,
     json: JsonOption = None,
 ) -> None:
     """Fit the decode parameters of a model to annotated images, without training.

@@ -45,6 +45,7 @@ from napari_instseg.cli.options import (
 from napari_instseg.core.errors import InputError, InstsegError
 from napari_instseg.core.events import Event, Message
 from napari_instseg.core.params import Params
+from napari_instseg.inference.tiles import TILE
 
 if TYPE_CHECKING:
     from napari_instseg.cli.results import Results
@@ -119,7 +120,7 @@ def segment(
     stain: StainOption = None,
     diameter: AnyDiameterOption = "auto",
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
-    tile: TileOption = 2304,
+    tile: TileOption = TILE,
     percentiles: Annotated[
         tuple[float, float] | None,
         typer.Option(
@@ -255,7 +256,7 @@ class Settings:
     stain: str | None = None
     diameter: float | str | None = None
     device: str = "auto"
-    tile: int = 2304
+    tile: int = TILE
     decode: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
     model: str = ""

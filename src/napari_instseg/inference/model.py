@@ -27,7 +27,7 @@ from napari_instseg.inference.rescale import own_parameters, rescale_factor, res
 from napari_instseg.inference.runner import Runner
 from napari_instseg.inference.size import AUTO, OWN, Size, find_size
 from napari_instseg.inference.stitch import Blocks, expand, segment_blocks
-from napari_instseg.inference.tiles import predict_tiles
+from napari_instseg.inference.tiles import TILE, predict_tiles
 from napari_instseg.io.checks import check_image
 from napari_instseg.io.models import FINE_TUNED_FROM, SPEC, ModelSpec, read_spec, read_weights, write_model
 from napari_instseg.methods import get_method
@@ -36,12 +36,9 @@ from napari_instseg.zoo import find_model, shipped
 if TYPE_CHECKING:
     import torch
 
-TILE = 2304
-"""Default side of the window that the network sees at once, in pixels: a block with its surroundings is one."""
-
 SMALLEST_TILE = 32
 
-BLOCK = 2208
+BLOCK = 2480
 """Images with a larger side are segmented in blocks of this side, so that memory stays bounded."""
 
 BLOCK_3D = 320

@@ -22,6 +22,10 @@ Arrays (N, K) are detections, see `napari_instseg.core.rows`; their boxes count 
 `offset` is the position of the window's first pixel in the whole image."""
 
 
+TILE = 2576
+"""Default side of the window that the network sees at once, in pixels: a block with its surroundings is one."""
+
+
 @dataclass(frozen=True)
 class Span:
     """One tile along one axis, in pixels: the network reads [start, stop), of which [core_start, core_stop) is kept."""
@@ -56,12 +60,13 @@ def split_axis(length: int, size: int, halo: int, stride: int = 1) -> tuple[Span
     """Cover an axis with overlapping windows of one size, as few as can be.
 
     The cores partition [0, length). Each window starts at a multiple of `stride` and reaches at least `halo` beyond
-    its core, except at the ends of the axis. The last window may reach beyond `length`, by less than `stride`.
+    its core, except at the ends of the axis. The last window may reach beyond `length`, by less than `stride`. They are
+    no longer than their number needs: an axis a little longer than one of them is not read twice.
 
     Parameters
     ----------
     length, size, halo, stride : int
-        Length of the axis and of a window, context around a core, and what a window's start and size are multiples
+        Length of the axis and most of a window, context around a core, and what a window's start and size are multiples
         of, in pixels. `size` and `halo` are rounded up to multiples, `size` to hold at least one stride of core.
 
     Returns
@@ -74,6 +79,7 @@ def split_axis(length: int, size: int, halo: int, stride: int = 1) -> tuple[Span
     if padded <= size:
         return (Span(0, padded, 0, length),)
     count = math.ceil((padded - 2 * halo) / (size - 2 * halo))
+    size = round_up(math.ceil((padded - 2 * halo) / count), stride) + 2 * halo
     steps = (padded - size) // stride
     starts = [stride * (i * steps // (count - 1)) for i in range(count)]
     cuts = [(left + size + right) // 2 for left, right in pairwise(starts)]

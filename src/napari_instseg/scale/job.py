@@ -16,7 +16,7 @@ from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.sources import Place
 from napari_instseg.scale.opened import open_model
 
-FORMAT = 1
+FORMAT = 2
 WORK = ".instseg"
 """Folder beside a store where its job, and blocks until they are joined, lie."""
 JOB, DONE = "job.json", "done.json"
@@ -148,6 +148,7 @@ class Job:
         values = asdict(self)
         for name in ("folder", "device", "tile", "notes"):
             del values[name]
+        values["format"] = FORMAT
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def grid(self, piece: int) -> Blocks:

@@ -15,8 +15,9 @@ from napari_instseg.core.errors import InputError
 from napari_instseg.core.events import Result
 from napari_instseg.core.method import Array
 from napari_instseg.core.params import Params
-from napari_instseg.inference.model import TILE, Model
+from napari_instseg.inference.model import Model
 from napari_instseg.inference.stitch import Evidence, Facts, Packed, Resolution, compare, compose, look
+from napari_instseg.inference.tiles import TILE
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.large import open_source
 from napari_instseg.io.sources import Place, Source
@@ -269,11 +270,12 @@ def do_region(folder: str, unit: Unit, key: str) -> dict[str, int]:
     array = open_labels(job, unit.piece, 0)
     stack = piece.place_in_stack(unit.image)
     array[(*stack, *region)] = np.where(painted > 0, painted + start, 0).astype(array.dtype)
-    ids, local = np.unique(painted, return_inverse=True)
-    background = int(ids[0] == 0)
-    local = local.reshape(painted.shape) + (1 - background)
-    ids = ids[background:]
-    measured = measure_regions(local, len(ids))
+    there = np.zeros(resolution.count + 1, bool)
+    there[painted] = True
+    there[0] = False
+    ids = np.flatnonzero(there)
+    numbers = (np.cumsum(there) * there).astype(np.int32)
+    measured = measure_regions(numbers[painted], len(ids))
     origin = np.array([part.start for part in region])
     places = slice(-len(region), None)
     _save(

@@ -14,6 +14,8 @@ from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.events import Result
 from napari_instseg.core.garbage import no_collection
 from napari_instseg.core.method import Array
+from napari_instseg.inference.views import PRICE, can_average
+from napari_instseg.methods import get_method
 from napari_instseg.segmenting.advice import Advice
 from napari_instseg.segmenting.export import Export, Kind, write
 from napari_instseg.segmenting.run import Found, FoundSize, Models, Order, in_order, segment
@@ -39,6 +41,8 @@ class Segmenting:
 
     advised = Signal(object)
     """An `Advice` on the last result, or None."""
+    timed = Signal(float)
+    """Seconds that a slice took, or would have taken without averaging over views."""
 
     def __init__(self, session: Session, prepare: Callable[[], None] = lambda: None) -> None:
         self._session, self._prepare = session, prepare
@@ -62,7 +66,8 @@ class Segmenting:
             return
         indices = in_order(planes(source, reading), state.index, whole=state.whole_stack)
         results = Results(source, reading, spec, model=state.model)
-        run_with = (state.model, state.channel, state.diameter)
+        accurate = state.accurate and can_average(get_method(spec.method))
+        run_with = (state.model, state.channel, state.diameter, accurate)
         if state.results is not None:
             same = self._run_with == (state.results.run, *run_with)
             results = results.adopt(state.results, predictions=same)
@@ -75,6 +80,7 @@ class Segmenting:
             state.channel,
             state.diameter,
             state.device,
+            accurate,
             state.diameter is None and spec.knows_sizes,
             self._prepare,
             lambda: session.newest(results),
@@ -84,9 +90,10 @@ class Segmenting:
         def take(event: Any) -> None:
             if isinstance(event, Found):
                 pace.next_image()
+                self.timed.emit(event.seconds / (PRICE if accurate else 1.0))
                 session.take(results, event.proposal, event.prediction)
             elif isinstance(event, FoundSize):
-                self._run_with = (results.run, state.model, state.channel, event.diameter)
+                self._run_with = (results.run, state.model, state.channel, event.diameter, accurate)
                 now = session.state
                 if now.source is source and now.model == state.model and now.parameters == parameters:
                     session.take_size(event.diameter, event.words, event.parameters)

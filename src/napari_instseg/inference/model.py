@@ -455,7 +455,7 @@ class Model:
             )
         return channels, stack
 
-    def _prepare(self, channels: Array, diameter: float | None, device: str, accurate: bool) -> Plane:
+    def _prepare(self, channels: Array, diameter: float | None, device: str, accurate: bool = False) -> Plane:
         between, unusual = find_limits(channels, self.normalization)
         if unusual is not None:
             channels = unusual.hide(channels)

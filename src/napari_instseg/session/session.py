@@ -179,6 +179,10 @@ class Session:
         """Say where the network shall run."""
         self.update(device=device)
 
+    def choose_accurate(self, accurate: bool) -> None:
+        """Say whether a run averages over views of the image."""
+        self.update(accurate=accurate)
+
     def choose_whole_stack(self, whole: bool) -> None:
         """Say whether Run goes over all slices."""
         self.update(whole_stack=whole)

@@ -59,7 +59,7 @@ def whole_masks(labels: Labels, covered: Covered | None, ids: Sequence[int] | Ar
 
 
 def from_masks(masks: Array) -> tuple[Labels, Covered]:
-    """Give labels 1 to n and what is covered, of a stack of masks (n, *shape) of which the later lie on top."""
+    """Return labels 1 to n and what is covered, of a stack of masks (n, *shape) of which the later lie on top."""
     labels = np.zeros(masks.shape[1:], np.int32)
     for number, mask in enumerate(masks, start=1):
         labels[mask] = number
@@ -97,7 +97,7 @@ def layers_of(labels: Labels, covered: Covered) -> Labels:
 
 
 def renumber_covered(covered: Covered, new_id: Array) -> Covered:
-    """Give objects new ids, by a table over the old ones; what becomes 0 is left out."""
+    """Renumber objects by a table over the old ones; what becomes 0 is left out."""
     numbers = np.where(covered[:, 0] < len(new_id), new_id[np.minimum(covered[:, 0], len(new_id) - 1)], 0)
     renamed = covered.copy()
     renamed[:, 0] = numbers

@@ -98,12 +98,13 @@ class SegmentingBinder(QObject):
             section.model.show_models(dict(now.models), now.model)
         if now.differs(before, "status"):
             section.show_reason(now.status.device_reason)
-        if now.offers_other_work(before) or now.differs(before, "moves"):
+        if now.offers_other_work(before) or now.differs(before, "moves", "parameters", "diameter", "whole_stack"):
             self._show_ready()
 
     def _show_ready(self) -> None:
         session, state, suggestion = self._session, self._session.state, self._segmenting.suggestion
-        self._section.allow_run(session.obstacle(), again=state.has_objects and not session.missing())
+        again = state.has_objects and not session.missing()
+        self._section.allow_run(session.obstacle(), again=again, done=self._segmenting.goes_on())
         # who made a model for images like these needs no advice
         own = state.spec is not None and state.spec.is_fine_tuned
         other = "" if own or suggestion.suggested == state.model else suggestion.suggested

@@ -63,10 +63,12 @@ class SegmentSection(QWidget):
         self._run.clicked.connect(self.run)
         self._advice_button.clicked.connect(lambda: self.advice_taken.emit(self._advice))
 
-    def allow_run(self, obstacle: str, *, again: bool) -> None:
-        """Enable Run, or say in its tooltip why it cannot be used now."""
-        allow(self._run, obstacle, f"{RUN_HELP}\nKey: {RUN_KEY}")
-        self._run.setText(f"{'Run again' if again else 'Run'}  ({RUN_KEY})")
+    def allow_run(self, obstacle: str, *, again: bool, done: str = "") -> None:
+        """Enable Run, or say in its tooltip why it cannot be used now; `done` is what a stopped run has done."""
+        words = f"Go on: {done} are done." if done else RUN_HELP
+        allow(self._run, obstacle, f"{words}\nKey: {RUN_KEY}")
+        title = "Go on" if done else "Run again" if again else "Run"
+        self._run.setText(f"{title}  ({RUN_KEY})")
 
     def show_reason(self, reason: str) -> None:
         """Say in the tooltip where the network ran and why."""

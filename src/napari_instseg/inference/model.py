@@ -28,6 +28,7 @@ from napari_instseg.inference.runner import Runner
 from napari_instseg.inference.size import AUTO, OWN, Size, find_size
 from napari_instseg.inference.stitch import Blocks, DoneBlocks, expand, segment_blocks
 from napari_instseg.inference.tiles import DoneTiles, predict_tiles
+from napari_instseg.inference.views import AveragingRunner, Looks, can_average
 from napari_instseg.io.checks import check_image
 from napari_instseg.io.models import FINE_TUNED_FROM, SPEC, ModelSpec, read_spec, read_weights, write_model
 from napari_instseg.methods import get_method
@@ -110,13 +111,14 @@ class Plane:
         See `napari_instseg.data.normalize.find_limits`.
     unusual : Outliers, optional
         What was hidden.
-    runner : Runner
+    runner : Looks
+        One view of each tile, or several.
     """
 
     channels: Any
     between: Array
     unusual: Outliers | None
-    runner: Runner
+    runner: Looks
 
 
 @dataclass
@@ -186,6 +188,7 @@ class Model:
         diameter: float | str | None = None,
         device: str = "auto",
         tile: int = TILE,
+        accurate: bool = False,
     ) -> Prediction:
         """Run the network on one image, in tiles where it is large.
 
@@ -202,6 +205,9 @@ class Model:
             Where the network runs.
         tile : int
             Side of the window that the network sees at once, in pixels. Less takes less memory.
+        accurate : bool
+            Average over what the network says of the image as it is, turned, mirrored and at other sizes, see
+            `napari_instseg.inference.views`. Takes some four times as long.
 
         Returns
         -------
@@ -214,7 +220,7 @@ class Model:
             If the image cannot be segmented with this model; the message says what to do.
         """
         prediction: Prediction = _last(
-            self.predict_events(image, axes=axes, diameter=diameter, device=device, tile=tile)
+            self.predict_events(image, axes=axes, diameter=diameter, device=device, tile=tile, accurate=accurate)
         )
         return prediction
 
@@ -226,10 +232,13 @@ class Model:
         diameter: float | str | None = None,
         device: str = "auto",
         tile: int = TILE,
+        accurate: bool = False,
         done: Done | None = None,
     ) -> Iterator[Event]:
         """Do as `predict` does, yielding progress in tiles and last the prediction; with `done`, going on from it."""
         _check_tile(tile)
+        if accurate:
+            self.check_accurate()
         channels, stack = self.as_channels(image, axes)
         if stack:
             raise InputError(
@@ -239,7 +248,7 @@ class Model:
         diameter = self._diameter(diameter, channels, device)
         own = own_parameters(self.spec, diameter)
         warm_up_aside(self.method, own, len(self.spec.classes))
-        plane = self._prepare(channels, diameter, device)
+        plane = self._prepare(channels, diameter, device, accurate)
         yield from self._predict_window(plane, channels.shape[1:], None, tile, own, done.tiles if done else None)
 
     def segment(
@@ -250,13 +259,14 @@ class Model:
         diameter: float | str | None = None,
         device: str = "auto",
         tile: int = TILE,
+        accurate: bool = False,
         **decode: Any,
     ) -> Segmentation:
         """Predict and decode, with memory that does not grow with the image; stacks image by image.
 
         Parameters
         ----------
-        image, axes, diameter, device, tile
+        image, axes, diameter, device, tile, accurate
             As for `predict`; axes other than C that the model does not see (T, or Z for a 2-d model) are a stack of
             independent images.
         **decode
@@ -268,7 +278,9 @@ class Model:
             Labels have the stack's axes first, and ids that are unique over all of it.
         """
         found: Segmentation = _last(
-            self.segment_events(image, axes=axes, diameter=diameter, device=device, tile=tile, **decode)
+            self.segment_events(
+                image, axes=axes, diameter=diameter, device=device, tile=tile, accurate=accurate, **decode
+            )
         )
         return found
 
@@ -280,18 +292,21 @@ class Model:
         diameter: float | str | None = None,
         device: str = "auto",
         tile: int = TILE,
+        accurate: bool = False,
         done: Done | None = None,
         **decode: Any,
     ) -> Iterator[Event]:
         """Do as `segment` does, yielding progress and last the segmentation; with `done`, going on from its blocks."""
         _check_tile(tile)
+        if accurate:
+            self.check_accurate()
         own_parameters(self.spec, None, **decode)  # what is wrong is told before anything is computed
         channels, stack = self.as_channels(image, axes)
         diameter = self._diameter(diameter, _middle(channels, len(stack)), device)
         params = own_parameters(self.spec, diameter, **decode)
         warm_up_aside(self.method, params, len(self.spec.classes))
         if not stack:
-            plane = self._prepare(channels, diameter, device)
+            plane = self._prepare(channels, diameter, device, accurate)
             yield from self._segment_plane(plane, channels.shape[1:], params, tile, done.blocks if done else None)
             return
         ndim, counts = self.spec.ndim, channels.shape[: len(stack)]
@@ -299,7 +314,7 @@ class Model:
         told: list[Message] = []
         for index in product(*map(range, counts)):
             yield Progress(len(parts), int(np.prod(counts)), "images")
-            plane = self._prepare(channels[index], diameter, device)
+            plane = self._prepare(channels[index], diameter, device, accurate)
             for event in self._segment_plane(plane, channels.shape[-ndim:], params, tile):
                 if isinstance(event, Result):
                     parts.append(event.value)
@@ -440,26 +455,52 @@ class Model:
             )
         return channels, stack
 
-    def _prepare(self, channels: Array, diameter: float | None, device: str) -> Plane:
+    def _prepare(self, channels: Array, diameter: float | None, device: str, accurate: bool = False) -> Plane:
         between, unusual = find_limits(channels, self.normalization)
         if unusual is not None:
             channels = unusual.hide(channels)
         factor = rescale_factor(self.spec, diameter)
         if factor != 1:
             channels = resize(channels, tuple(max(1, round(side * factor)) for side in channels.shape[1:]))
-        return self.plane(channels, between, device, unusual)
+        return self.plane(channels, between, device, unusual, accurate)
 
-    def plane(self, channels: Any, between: Array, device: str = "auto", unusual: Outliers | None = None) -> Plane:
+    def plane(
+        self,
+        channels: Any,
+        between: Array,
+        device: str = "auto",
+        unusual: Outliers | None = None,
+        accurate: bool = False,
+    ) -> Plane:
         """Make an image ready for the network, of which the parts may be read only when they are looked at.
 
         Parameters
         ----------
         channels, between, unusual
             See `Plane`; the image has the size and the channels that the network is to see.
-        device : str
+        device, accurate
             As for `predict`.
         """
-        return Plane(channels, between, unusual, self._runner(device))
+        runner = self._runner(device)
+        if not accurate:
+            return Plane(channels, between, unusual, runner)
+        self.check_accurate()
+        return Plane(channels, between, unusual, AveragingRunner(runner, self.method.outputs, self.network.stride))
+
+    def check_accurate(self) -> None:
+        """Check that what the network says can be averaged over views.
+
+        Raises
+        ------
+        ParameterError
+            If not; the message says what to do.
+        """
+        if not can_average(self.method):
+            raise ParameterError(
+                f"'{self.spec.name}' cannot average over views: what a network of the {self.method.name} method says "
+                "of a turned image cannot be compared. Leave accurate out, or take a model of another method, such as "
+                "discriminative."
+            )
 
     def _runner(self, device: str) -> Runner:
         name = choose_device(device).name

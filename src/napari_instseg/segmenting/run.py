@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ class Found:
 
     proposal: Proposal
     prediction: Prediction | None
+    seconds: float = 0.0
+    """That network and decoding took."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Order:
         The slices, in order.
     parameters : Params
         To decode with.
-    channel, diameter, device
+    channel, diameter, device, accurate
         See `State`.
     find_size : bool
         Whether the size of objects is to be found first.
@@ -77,6 +80,7 @@ class Order:
     channel: Channel | None = None
     diameter: float | None = None
     device: str = "auto"
+    accurate: bool = False
     find_size: bool = False
     prepare: Callable[[], None] = lambda: None
     done: dict[Index, Done] = field(default_factory=dict)
@@ -143,6 +147,7 @@ def segment(order: Order, models: Models) -> Generator[Event | Found | FoundSize
     top, first = 0, None
     for index in order.indices:
         image, axes = take_plane(order.results.source, order.results.reading, index, order.channel)
+        began = time.perf_counter()
         for event in _segment_plane(order, model, device.name, index, image, axes):
             if not isinstance(event, Result):
                 yield event
@@ -152,7 +157,7 @@ def segment(order: Order, models: Models) -> Generator[Event | Found | FoundSize
             _ = segmentation.table  # measured here, and pandas imported, rather than in the window's thread
             proposal = order.newest().propose(index, segmentation, order.parameters, above=top)
             top, first = proposal.top, first or (segmentation, prediction)
-            yield Found(proposal, prediction)
+            yield Found(proposal, prediction, time.perf_counter() - began)
     if first is not None:
         yield from _advise(order, *first)
 
@@ -196,7 +201,13 @@ def _segment_plane(
     from napari_instseg.inference.model import Done
 
     done = order.done.setdefault(index, Done())
-    where: dict[str, Any] = {"axes": axes, "diameter": order.diameter, "device": device, "done": done}
+    where: dict[str, Any] = {
+        "axes": axes,
+        "diameter": order.diameter,
+        "device": device,
+        "accurate": order.accurate,
+        "done": done,
+    }
     pixels = int(np.prod([size for size, letter in zip(image.shape, axes, strict=True) if letter != "C"]))
     parameters = order.parameters
     # what a network says of a very large image fits into no memory: objects only, block by block

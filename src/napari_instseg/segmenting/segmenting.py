@@ -15,6 +15,8 @@ from napari_instseg.core.errors import InstsegError
 from napari_instseg.core.events import Result
 from napari_instseg.core.garbage import no_collection
 from napari_instseg.core.method import Array
+from napari_instseg.inference.views import PRICE, can_average
+from napari_instseg.methods import get_method
 from napari_instseg.segmenting.advice import Advice
 from napari_instseg.segmenting.export import Export, Kind, write
 from napari_instseg.segmenting.run import Found, FoundSize, Models, Order, in_order, segment, show_done
@@ -60,6 +62,8 @@ class Segmenting:
 
     advised = Signal(object)
     """An `Advice` on the last result, or None."""
+    timed = Signal(float)
+    """Seconds that a slice took, or would have taken without averaging over views."""
 
     def __init__(self, session: Session, prepare: Callable[[], None] = lambda: None) -> None:
         self._session, self._prepare = session, prepare
@@ -85,7 +89,8 @@ class Segmenting:
         indices = in_order(planes(source, reading), state.index, whole=state.whole_stack)
         before = self._unfinished if self.goes_on() else None
         results = Results(source, reading, spec, model=state.model)
-        run_with = (state.model, state.channel, state.diameter)
+        accurate = self._accurate(state)
+        run_with = (state.model, state.channel, state.diameter, accurate)
         if state.results is not None:
             same = self._run_with == (state.results.run, *run_with)
             results = results.adopt(state.results, predictions=same or before is not None)
@@ -98,6 +103,7 @@ class Segmenting:
             state.channel,
             state.diameter,
             state.device,
+            accurate,
             state.diameter is None and spec.knows_sizes,
             self._prepare,
             before.order.done if before is not None else {},
@@ -110,10 +116,11 @@ class Segmenting:
         def take(event: Any) -> None:
             if isinstance(event, Found):
                 pace.next_image()
+                self.timed.emit(event.seconds / (PRICE if accurate else 1.0))
                 now_running.found.add(event.proposal.slice.index)
                 session.take(results, event.proposal, event.prediction)
             elif isinstance(event, FoundSize):
-                self._run_with = (results.run, state.model, state.channel, event.diameter)
+                self._run_with = (results.run, state.model, state.channel, event.diameter, accurate)
                 sized = replace(now_running.order, diameter=event.diameter, parameters=event.parameters)
                 now_running.order = sized
                 now = session.state
@@ -128,14 +135,19 @@ class Segmenting:
             segment(order, self._opened), f"Segmenting {source.name}", take, pace=pace, source=source, doubt=self._doubt
         )
 
+    @staticmethod
+    def _accurate(state: State) -> bool:
+        """Return whether a run averages over views: if asked for, and where the model can."""
+        return state.accurate and state.spec is not None and can_average(get_method(state.spec.method))
+
     def goes_on(self) -> str:
         """Say what a run that was stopped has done, if Run goes on from there; empty if it begins anew."""
         run, state = self._unfinished, self._session.state
         if run is None or state.running or state.results is None or not run.order.results.same_run(state.results):
             return ""
         order = run.order
-        chosen = (state.model, state.channel, state.diameter, state.parameters)
-        if chosen != (order.model, order.channel, order.diameter, order.parameters):
+        chosen = (state.model, state.channel, state.diameter, state.parameters, self._accurate(state))
+        if chosen != (order.model, order.channel, order.diameter, order.parameters, order.accurate):
             return ""
         assert state.source is not None
         assert state.reading is not None

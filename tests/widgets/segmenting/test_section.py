@@ -359,3 +359,23 @@ def test_the_dashes_of_outlines_are_made_ahead():
     made = dash_atlas._make_pattern.cache_info().misses
     dash_atlas.DashAtlas()
     assert dash_atlas._make_pattern.cache_info().misses == made > 0
+
+
+def test_accurate_averages_over_views_and_tells_its_price(window, disks):
+    image, count = disks((128, 160))
+    window.viewer.add_image(image, name="cells")
+    section = window.dock.segment
+    assert section._accurate.isEnabled()
+    assert "times as long." in section._accurate.toolTip()
+    window.run()
+    plain = window.labels("cells").data.copy()
+    assert " s without" in section._accurate.toolTip()
+    section._accurate.click()
+    assert window.state.accurate
+    window.run()
+    accurate = window.labels("cells").data
+    assert window.labels("cells").features.shape[0] == count
+    assert (accurate > 0).sum() == pytest.approx((plain > 0).sum(), rel=0.2)
+    window.dock.session.choose_model("coloring-nuclei")
+    assert not section._accurate.isEnabled()
+    assert "cannot average" in section._accurate.toolTip()

@@ -100,7 +100,7 @@ def gap_weights(labels: Tensor, params: ForegroundLoss) -> Tensor:
 
 
 def soft_dice(probability: Tensor, truth: Tensor) -> Tensor:
-    """Give 1 - 2 |P T| / (|P| + |T|) over the whole batch, averaged over channels (Milletari et al. 2016).
+    """Return 1 - 2 |P T| / (|P| + |T|) over the whole batch, averaged over channels (Milletari et al. 2016).
 
     Parameters
     ----------

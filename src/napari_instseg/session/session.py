@@ -236,8 +236,12 @@ class Session:
         if prediction is not None:
             results = results.with_prediction(proposal.slice.index, prediction)
         results = results.accept(proposal)
-        plane, annotation = results.latest, self.annotation_of(results)
+        plane = results.latest
         assert plane is not None
+        key = (results.shape, results.ndim)
+        if key not in results.source.annotations:
+            results.source.annotations[key] = Annotation(np.zeros(results.shape, np.int32), results.ndim)
+        annotation = self.annotation_of(results)
         labels = annotation.take_decoded(plane.labels, plane.index, plane.window)
         results = results.reserving(annotation.highest)
         if plane.window is None and annotation.says_something and not np.array_equal(labels, plane.labels):
@@ -260,11 +264,8 @@ class Session:
         return self.annotation_of(results) if results is not None and results.slices else None
 
     def annotation_of(self, results: Results) -> Annotation:
-        """Return what the user said of the image of these results."""
-        kinds, ndim = results.source.annotations, results.ndim
-        if (results.shape, ndim) not in kinds:
-            kinds[results.shape, ndim] = Annotation(np.zeros(results.shape, np.int32), ndim)
-        return kinds[results.shape, ndim]
+        """Return what the user said of the image of these results, of which objects were taken or restored."""
+        return results.source.annotations[results.shape, results.ndim]
 
     def restore(self, annotation: Annotation, *, renew: bool = False) -> None:
         """Go on with an annotation of the present image that was saved.

@@ -33,5 +33,6 @@ def test_semantic_odds_between_classes_stay(dice):
     classes = labels.masked_fill(labels > 0, -1)
     semantic_loss(logits, classes, labels, ForegroundLoss(dice=dice))["semantic"].backward()
     inside = logits.grad[0, :, :3]
-    assert (inside[0] > 0).all() and (inside[1:] < 0).all()
+    assert (inside[0] > 0).all()
+    assert (inside[1:] < 0).all()
     torch.testing.assert_close(inside[1:], inside[1:2].expand_as(inside[1:]))

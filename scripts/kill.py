@@ -1,7 +1,8 @@
 """Kill the program at random moments while it segments, trains, fine-tunes, edits and saves; look at what is left.
 
-``python scripts/kill.py --tries 1000`` prints, for each kind of work, the tries, those that were struck in mid-work,
-and what was lost. The exit code is 0 only if nothing was lost. Needs a system with fork (Linux, macOS).
+``python scripts/kill.py --tries 1000 --state kill.json`` prints, for each kind of work, the tries, those that were
+struck in mid-work, and what was lost; after every try the counts are written to the state file, from which the same
+command goes on. The exit code is 0 only if nothing was lost. Needs a system with fork (Linux, macOS).
 """
 
 import argparse
@@ -14,7 +15,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ import tifffile
 
 from napari_instseg.cli import app
 from napari_instseg.inference.model import load_model
+from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.labels import read_labels
 from napari_instseg.io.models import SPEC
 from napari_instseg.io.pairs import pairs_from_arrays
@@ -217,6 +220,7 @@ class Save:
         self.work(out)
 
 
+COUNTED = ("tries", "struck", "lost")
 KINDS = {"segment": Segment, "train": Train, "finetune": FineTune, "edit": Edit, "save": Save}
 
 
@@ -257,51 +261,90 @@ def in_child(call: Callable[[], None], log: Path, kill_after: float | None = Non
     return os.waitstatus_to_exitcode(status), time.monotonic() - begin
 
 
+@dataclass
+class Counts:
+    """What was tried so far, by kind, and kept in a file."""
+
+    path: Path | None
+    seed: int
+    done: int = 0
+    kinds: dict[str, dict[str, int]] = field(
+        default_factory=lambda: {kind: dict.fromkeys(COUNTED, 0) for kind in KINDS}
+    )
+
+    def read(self) -> None:
+        """Go on from the file if it is there and of the same seed."""
+        if self.path is not None and self.path.exists():
+            known = json.loads(self.path.read_text(encoding="utf-8"))
+            if known["seed"] != self.seed:
+                raise SystemExit(f"{self.path} is of seed {known['seed']}, not {self.seed}; name another file.")
+            self.done, self.kinds = known["done"], known["kinds"]
+
+    def count(self, kind: str, **what: bool) -> None:
+        """Count a try, and write the file."""
+        self.done += 1
+        for name, yes in {"tries": True, **what}.items():
+            self.kinds[kind][name] += yes
+        if self.path is not None:
+            text = json.dumps({"seed": self.seed, "done": self.done, "kinds": self.kinds})
+            write_bytes(self.path, text.encode())
+
+    def __str__(self) -> str:
+        """Say the counts in one line."""
+        each = [f"{kind} {n['tries']} ({n['struck']} struck, {n['lost']} lost)" for kind, n in self.kinds.items()]
+        return ", ".join(each)
+
+
 def main() -> int:
     """Try all kinds in turn; return 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tries", type=int, default=50, help="in all")
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--state", type=Path, help="file of the counts, to go on from")
     given = parser.parse_args()
-    rng, place = random.Random(given.seed), Path(tempfile.mkdtemp(prefix="kill-"))
+    counts = Counts(given.state, given.seed)
+    counts.read()
+    with tempfile.TemporaryDirectory(prefix="kill-", ignore_cleanup_errors=True) as place:
+        _try_all(Path(place), given.kinds, given.tries, counts)
+    print(counts, flush=True)
+    return int(any(count["lost"] for count in counts.kinds.values()))
+
+
+def _try_all(place: Path, names: Sequence[str], tries: int, counts: Counts) -> None:
     model, log = place / "model", place / "log"
-    counts = {kind: {"tries": 0, "struck": 0, "lost": 0} for kind in given.kinds}
-    try:
-        pairs = [squares(seed) for seed in range(2)]
-        made = pairs_from_arrays([image for image, _ in pairs], [labels for _, labels in pairs])
-        assert in_child(lambda: list(train(recipe(), made, made, model, device="cpu")), log)[0] == 0, log.read_text()
-        kinds, lasts = {}, {}
-        for kind in given.kinds:
-            (place / kind).mkdir()
-            kinds[kind] = KINDS[kind](place / kind, model)
-            lasts[kind] = 0.0
-            prepare = getattr(kinds[kind], "prepare", None)
-            if prepare is not None:
-                assert in_child(prepare, log)[0] == 0, log.read_text(errors="replace")
-            for turn in ("cold", "warm"):
-                out = place / kind / turn / "out"
-                out.mkdir(parents=True)
-                ended, lasts[kind] = in_child(lambda work=kinds[kind].work, out=out: work(out), log)
-                assert ended == 0, log.read_text(errors="replace")
-        for number in range(given.tries):
-            kind = given.kinds[number % len(given.kinds)]
-            room = place / kind / "try"
-            out = room / "out"
+    pairs = [squares(seed) for seed in range(2)]
+    made = pairs_from_arrays([image for image, _ in pairs], [labels for _, labels in pairs])
+    assert in_child(lambda: list(train(recipe(), made, made, model, device="cpu")), log)[0] == 0, log.read_text()
+    kinds, lasts = {}, {}
+    for kind in names:
+        (place / kind).mkdir()
+        kinds[kind] = KINDS[kind](place / kind, model)
+        prepare = getattr(kinds[kind], "prepare", None)
+        if prepare is not None:
+            assert in_child(prepare, log)[0] == 0, log.read_text(errors="replace")
+        for turn in ("cold", "warm"):
+            out = place / kind / turn / "out"
             out.mkdir(parents=True)
-            log.write_text("")
-            struck, _ = in_child(lambda work=kinds[kind].work, out=out: work(out), log, rng.uniform(0, lasts[kind]))
-            counts[kind]["tries"] += 1
-            counts[kind]["struck"] += struck == -signal.SIGKILL
-            ended, _ = in_child(lambda check=kinds[kind].check, out=out: check(out), log)
-            if struck not in (0, -signal.SIGKILL) or ended != 0:
-                counts[kind]["lost"] += 1
-                print(f"try {number}, {kind}: ended with {struck}, then {ended}\n{log.read_text(errors='replace')}")
-            shutil.rmtree(room)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-    print(json.dumps(counts))
-    return int(any(count["lost"] for count in counts.values()))
+            ended, lasts[kind] = in_child(lambda work=kinds[kind].work, out=out: work(out), log)
+            assert ended == 0, log.read_text(errors="replace")
+    print(f"seconds of an undisturbed run: {lasts}", flush=True)
+    for number in range(counts.done, tries):
+        kind, rng = names[number % len(names)], random.Random(counts.seed * 10**9 + number)
+        room = place / kind / "try"
+        out = room / "out"
+        out.mkdir(parents=True)
+        log.write_text("")
+        struck, _ = in_child(lambda work=kinds[kind].work, out=out: work(out), log, rng.uniform(0, lasts[kind]))
+        ended, _ = in_child(lambda check=kinds[kind].check, out=out: check(out), log)
+        lost = struck not in (0, -signal.SIGKILL) or ended != 0
+        counts.count(kind, struck=struck == -signal.SIGKILL, lost=lost)
+        if lost:
+            what = log.read_text(errors="replace")
+            print(f"try {number}, {kind}: ended with {struck}, then {ended}\n{what}", flush=True)
+        if counts.done % 20 == 0:
+            print(f"{counts.done} of {tries}: {counts}", flush=True)
+        shutil.rmtree(room)
 
 
 if __name__ == "__main__":

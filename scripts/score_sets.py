@@ -75,7 +75,7 @@ def segment(model: str, example: Any, diameter: Any, accurate: bool) -> np.ndarr
     """Return the labels that a user would get."""
     if model not in _models:
         _models[model] = load_model(model)
-    return _models[model].segment(example.image, axes=example.axes, diameter=diameter).labels
+    return _models[model].segment(example.image, axes=example.axes, diameter=diameter, accurate=accurate).labels
 
 
 if __name__ == "__main__":

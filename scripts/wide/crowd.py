@@ -17,6 +17,8 @@ Stamp = tuple[Image, npt.NDArray[np.bool_]]
 HAEMATOXYLIN, EOSIN = np.array([0.65, 0.70, 0.29]), np.array([0.25, 0.85, 0.30])
 OVERLAP = 0.2
 """Most of a nucleus that may lie over earlier ones."""
+DENSE, DENSE_OVERLAP = 0.5, 0.35
+"""Share of the squares that show a thick section, full of nuclei; and the overlap there."""
 
 
 def cut_stamps(image: Image, labels: Labels, diameter: float, target: float, most: int) -> list[Stamp]:
@@ -55,14 +57,22 @@ def draw_crowd(stamps: Sequence[Stamp], side: int, zoom: float, rng: np.random.G
     pad = 24
     full = side + 2 * pad
     bright, labels = np.zeros((full, full), np.float32), np.zeros((full, full), np.int64)
+    dense = rng.random() < DENSE
     # tissue has places that are full, and others that are empty
-    crowd = field((full, full), 3, rng) > rng.uniform(-1.8, 0.3)
-    cover, spread = float(rng.uniform(0.35, 0.8)), float(rng.uniform(0.1, 0.5))
+    crowd = field((full, full), 3, rng) > rng.uniform(-1.8, -0.6 if dense else 0.3)
+    cover, spread = float(rng.uniform(*((0.7, 1.1) if dense else (0.35, 0.8)))), float(rng.uniform(0.1, 0.5))
     shear, number = rng.uniform(0.75, 1.3), 0
+    # in an epithelium all nuclei lie alike
+    alike = dense and rng.random() < 0.6
+    if alike:
+        shear, turned = rng.uniform(1.0, 1.4), bool(rng.random() < 0.5)
     wanted = cover * crowd.sum()
     covered = 0
     for _ in range(400):
         if covered > wanted:
+            break
+        place = _free_place(labels, crowd, rng) if dense else None
+        if dense and place is None:
             break
         grey, mask = stamps[rng.integers(len(stamps))]
         factor = zoom * np.exp(rng.normal(0, 0.15))
@@ -70,18 +80,21 @@ def draw_crowd(stamps: Sequence[Stamp], side: int, zoom: float, rng: np.random.G
             ndimage.zoom(part, (factor * shear, factor / shear), order=1) for part in (grey, mask.astype(np.float32))
         )
         mask = mask > 0.5
-        if rng.random() < 0.5:
+        if turned if alike else rng.random() < 0.5:
             grey, mask = grey.T, mask.T
-        turn = rng.integers(4)
+        turn = 2 * rng.integers(2) if alike else rng.integers(4)
         grey, mask = np.rot90(grey, turn), np.rot90(mask, turn)
         if max(mask.shape) >= full or mask.sum() < 12:
             continue
-        y, x = (int(rng.integers(0, full - size)) for size in mask.shape)
-        if not crowd[y + mask.shape[0] // 2, x + mask.shape[1] // 2]:
-            continue
+        if place is None:
+            y, x = (int(rng.integers(0, full - size)) for size in mask.shape)
+            if not crowd[y + mask.shape[0] // 2, x + mask.shape[1] // 2]:
+                continue
+        else:
+            y, x = (int(np.clip(at - size // 2, 0, full - size)) for at, size in zip(place, mask.shape, strict=True))
         part = (slice(y, y + mask.shape[0]), slice(x, x + mask.shape[1]))
         over = (labels[part] > 0) & mask
-        if over.sum() > OVERLAP * mask.sum():
+        if over.sum() > (DENSE_OVERLAP if dense else OVERLAP) * mask.sum():
             continue
         number += 1
         light = np.float32(np.exp(rng.normal(-0.4, spread)))
@@ -94,6 +107,8 @@ def draw_crowd(stamps: Sequence[Stamp], side: int, zoom: float, rng: np.random.G
         covered += int(mask.sum())
     inner = (slice(pad, pad + side),) * 2
     bright, labels = bright[inner], labels[inner]
+    if dense:
+        return _dense(bright, zoom, rng), labels
     texture = field(labels.shape, int(rng.integers(2, 8)), rng) + 0.5 * field(
         labels.shape, int(rng.integers(10, 50)), rng
     )
@@ -106,6 +121,29 @@ def draw_crowd(stamps: Sequence[Stamp], side: int, zoom: float, rng: np.random.G
     image = image + rng.normal(0, rng.uniform(0.005, 0.06), image.shape)
     low, high = np.percentile(image, [1, 99.8])
     return ((image - low) / max(high - low, 1e-3)).astype(np.float32)[None], labels
+
+
+def _free_place(labels: Labels, crowd: npt.NDArray[np.bool_], rng: np.random.Generator) -> tuple[int, int] | None:
+    """Return a place in the crowd at which no nucleus lies yet; None where it is hard to find."""
+    for _ in range(60):
+        y, x = (int(at) for at in rng.integers(0, labels.shape[0], 2))
+        if crowd[y, x] and not labels[y, x]:
+            return y, x
+    return None
+
+
+def _dense(bright: Image, zoom: float, rng: np.random.Generator) -> Image:
+    """Show a thick section: all a little out of focus, layers above and below shining through, contrast low."""
+    side = bright.shape[0]
+    image = ndimage.gaussian_filter(bright, rng.uniform(0.02, 0.11) * 24 * zoom)
+    for _ in range(2):
+        shifted = np.roll(np.rot90(bright, rng.integers(4)), rng.integers(side, size=2), (0, 1))
+        image = image + np.float32(rng.uniform(0, 0.5)) * ndimage.gaussian_filter(shifted, rng.uniform(3, 12))
+    texture = field(image.shape, int(rng.integers(2, 30)), rng)
+    image = image * (1 + np.float32(rng.uniform(0, 0.2)) * texture) + np.float32(rng.uniform(0, 0.1)) * texture
+    image = image + rng.normal(0, rng.uniform(0.005, 0.06), image.shape)
+    low, high = np.percentile(image, [1, 99.8])
+    return ((image - low) / max(high - low, 1e-3)).astype(np.float32)[None]
 
 
 def _stain(dye: Image, texture: Image, rng: np.random.Generator) -> Image:

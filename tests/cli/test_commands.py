@@ -435,6 +435,19 @@ def test_percentiles_can_be_chosen(instseg, model, dots, tmp_path, capsys):
     assert "200" in capsys.readouterr().err
 
 
+def test_accurate_tells_its_price_and_is_repeated(instseg, tmp_path, capsys):
+    image, _, _ = load_sample("nuclei")
+    tifffile.imwrite(tmp_path / "nuclei.tif", image[:96, :96])
+    run = ("segment", tmp_path / "nuclei.tif", "--model", "discriminative-nuclei", "--accurate")
+    assert instseg(*run, "--out", tmp_path / "out") == 0
+    words = capsys.readouterr()
+    assert "looked at it 4 times" in " ".join((words.out + words.err).split())
+    assert json.loads((tmp_path / "out" / "recipe.json").read_text())["images"]["nuclei"]["accurate"]
+    assert instseg("replay", tmp_path / "out" / "recipe.json") == 0
+    assert instseg(*run[:3], "coloring-nuclei", "--accurate", "--out", tmp_path / "other") == 1
+    assert "cannot average over views" in " ".join(capsys.readouterr().err.split())
+
+
 def test_with_nothing_said_the_kind_the_model_and_the_size_are_found(instseg, tmp_path, capsys):
     folder = tmp_path / "in"
     folder.mkdir()

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tests.decoding.test_detections import SHAPE, decode, row
 
-from napari_instseg.decoding.overlapping import crop_covered, from_masks, layers_of, renumber_covered, whole_masks
+from napari_instseg.decoding.instances import Instances
+from napari_instseg.decoding.overlapping import (
+    crop_covered,
+    find_covered,
+    from_masks,
+    layers_of,
+    out_of_sight,
+    renumber_covered,
+    whole_masks,
+)
 from napari_instseg.decoding.segmentation import Segmentation
 
 STACKS = arrays(bool, st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 6)))
@@ -34,6 +43,24 @@ def test_a_part_of_the_grid_has_the_masks_of_what_is_seen_in_it(masks, data):
     part = Segmentation(labels, np.ones(len(masks), np.float32), covered=covered).crop(window)
     seen = np.unique(labels[window])
     np.testing.assert_array_equal(part.masks, masks[(seen[seen > 0] - 1, *window)])
+
+
+@settings(deadline=None)
+@given(STACKS, st.data())
+def test_masks_in_windows_list_what_whole_masks_do(masks, data):
+    # those on top have the grid to themselves, and one of them may have no object
+    n, height, width = masks.shape
+    instances = Instances(
+        np.tile([0, 0, height, width], (n, 1)),
+        np.arange(n) * height * width,
+        masks.ravel(),
+        np.ones(n, np.float32),
+        np.zeros(n, np.int64),
+    )
+    group = np.array(data.draw(st.permutations(range(n))))[: data.draw(st.integers(0, n))]
+    labels, covered = from_masks(masks[group])
+    np.testing.assert_array_equal(find_covered(instances, group, labels), covered)
+    np.testing.assert_array_equal(covered, out_of_sight(masks[group], labels))
 
 
 def test_ids_of_what_is_covered_follow_a_table():

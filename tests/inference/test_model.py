@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from skimage.draw import disk
 
 from napari_instseg.core.errors import InputError, ModelError, ParameterError
 from napari_instseg.core.events import Progress, Result
 from napari_instseg.inference import model as module
-from napari_instseg.inference.model import Model, load_model
+from napari_instseg.inference.model import Done, Model, load_model
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.io.models import ModelSpec
 from napari_instseg.networks.coordinates import random_coordinate_maps
@@ -59,6 +60,60 @@ def test_tiles_give_what_the_whole_image_gives(method, coordinates):
         # bfloat16 sums in another order
         np.testing.assert_allclose(tiled.outputs[name], array, atol=0.02 * np.abs(array).max())
     np.testing.assert_array_equal(tiled.decode().labels > 0, whole.decode().labels > 0)
+
+
+def stopped_after(events, count):
+    """Go through the progress of an operation, and stop it as a window does."""
+    for done, event in enumerate(events, start=1):
+        assert isinstance(event, Progress)
+        if done == count:
+            break
+    events.close()
+
+
+@pytest.mark.parametrize("diameter", [None, 16.0])
+def test_a_run_that_was_stopped_shows_what_is_done_and_goes_on_from_there(diameter):
+    model, image = load_model("coloring-nuclei"), disks((420, 500), radius=9, spacing=40)
+    how = {"tile": 2 * model.network.halo + 4 * model.network.stride, "diameter": diameter}
+    *progress, last = model.predict_events(image, **how)
+    every, expected = len(progress), last.value.decode().labels
+    assert every > 9
+    done = Done()
+    stopped_after(model.predict_events(image, **how, done=done), every - 4)
+    assert done.count == (every - 4, every)
+    factor = model.spec.presumed_diameter / (diameter or model.spec.presumed_diameter)
+    known = np.zeros(image.shape, bool)
+    for core in done.tiles.cores:
+        known[tuple(slice(round(part.start / factor), round(part.stop / factor)) for part in core)] = True
+    part = model.segment_done(image, done, diameter=diameter).labels
+    assert not part[~known].any()
+    # objects that do not reach to what is not done are those of the whole image
+    whole = np.setdiff1d(np.unique(expected[known]), np.unique(expected[~ndimage.binary_erosion(known, iterations=3)]))
+    assert len(whole) > 40
+    for label in whole:
+        assert len(np.unique(part[expected == label])) == 1
+        np.testing.assert_array_equal(part == part[expected == label][0], expected == label)
+    assert done.count == (every - 4, every), "looking at it changes nothing"
+    again = list(model.predict_events(image, **how, done=done))
+    assert len(again) == 5
+    for name, array in last.value.outputs.items():
+        np.testing.assert_array_equal(again[-1].value.outputs[name], array)
+
+
+def test_blocks_that_are_done_are_shown_and_not_done_again(monkeypatch):
+    model, image = load_model("coloring-nuclei"), disks((420, 500), radius=9, spacing=40)
+    monkeypatch.setattr(module, "BLOCK", 260)
+    *progress, last = model.segment_events(image)
+    done, blocks = Done(), len(model.blocks(image.shape))
+    stopped_after(model.segment_events(image, done=done), len(progress) // 2)
+    reached, count = done.count
+    assert count == blocks
+    assert 0 < reached < blocks
+    part = model.segment_done(image, done)
+    assert 20 < part.n_objects < last.value.n_objects
+    again = list(model.segment_events(image, done=done))
+    assert len(again) < len(progress)
+    np.testing.assert_array_equal(again[-1].value.labels, last.value.labels)
 
 
 def test_arguments_that_make_no_sense_are_refused_in_words():

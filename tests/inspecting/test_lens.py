@@ -41,6 +41,44 @@ def test_two_pixels_are_compared_in_words(embedded):
     assert "background" in lens.describe(OUTSIDE)
 
 
+def touching(results_of, **parameters):
+    """Two squares that touch, 2 apart in the embedding."""
+    embedding, foreground = np.zeros((2, 20, 40), np.float32), np.zeros((20, 40), np.float32)
+    embedding[0, 4:16, 20:36] = 2
+    foreground[4:16, 4:36] = 1
+    return results_of(
+        Prediction("discriminative", {"embedding": embedding, "foreground": foreground}),
+        bandwidth=1.0,
+        min_size=10,
+        **parameters,
+    )
+
+
+LEFT, RIGHT = (8, 8), (8, 30)
+
+
+def test_the_reason_is_that_of_the_decoder_where_neighbours_were_joined(results_of):
+    apart = Lens(touching(results_of), ())
+    assert "different objects" in apart.compare(LEFT, RIGHT)
+    joined = Lens(touching(results_of, merge_alike=3.0), ())
+    assert joined.compare(LEFT, RIGHT) == (
+        "2 apart, bandwidth 1: yet the same object (1), of two that 'Join similar neighbours' joined."
+    )
+
+
+def test_the_reason_is_the_correction_where_it_was_joined_or_split_by_hand(results_of):
+    results = touching(results_of)
+    labels = results.slices[()].labels.copy()
+    labels[labels == labels[RIGHT]] = labels[LEFT]
+    joined = Lens(results.amend((), labels, {int(labels[LEFT])}), ())
+    assert joined.compare(LEFT, RIGHT).endswith(f"yet the same object ({labels[LEFT]}), as it was corrected.")
+    results = touching(results_of)
+    labels = results.slices[()].labels.copy()
+    labels[10:16, 4:20] = 9
+    split = Lens(results.amend((), labels, {9}), ())
+    assert split.compare(LEFT, (13, 8)).endswith("and 9), as they were corrected.")
+
+
 def test_the_picture_is_the_similarity_in_the_foreground(embedded):
     lens = Lens(embedded, ())
     lens.show(A)

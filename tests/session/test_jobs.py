@@ -51,7 +51,7 @@ def test_a_stopped_job_has_closed_its_generator_before_it_says_so(loop):
     job.stop()
     loop.run_until(lambda: isinstance(said[-1][0], Ended))
     assert said[-1] == (Ended(stopped=True), ["instseg-job"])
-    assert not said[-2][1]
+    assert isinstance(said[-2][0], Progress), "what it was at when it was told to stop"
 
 
 def test_errors_come_in_words(loop, caplog):

@@ -204,6 +204,35 @@ def test_a_job_says_how_far_it_is_and_how_it_ended(session, loop):
     assert (session.state.status.tone, session.state.ended) == ("error", "failed")
 
 
+def test_what_was_said_of_a_step_or_an_image_before_is_over(session, loop):
+    said = []
+    session.changed.connect(lambda before, now: said.append((now.status.detail, now.status.message)))
+
+    def operation():
+        yield Message("Opening the model.")
+        yield Progress(1, 2, "tiles")
+        yield Message("Not enough memory for a tile.", warning=True)
+        yield Progress(2, 2, "tiles")
+
+    results = results_of(session)
+    session.start(operation(), "Segmenting", lambda event: "1 object.")
+    loop.run_until(lambda: not session.state.running)
+    at = {detail.split(",")[0]: message for detail, message in said if detail}
+    assert at["1 of 2 tiles"] in ("", "Not enough memory for a tile.")
+    assert at["2 of 2 tiles"] == "Not enough memory for a tile."
+    assert all(message != "Opening the model." for detail, message in said if detail)
+    session.take(results, results.propose((), square(), None))
+    session.say("53 objects.", "good")
+    first = session.state.source
+    session.choose_source(Source(np.ones((20, 20), np.float32), "next"))
+    assert (session.state.status.message, session.state.status.tone) == ("Ready.", "plain")
+    session.choose_source(first)
+    assert (session.state.status.message, session.state.status.tone) == ("1 object.", "plain")
+    session.fail("NOT SAVED: the disk is full.")
+    session.choose_source(None)
+    assert "NOT SAVED" in session.state.status.message
+
+
 def test_an_annotation_of_another_shape_is_refused(session):
     results = results_of(session)
     session.take(results, results.propose((), square(), None))

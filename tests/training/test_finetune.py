@@ -381,3 +381,21 @@ def test_one_object_is_learnt_from_and_nothing_is_held_out(start, tmp_path, disk
     assert "nothing can be said for sure" in verdict.words
     assert not verdict.better
     json.dumps(verdict.to_dict())
+
+
+@pytest.mark.parametrize("method", ["semiconv", "clusternet"])
+def test_a_model_with_classes_learns_from_labels_without(tmp_path, disks, recipe, method):
+    """What has no class teaches nothing of classes: bright disks keep theirs, also of examples of one of them only."""
+
+    def classed(p, number):
+        example = p.read()
+        of = np.where(example.labels > 0, 1 + example.labels % 2, 0).astype(np.int32)
+        return Pair(f"{p.name} {number}", lambda: dataclasses.replace(example, classes=of))
+
+    with_classes = [classed(p, number) for number, p in enumerate(disks[0])]
+    made = dataclasses.replace(recipe(method, steps=4), classes=("even", "odd"))
+    list(train(made, with_classes, with_classes[:1], tmp_path / "classed", device="cpu"))
+    events = run(tmp_path / "classed", [(p, None) for p in disks[0][:4]], tmp_path / "new", steps=2)
+    assert terms(events)
+    assert all(np.isfinite(value) for values in terms(events) for value in values.values())
+    assert load_model(tmp_path / "new").spec.classes == ("even", "odd")

@@ -81,7 +81,7 @@ METHOD = Method(
     network=NetworkParams,
     loss=ForegroundLoss,
     decode=Decode,
-    outputs=(Output("foreground", "Foreground", "Probability of an object, (Y, X).", "map"),),
+    outputs=(Output("foreground", "Foreground", "Probability of an object, (Y, X).", "map", over_views="mean"),),
     build=build,
     compute_loss=compute_loss,
     activate=activate,

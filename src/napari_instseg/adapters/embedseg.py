@@ -58,7 +58,7 @@ def predict(offsets: np.ndarray[Any, Any], seediness: np.ndarray[Any, Any]) -> P
 
 
 def from_raw(raw: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Give offsets in pixels and seediness of EmbedSeg's output (C, Y, X): 2 offsets, 1 or 2 sigmas, 1 seed.
+    """Return offsets in pixels and seediness of EmbedSeg's output (C, Y, X): 2 offsets, 1 or 2 sigmas, 1 seed.
 
     Raises
     ------

@@ -177,7 +177,7 @@ def click_in(own: Mask, rng: np.random.Generator) -> Point:
 
 
 def touching(truth: Labels, rng: np.random.Generator, most: int) -> Iterator[tuple[Mask, Mask, Mask]]:
-    """Give pairs of true objects that touch, or nearly so, as a network may join them: both as one, and each."""
+    """Return pairs of true objects that touch, or nearly so, as a network may join them: both as one, and each."""
     from scipy import ndimage
 
     neighbours = set()

@@ -11,7 +11,7 @@ import typer
 
 from napari_instseg.cli.console import Follower, in_words, keeping, say, show_table, write_json
 from napari_instseg.cli.flags import Values, with_parameters
-from napari_instseg.cli.options import AnyDiameterOption, Device, DeviceOption, JsonOption, TileOption
+from napari_instseg.cli.options import AccurateOption, AnyDiameterOption, Device, DeviceOption, JsonOption, TileOption
 from napari_instseg.cli.segment import decode_flags
 from napari_instseg.core.errors import InputError
 from napari_instseg.inference.tiles import TILE
@@ -48,6 +48,7 @@ def evaluate(
     diameter: AnyDiameterOption = "auto",
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
     tile: TileOption = TILE,
+    accurate: AccurateOption = False,
     json: JsonOption = None,
     *,
     values: Values,
@@ -66,7 +67,7 @@ def evaluate(
     if only is not None:
         pairs = chosen(pairs, only)
     with Follower() as follower, keeping(lambda: "Nothing was written."):
-        options = {"diameter": diameter, "device": device.value, "tile": tile, **values["decode"]}
+        options = {"diameter": diameter, "device": device.value, "tile": tile, "accurate": accurate, **values["decode"]}
         # once without counting: the first image also pays for what is compiled and loaded then
         follower.run(run(opened, pairs[:1], **options), "warm-up on")
         report = follower.run(run(opened, pairs, **options))

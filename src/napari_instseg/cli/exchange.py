@@ -143,7 +143,7 @@ def formats() -> None:
 
 
 def beside(labels: Path) -> pd.DataFrame | None:
-    """Give class and score from the table that `instseg segment` wrote with these labels."""
+    """Return class and score from the table that `instseg segment` wrote with these labels."""
     path = labels.parent.parent / "tables" / f"{labels.stem}.csv"
     if labels.parent.name != "labels" or not path.is_file():
         return None

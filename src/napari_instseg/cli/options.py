@@ -78,6 +78,14 @@ TileOption = Annotated[
     int,
     typer.Option("--tile", min=32, help="Side of what the network sees at once, in pixels; less takes less memory."),
 ]
+AccurateOption = Annotated[
+    bool,
+    typer.Option(
+        "--accurate",
+        help="Average over what the network says of the image as it is, turned, mirrored and at other sizes: some "
+        "objects more are right, and it takes some four times as long.",
+    ),
+]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Also write the numbers as JSON; '-' for the terminal.")
 ]

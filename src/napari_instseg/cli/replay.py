@@ -119,7 +119,14 @@ def _repeat(
             f"{made.image.axes} {made.image.shape}. Say by --image where that one is."
         )
     settings = Settings(
-        made.axes, made.channels, made.stain, made.diameter, _device(made, device), made.tile, made.decode
+        made.axes,
+        made.channels,
+        made.stain,
+        made.diameter,
+        _device(made, device),
+        made.tile,
+        made.decode,
+        accurate=made.accurate,
     )
     if made.normalization:
         model.normalization = Normalization(**made.normalization)

@@ -33,6 +33,7 @@ from napari_instseg.cli.large import (
 )
 from napari_instseg.cli.large import report as report_large
 from napari_instseg.cli.options import (
+    AccurateOption,
     AnyDiameterOption,
     Device,
     DeviceOption,
@@ -121,6 +122,7 @@ def segment(
     diameter: AnyDiameterOption = "auto",
     device: DeviceOption = Device.auto,  # type: ignore[attr-defined]
     tile: TileOption = TILE,
+    accurate: AccurateOption = False,
     percentiles: Annotated[
         tuple[float, float] | None,
         typer.Option(
@@ -169,6 +171,7 @@ def segment(
         "stain": stain.value if stain else "",
         "device": device.value,
         "tile": tile,
+        "accurate": accurate,
         "decode": values["decode"],
         "percentiles": percentiles,
     }
@@ -209,7 +212,9 @@ def segment(
         return found
 
     if model != "auto":
-        opened(model)  # what is wrong with it is told before anything is read
+        named_one = opened(model)  # what is wrong with it is told before anything is read
+        if accurate:
+            named_one.check_accurate()
     results = Results(out)
     settings = Settings(
         axes,
@@ -221,6 +226,7 @@ def segment(
         values["decode"],
         overwrite,
         str(Path(model).resolve()) if os.path.isdir(model) else model,
+        accurate,
     )
     last: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
@@ -241,6 +247,8 @@ def segment(
         finally:
             results.write_record({"model": model, **(last if model == "auto" else settings.to_dict(opened(model)))})
     report(rows, bad, out, json)
+    if accurate and rows:
+        say(price_in_words(sum(float(row["seconds"]) for row in rows), len(rows)))
     failed = bad | found["failed"]
     write_json(json, {"model": model, "images": rows + found["images"], "failed": failed})
     if failed:
@@ -261,6 +269,7 @@ class Settings:
     overwrite: bool = False
     model: str = ""
     """As the user named it."""
+    accurate: bool = False
 
     def to_dict(self, model: Model) -> dict[str, Any]:
         """Return what is needed to do the same again, JSON-ready."""
@@ -358,6 +367,7 @@ def segment_image(
         name=stem,
         tile=settings.tile,
         device=settings.device,
+        accurate=settings.accurate,
         **said,
     )
     results.write(stem, image, segmentation, about, model.spec.ndim, made)
@@ -381,6 +391,7 @@ def find_objects(
                 diameter=settings.diameter,
                 device=settings.device,
                 tile=settings.tile,
+                accurate=settings.accurate,
                 **settings.decode,
             ),
             told,
@@ -476,6 +487,17 @@ def choose_channels(image: Image, channels: Sequence[int]) -> Image:
     if max(channels) >= size:
         raise InputError(f"The image has {size} channels, 0 to {size - 1}; there is no channel {max(channels)}.")
     return replace(image, array=image.array.take(channels, axis=axis))
+
+
+def price_in_words(seconds: float, images: int) -> str:
+    """Say what averaging over views costs, of what it took."""
+    from napari_instseg.inference.views import PRICE, VIEWS
+
+    each = seconds / images
+    return (
+        f"Accurate: {each:.2g} s an image, in which the network looked at it {len(VIEWS)} times; about "
+        f"{each / PRICE:.2g} s without --accurate."
+    )
 
 
 def report(rows: Sequence[Mapping[str, Any]], bad: Mapping[str, str], out: Path, json: Path | None = None) -> None:

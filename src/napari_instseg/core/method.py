@@ -26,6 +26,10 @@ class Output:
     ``"channels"`` arrays have shape (C, Y, X) or (C, Z, Y, X), ``"map"`` arrays (Y, X) or (Z, Y, X). ``"rows"`` arrays
     (N, K) are not on the grid: one row per detection, see `napari_instseg.core.rows`. The values of an array
     `in_pixels` are lengths or positions, which grow with the image where the network saw it resized.
+
+    `over_views` says what becomes of it where the network looks at an image turned, mirrored and at other sizes:
+    ``"mean"``; ``"join"``, side by side, as only distances mean something; ``"first"``, that of the image as it is; or
+    ``"none"``: the method's outputs cannot be averaged.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Output:
     layout: Literal["channels", "map", "rows"] = "channels"
     optional: bool = False
     in_pixels: bool = False
+    over_views: Literal["mean", "join", "first", "none"] = "none"
 
 
 @dataclass(frozen=True)

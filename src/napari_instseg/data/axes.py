@@ -158,7 +158,7 @@ def _join(array: Array, axes: str, place: int) -> tuple[Array, str]:
 
 
 def check_axes(axes: str, ndim: int) -> str:
-    """Give `axes` in capitals, if they can be those of an array of `ndim` dimensions.
+    """Return `axes` in capitals, if they can be those of an array of `ndim` dimensions.
 
     Raises
     ------

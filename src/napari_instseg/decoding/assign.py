@@ -96,7 +96,7 @@ def assign_points(points: Embedding, centres: Embedding, radius: npt.NDArray[np.
 
 
 def assign_rest(embedding: Embedding, labels: IntArray, centres: Embedding, radius: npt.NDArray[np.float32]) -> None:
-    """Give pixels that no centre around reaches the nearest of all that do, or the nearest around; in place."""
+    """Assign to pixels that no centre around reaches the nearest of all that do, or the nearest around; in place."""
     rest = np.flatnonzero(labels < 0)
     found = assign_points(gather_points(embedding, rest), centres, radius)
     around = labels.ravel()[rest]

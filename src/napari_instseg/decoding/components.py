@@ -183,7 +183,7 @@ def label_objects(pieces: Pieces, target: Counts) -> tuple[IntArray, Counts]:
 
 
 def look_up(table: npt.NDArray[np.int32], index: npt.NDArray[Any]) -> IntArray:
-    """Give ``table[index]`` for an image of indices, on all cores."""
+    """Return ``table[index]`` for an image of indices, on all cores."""
     flat = np.ascontiguousarray(index).reshape(-1, index.shape[-1])
     out = np.empty(flat.shape, np.int32)
     in_bands(_look_up, len(flat), table, flat, out)

@@ -19,7 +19,7 @@ DENSE = 1 << 22
 
 
 def keep_ids(previous: npt.NDArray[Any], labels: npt.NDArray[Any], above: int = 0) -> tuple[Ids, Ids]:
-    """Give objects the ids of the earlier objects that they overlap most.
+    """Assign to objects the ids of the earlier objects that they overlap most.
 
     Pairs of an earlier and a new object are taken by falling overlap, each object once; new objects that are left
     get ids above all earlier ones and above `above`.

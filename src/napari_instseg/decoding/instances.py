@@ -54,7 +54,7 @@ class Instances:
 
 
 def cut_out(rows: Floats, shape: tuple[int, ...], embedding: Floats | None) -> Instances:
-    """Give, in the window of each detection, the probability of each pixel to be in its object.
+    """Return, in the window of each detection, the probability of each pixel to be in its object.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def cut_out(rows: Floats, shape: tuple[int, ...], embedding: Floats | None) -> I
 
 @njit(nogil=True, cache=True)
 def _cells(low, high, start, stop):  # type: ignore[no-untyped-def]
-    """Give, for each pixel along one axis, the cell of the mask below its centre, and how far on the next one is."""
+    """Return, for each pixel along one axis, the cell of the mask below its centre, and how far on the next one is."""
     cell, share = np.empty(stop - start, np.int64), np.empty(stop - start, np.float32)
     for i in range(stop - start):
         at = (start + i + 0.5 - low) * (MASK_SIDE / max(high - low, 1e-6)) - 0.5

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from napari_instseg.core.compiled import njit
 from napari_instseg.core.method import Array
 from napari_instseg.decoding.instances import Instances
 
@@ -31,13 +32,29 @@ def find_covered(instances: Instances, group: Sequence[int] | Array, labels: Lab
     labels : int32 array (Y, X)
         What is in sight.
     """
-    rows = [np.empty((0, 3), np.int32)]
-    for number, index in enumerate(np.asarray(group).tolist(), start=1):
-        window, mask = instances.mask(index)
-        seen = labels[window]
-        places = np.argwhere(mask & (seen > 0) & (seen != number)) + [part.start for part in window]
-        rows.append(np.insert(places, 0, number, axis=1).astype(np.int32))
-    return np.concatenate(rows)
+    numbers = np.asarray(group, np.int64)
+    return np.asarray(_list_covered(instances.windows, instances.first, instances.values, numbers, labels))
+
+
+@njit(nogil=True, cache=True)
+def _list_covered(windows, first, inside, group, labels):  # type: ignore[no-untyped-def]
+    """Count in a first round, and write in a second."""
+    rows = np.empty((0, 3), np.int32)
+    for writes in (False, True):
+        count = 0
+        for k in range(len(group)):
+            top, left, bottom, right = windows[group[k]]
+            at = first[group[k]]
+            for y in range(top, bottom):
+                for x in range(left, right):
+                    if inside[at] and labels[y, x] > 0 and labels[y, x] != k + 1:
+                        if writes:
+                            rows[count, 0], rows[count, 1], rows[count, 2] = k + 1, y, x
+                        count += 1
+                    at += 1
+        if not writes:
+            rows = np.empty((count, 3), np.int32)
+    return rows
 
 
 def whole_masks(labels: Labels, covered: Covered | None, ids: Sequence[int] | Array) -> npt.NDArray[np.bool_]:
@@ -59,7 +76,7 @@ def whole_masks(labels: Labels, covered: Covered | None, ids: Sequence[int] | Ar
 
 
 def from_masks(masks: Array) -> tuple[Labels, Covered]:
-    """Give labels 1 to n and what is covered, of a stack of masks (n, *shape) of which the later lie on top."""
+    """Return labels 1 to n and what is covered, of a stack of masks (n, *shape) of which the later lie on top."""
     labels = np.zeros(masks.shape[1:], np.int32)
     for number, mask in enumerate(masks, start=1):
         labels[mask] = number
@@ -97,7 +114,7 @@ def layers_of(labels: Labels, covered: Covered) -> Labels:
 
 
 def renumber_covered(covered: Covered, new_id: Array) -> Covered:
-    """Give objects new ids, by a table over the old ones; what becomes 0 is left out."""
+    """Renumber objects by a table over the old ones; what becomes 0 is left out."""
     numbers = np.where(covered[:, 0] < len(new_id), new_id[np.minimum(covered[:, 0], len(new_id) - 1)], 0)
     renamed = covered.copy()
     renamed[:, 0] = numbers

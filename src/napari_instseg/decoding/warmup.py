@@ -78,7 +78,7 @@ def warm_up_aside(method: Method, params: Params, classes: int = 0) -> threading
 
 
 def _tiny_outputs(method: Method, classes: int) -> dict[str, Array] | None:
-    """Give outputs of four objects that touch, with some noise; None if the method needs others."""
+    """Return outputs of four objects that touch, with some noise; None if the method needs others."""
     rng = np.random.default_rng(0)
     objects = np.zeros((SIDE, SIDE), int)
     middle, edge = SIDE // 2, SIDE // 8

@@ -41,6 +41,7 @@ def segment(
     axes: str | None = None,
     diameter: float | str | None = AUTO,
     device: str = "auto",
+    accurate: bool = False,
     **decode: Any,
 ) -> Segmentation:
     """Segment an image with nothing said of it: the kind of image, the model and the size of objects are found.
@@ -58,6 +59,8 @@ def segment(
         ``"model"`` or None: as in the images that the model learnt from.
     device : {"auto", "cuda", "mps", "cpu"}
         Where the network runs.
+    accurate : bool
+        Average over views of the image, see `Model.predict`; takes some four times as long.
     **decode
         Decode parameters that differ from the model's.
 
@@ -69,6 +72,8 @@ def segment(
     ------
     InputError
         If the image cannot be segmented; the message says what to do.
+    ParameterError
+        If it is to be accurate, and the model cannot average over views.
 
     Warns
     -----
@@ -82,7 +87,7 @@ def segment(
             import warnings
 
             warnings.warn(kind.warning, stacklevel=2)
-    return _opened(model).segment(image, axes=axes, diameter=diameter, device=device, **decode)
+    return _opened(model).segment(image, axes=axes, diameter=diameter, device=device, accurate=accurate, **decode)
 
 
 @lru_cache(maxsize=2)

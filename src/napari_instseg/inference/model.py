@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from numbers import Integral
@@ -26,8 +26,9 @@ from napari_instseg.inference.prediction import Prediction
 from napari_instseg.inference.rescale import own_parameters, rescale_factor, resize
 from napari_instseg.inference.runner import Runner
 from napari_instseg.inference.size import AUTO, OWN, Size, find_size
-from napari_instseg.inference.stitch import Blocks, expand, segment_blocks
-from napari_instseg.inference.tiles import TILE, predict_tiles
+from napari_instseg.inference.stitch import Blocks, DoneBlocks, expand, segment_blocks
+from napari_instseg.inference.tiles import TILE, DoneTiles, predict_tiles
+from napari_instseg.inference.views import AveragingRunner, Looks, can_average
 from napari_instseg.io.checks import check_image
 from napari_instseg.io.models import FINE_TUNED_FROM, SPEC, ModelSpec, read_spec, read_weights, write_model
 from napari_instseg.methods import get_method
@@ -107,13 +108,35 @@ class Plane:
         See `napari_instseg.data.normalize.find_limits`.
     unusual : Outliers, optional
         What was hidden.
-    runner : Runner
+    runner : Looks
+        One view of each tile, or several.
     """
 
     channels: Any
     between: Array
     unusual: Outliers | None
-    runner: Runner
+    runner: Looks
+
+
+@dataclass
+class Done:
+    """What is done of one image, so that a run that was stopped is shown as far as it came, and goes on from there.
+
+    It is filled by `Model.predict_events` (tiles) or `Model.segment_events` (blocks of a large image), and holds for
+    the same image, model, object size, and for blocks the same parameters.
+    """
+
+    tiles: DoneTiles = field(default_factory=DoneTiles)
+    blocks: DoneBlocks = field(default_factory=DoneBlocks)
+
+    @property
+    def count(self) -> tuple[int, int]:
+        """So many tiles or blocks, of so many."""
+        return (
+            (len(self.blocks.facts), self.blocks.total)
+            if self.blocks.total
+            else (len(self.tiles.cores), self.tiles.total)
+        )
 
 
 class Model:
@@ -162,6 +185,7 @@ class Model:
         diameter: float | str | None = None,
         device: str = "auto",
         tile: int = TILE,
+        accurate: bool = False,
     ) -> Prediction:
         """Run the network on one image, in tiles where it is large.
 
@@ -178,6 +202,9 @@ class Model:
             Where the network runs.
         tile : int
             Side of the window that the network sees at once, in pixels. Less takes less memory.
+        accurate : bool
+            Average over what the network says of the image as it is, turned, mirrored and at other sizes, see
+            `napari_instseg.inference.views`. Takes some four times as long.
 
         Returns
         -------
@@ -190,7 +217,7 @@ class Model:
             If the image cannot be segmented with this model; the message says what to do.
         """
         prediction: Prediction = _last(
-            self.predict_events(image, axes=axes, diameter=diameter, device=device, tile=tile)
+            self.predict_events(image, axes=axes, diameter=diameter, device=device, tile=tile, accurate=accurate)
         )
         return prediction
 
@@ -202,9 +229,13 @@ class Model:
         diameter: float | str | None = None,
         device: str = "auto",
         tile: int = TILE,
+        accurate: bool = False,
+        done: Done | None = None,
     ) -> Iterator[Event]:
-        """Do as `predict` does, yielding progress in tiles and last the prediction."""
+        """Do as `predict` does, yielding progress in tiles and last the prediction; with `done`, going on from it."""
         _check_tile(tile)
+        if accurate:
+            self.check_accurate()
         channels, stack = self.as_channels(image, axes)
         if stack:
             raise InputError(
@@ -214,8 +245,8 @@ class Model:
         diameter = self._diameter(diameter, channels, device)
         own = own_parameters(self.spec, diameter)
         warm_up_aside(self.method, own, len(self.spec.classes))
-        plane = self._prepare(channels, diameter, device)
-        yield from self._predict_window(plane, channels.shape[1:], None, tile, own)
+        plane = self._prepare(channels, diameter, device, accurate)
+        yield from self._predict_window(plane, channels.shape[1:], None, tile, own, done.tiles if done else None)
 
     def segment(
         self,
@@ -225,13 +256,14 @@ class Model:
         diameter: float | str | None = None,
         device: str = "auto",
         tile: int = TILE,
+        accurate: bool = False,
         **decode: Any,
     ) -> Segmentation:
         """Predict and decode, with memory that does not grow with the image; stacks image by image.
 
         Parameters
         ----------
-        image, axes, diameter, device, tile
+        image, axes, diameter, device, tile, accurate
             As for `predict`; axes other than C that the model does not see (T, or Z for a 2-d model) are a stack of
             independent images.
         **decode
@@ -243,7 +275,9 @@ class Model:
             Labels have the stack's axes first, and ids that are unique over all of it.
         """
         found: Segmentation = _last(
-            self.segment_events(image, axes=axes, diameter=diameter, device=device, tile=tile, **decode)
+            self.segment_events(
+                image, axes=axes, diameter=diameter, device=device, tile=tile, accurate=accurate, **decode
+            )
         )
         return found
 
@@ -255,24 +289,29 @@ class Model:
         diameter: float | str | None = None,
         device: str = "auto",
         tile: int = TILE,
+        accurate: bool = False,
+        done: Done | None = None,
         **decode: Any,
     ) -> Iterator[Event]:
-        """Do as `segment` does, yielding progress and last the segmentation."""
+        """Do as `segment` does, yielding progress and last the segmentation; with `done`, going on from its blocks."""
         _check_tile(tile)
+        if accurate:
+            self.check_accurate()
         own_parameters(self.spec, None, **decode)  # what is wrong is told before anything is computed
         channels, stack = self.as_channels(image, axes)
         diameter = self._diameter(diameter, _middle(channels, len(stack)), device)
         params = own_parameters(self.spec, diameter, **decode)
         warm_up_aside(self.method, params, len(self.spec.classes))
         if not stack:
-            yield from self._segment_plane(self._prepare(channels, diameter, device), channels.shape[1:], params, tile)
+            plane = self._prepare(channels, diameter, device, accurate)
+            yield from self._segment_plane(plane, channels.shape[1:], params, tile, done.blocks if done else None)
             return
         ndim, counts = self.spec.ndim, channels.shape[: len(stack)]
         parts: list[Segmentation] = []
         told: list[Message] = []
         for index in product(*map(range, counts)):
             yield Progress(len(parts), int(np.prod(counts)), "images")
-            plane = self._prepare(channels[index], diameter, device)
+            plane = self._prepare(channels[index], diameter, device, accurate)
             for event in self._segment_plane(plane, channels.shape[-ndim:], params, tile):
                 if isinstance(event, Result):
                     parts.append(event.value)
@@ -281,6 +320,51 @@ class Model:
                     yield event
         yield Progress(len(parts), len(parts), "images")
         yield Result(_stack(parts, counts, stack + self._spatial))
+
+    def segment_done(
+        self,
+        image: Array,
+        done: Done,
+        *,
+        axes: str | None = None,
+        diameter: float | None = None,
+        device: str = "auto",
+        **decode: Any,
+    ) -> Segmentation:
+        """Find the objects in what a run that was stopped had done of an image; elsewhere there are none.
+
+        Parameters
+        ----------
+        image, axes, diameter, device, **decode
+            Those of the run.
+        done : Done
+            That the run filled; it stays as it is.
+        """
+        channels, _ = self.as_channels(image, axes)
+        shape, params = channels.shape[1:], own_parameters(self.spec, diameter, **decode)
+        plane = self._prepare(channels, diameter, device)
+        if done.blocks.total:
+            found: Segmentation = _last(self._segment_plane(plane, shape, params, TILE, done.blocks, only_done=True))
+            return found
+        prediction: Prediction = _last(
+            self._predict_window(plane, shape, None, TILE, params, done.tiles, only_done=True)
+        )
+        factor = [new / old for new, old in zip(shape, plane.channels.shape[1:], strict=True)]
+        cores = tuple(
+            tuple(slice(round(p.start * f), round(p.stop * f)) for p, f in zip(core, factor, strict=True))
+            for core in done.tiles.cores
+        )
+        # tiles are done in raster order: what lies before one, along each axis, is done
+        margin = [round(self._margin * f) for f in factor]
+        windows = tuple(
+            tuple(slice(max(0, p.start - m), p.stop) for p, m in zip(core, margin, strict=True)) for core in cores
+        )
+
+        def decode_window(window: tuple[slice, ...]) -> Iterator[Event]:
+            yield Result(_columns(prediction.pipeline.run(params, window)))
+
+        joined = _last(segment_blocks(Blocks(shape, windows, cores), decode_window))
+        return Segmentation(joined["labels"], joined.get("score"), joined.get("class_id"))
 
     def find_size(self, image: Array, *, axes: str | None = None, device: str = "auto") -> Size:
         """Find how large the objects of an image are, by a few looks at a part of it; of a stack, at its middle.
@@ -368,26 +452,52 @@ class Model:
             )
         return channels, stack
 
-    def _prepare(self, channels: Array, diameter: float | None, device: str) -> Plane:
+    def _prepare(self, channels: Array, diameter: float | None, device: str, accurate: bool = False) -> Plane:
         between, unusual = find_limits(channels, self.normalization)
         if unusual is not None:
             channels = unusual.hide(channels)
         factor = rescale_factor(self.spec, diameter)
         if factor != 1:
             channels = resize(channels, tuple(max(1, round(side * factor)) for side in channels.shape[1:]))
-        return self.plane(channels, between, device, unusual)
+        return self.plane(channels, between, device, unusual, accurate)
 
-    def plane(self, channels: Any, between: Array, device: str = "auto", unusual: Outliers | None = None) -> Plane:
+    def plane(
+        self,
+        channels: Any,
+        between: Array,
+        device: str = "auto",
+        unusual: Outliers | None = None,
+        accurate: bool = False,
+    ) -> Plane:
         """Make an image ready for the network, of which the parts may be read only when they are looked at.
 
         Parameters
         ----------
         channels, between, unusual
             See `Plane`; the image has the size and the channels that the network is to see.
-        device : str
+        device, accurate
             As for `predict`.
         """
-        return Plane(channels, between, unusual, self._runner(device))
+        runner = self._runner(device)
+        if not accurate:
+            return Plane(channels, between, unusual, runner)
+        self.check_accurate()
+        return Plane(channels, between, unusual, AveragingRunner(runner, self.method.outputs, self.network.stride))
+
+    def check_accurate(self) -> None:
+        """Check that what the network says can be averaged over views.
+
+        Raises
+        ------
+        ParameterError
+            If not; the message says what to do.
+        """
+        if not can_average(self.method):
+            raise ParameterError(
+                f"'{self.spec.name}' cannot average over views: what a network of the {self.method.name} method says "
+                "of a turned image cannot be compared. Leave accurate out, or take a model of another method, such as "
+                "discriminative."
+            )
 
     def _runner(self, device: str) -> Runner:
         name = choose_device(device).name
@@ -422,7 +532,15 @@ class Model:
         return int(max(self.network.stride, self.network.halo + round(self.spec.diameter) - self._margin))
 
     def _predict_window(
-        self, plane: Plane, shape: tuple[int, ...], window: tuple[slice, ...] | None, tile: int, params: Params
+        self,
+        plane: Plane,
+        shape: tuple[int, ...],
+        window: tuple[slice, ...] | None,
+        tile: int,
+        params: Params,
+        done: DoneTiles | None = None,
+        *,
+        only_done: bool = False,
     ) -> Iterator[Event]:
         """Predict the whole image of this shape, or a window of it that the network sees with its surroundings."""
         full = plane.channels.shape[1:]
@@ -442,6 +560,8 @@ class Model:
             stride=stride,
             offset=origin,
             release=plane.runner.release,
+            done=done,
+            only_done=only_done,
         ):
             if isinstance(event, Result):
                 outputs = dict(event.value)
@@ -474,7 +594,16 @@ class Model:
             )
         )
 
-    def _segment_plane(self, plane: Plane, shape: tuple[int, ...], params: Params, tile: int) -> Iterator[Event]:
+    def _segment_plane(
+        self,
+        plane: Plane,
+        shape: tuple[int, ...],
+        params: Params,
+        tile: int,
+        done: DoneBlocks | None = None,
+        *,
+        only_done: bool = False,
+    ) -> Iterator[Event]:
         if plane.unusual is not None:
             yield Message(f"The image is unusual: {plane.unusual.why}. They were taken for background.")
         full = plane.channels.shape[1:]
@@ -486,7 +615,10 @@ class Model:
                 yield Result(event.value.pipeline.run(params))
             return
         params = self.at_network_size(params, full, shape)
-        for event in segment_blocks(self.blocks(full), lambda window: self.segment_window(plane, window, params, tile)):
+        blocks = self.blocks(full)
+        for event in segment_blocks(
+            blocks, lambda window: self.segment_window(plane, window, params, tile), done, only_done=only_done
+        ):
             if isinstance(event, Result):
                 found = event.value
                 labels = nearest(found["labels"], shape)
@@ -513,12 +645,15 @@ class Model:
         """
         for event in self._predict_window(plane, plane.channels.shape[1:], window, tile, params):
             if isinstance(event, Result):
-                found = event.value.pipeline.run(params)
-                columns = {"score": found.score, "class_id": found.class_id}
-                known = {name: column for name, column in columns.items() if column is not None}
-                yield Result({"labels": found.labels, **known})
+                yield Result(_columns(event.value.pipeline.run(params)))
             else:
                 yield event
+
+
+def _columns(found: Segmentation) -> dict[str, Array]:
+    """Return the labels, and what is known of each object."""
+    columns = {"score": found.score, "class_id": found.class_id}
+    return {"labels": found.labels, **{name: column for name, column in columns.items() if column is not None}}
 
 
 def _middle(channels: Array, stacked: int) -> Array:

@@ -65,6 +65,8 @@ class MadeBy(Strict):
     diameter: float | None = None
     tile: int = Field(ge=1)
     device: str
+    accurate: bool = False
+    """Whether it was averaged over views."""
     normalization: dict[str, Any] = Field(default_factory=dict)
     """The percentiles that were used; empty for the model's."""
     decode: dict[str, Any] = Field(default_factory=dict)
@@ -96,6 +98,7 @@ def describe(
     diameter: float | None = None,
     tile: int,
     device: str = "auto",
+    accurate: bool = False,
     decode: Mapping[str, Any],
 ) -> MadeBy:
     """Describe how labels were made.
@@ -110,7 +113,7 @@ def describe(
         The model as the user named it.
     name : str
         Of the image, where it has no file.
-    axes, channels, stain, diameter, tile, device
+    axes, channels, stain, diameter, tile, device, accurate
         As the user said them.
     decode : mapping
         All parameters of the decoder.
@@ -132,6 +135,7 @@ def describe(
         diameter=diameter,
         tile=tile,
         device=choose_device(device).name,
+        accurate=accurate,
         normalization=model.normalization.model_dump(),
         decode=dict(decode),
         objects=int(np.count_nonzero(np.bincount(labels.ravel())[1:])) if labels.size else 0,

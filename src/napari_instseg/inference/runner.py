@@ -77,7 +77,7 @@ class Runner:
             return {name: output[0].float().cpu().contiguous().numpy() for name, output in outputs.items()}
 
     def release(self) -> None:
-        """Give cached memory back to the device, after it ran out."""
+        """Free memory cached on the device, after it ran out."""
         import torch
 
         if self.device == "cuda":

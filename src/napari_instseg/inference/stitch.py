@@ -146,7 +146,27 @@ class Resolution:
     row_of: npt.NDArray[np.int64]
 
 
-def segment_blocks(blocks: Blocks, decode: Decode) -> Iterator[Event]:
+@dataclass
+class DoneBlocks:
+    """What was found in the blocks of an image, so that a run that was stopped can go on with the others.
+
+    Parameters
+    ----------
+    packed : list of Packed
+        The objects of each block that is done, in raster order.
+    facts : list of Facts
+    total : int
+        The number of blocks, 0 before the first.
+    """
+
+    packed: list[Packed] = field(default_factory=list)
+    facts: list[Facts] = field(default_factory=list)
+    total: int = 0
+
+
+def segment_blocks(
+    blocks: Blocks, decode: Decode, done: DoneBlocks | None = None, *, only_done: bool = False
+) -> Iterator[Event]:
     """Segment a large image from the objects found in overlapping blocks.
 
     A block is a core with a margin around it; the cores partition the image. An object that a block sees whole is
@@ -161,6 +181,10 @@ def segment_blocks(blocks: Blocks, decode: Decode) -> Iterator[Event]:
         Their margins are best at least the diameter of an object.
     decode : callable
         ``decode(window)``, see `Decode`; called for one block at a time, in raster order.
+    done : DoneBlocks, optional
+        What is done already of this image; blocks are added to it.
+    only_done : bool
+        Do no more blocks: where there is none, there are no objects.
 
     Yields
     ------
@@ -172,10 +196,10 @@ def segment_blocks(blocks: Blocks, decode: Decode) -> Iterator[Event]:
         At last: ``labels``, int32, ids 1 to n, and the other arrays that `decode` gave, a row per object; an object
         that was put together has the row of its largest part.
     """
-    packed: list[Packed] = []
-    facts: list[Facts | None] = []
-    steps = 0
-    for number, window in enumerate(blocks.windows):
+    done = done if done is not None else DoneBlocks()
+    done.total, steps = len(blocks), 0
+    for number in range(len(done.facts), 0 if only_done else len(blocks)):
+        window = blocks.windows[number]
         found: Mapping[str, Array] | None = None
         for event in decode(window):
             if isinstance(event, Result):
@@ -187,19 +211,23 @@ def segment_blocks(blocks: Blocks, decode: Decode) -> Iterator[Event]:
                 yield event
         if found is None:
             raise RuntimeError(f"decode ended without a Result for the window {window}")
-        facts.append(look(found, blocks, number))
-        packed.append(Packed.of(found["labels"]))
+        facts, packed = look(found, blocks, number), Packed.of(found["labels"])
+        done.facts.append(facts)
+        done.packed.append(packed)
         del found  # before the next block's arrays are made
-    yield Result(_join(blocks, packed, facts))
+    missing = [None] * (len(blocks) - len(done.facts))
+    yield Result(_join(blocks, done.packed, [*done.facts, *missing]))
 
 
 def _join(blocks: Blocks, packed: Sequence[Packed], facts: Sequence[Facts | None]) -> dict[str, Array]:
     """Put the blocks of an image in memory together, with ids 1 to n."""
     evidence = []
-    for number in range(len(blocks)):
+    for number in range(len(packed)):
         first = packed[number].labels()
         evidence += [
-            compare(first, packed[later].labels(), blocks, number, later) for later in blocks.later_neighbours(number)
+            compare(first, packed[later].labels(), blocks, number, later)
+            for later in blocks.later_neighbours(number)
+            if later < len(packed)
         ]
     resolution = resolve(facts, evidence)
     labels = np.zeros(blocks.shape, np.int32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise, product
 
 import numpy as np
@@ -49,6 +49,34 @@ class Span:
     def inner(self) -> slice:
         """Where the core lies within the window."""
         return slice(self.core_start - self.start, self.core_stop - self.start)
+
+
+@dataclass
+class DoneTiles:
+    """What a network has said of the tiles of an image, so that a run that was stopped can go on with the others.
+
+    Parameters
+    ----------
+    outputs : dict of str to array (C, *S)
+        See `Run`; 0 where nothing was said yet.
+    cores : list of tuple of slice
+        The parts that are done, in raster order.
+    size : tuple of int
+        Of a tile, in pixels.
+    total : int
+        The number of tiles, 0 before the first.
+    """
+
+    outputs: dict[str, Array] = field(default_factory=dict)
+    cores: list[tuple[slice, ...]] = field(default_factory=list)
+    size: tuple[int, ...] = ()
+    total: int = 0
+
+    def begin(self, size: Sequence[int], total: int) -> None:
+        """Go on, or forget all where the tiles are of another size."""
+        if self.size != tuple(size) or self.total != total:
+            self.outputs, self.cores = {}, []
+            self.size, self.total = tuple(size), total
 
 
 def round_up(value: int, multiple: int) -> int:
@@ -111,6 +139,8 @@ def predict_tiles(
     dtype: npt.DTypeLike = np.float32,
     offset: Sequence[int] | None = None,
     release: Callable[[], None] = lambda: None,
+    done: DoneTiles | None = None,
+    only_done: bool = False,
 ) -> Iterator[Event]:
     """Run a network over an image, tile by tile; a tile that does not fit into memory is halved and tried again.
 
@@ -132,6 +162,10 @@ def predict_tiles(
         Position of the image's first pixel in a larger one, a multiple of `stride`.
     release : callable
         Called after an out-of-memory error, to give cached memory back.
+    done : DoneTiles, optional
+        What is done already of this image, with this network; tiles are added to it.
+    only_done : bool
+        Do no more tiles: what is not done is 0.
 
     Yields
     ------
@@ -154,9 +188,12 @@ def predict_tiles(
     size = [
         min(max(round_up(side, stride), smallest), round_up(n, stride)) for side, n in zip(wanted, shape, strict=True)
     ]
+    done = done if done is not None else DoneTiles()
+    if done.cores:
+        size = list(done.size)
     while True:
         try:
-            yield from _predict(run, image, size, halo, stride, np.dtype(dtype), origin)
+            yield from _predict(run, image, size, halo, stride, np.dtype(dtype), origin, done, only_done)
             return
         except Exception as error:
             if not is_out_of_memory(error) or all(side <= smallest for side in size):
@@ -168,12 +205,21 @@ def predict_tiles(
 
 
 def _predict(
-    run: Run, image: Array, size: Sequence[int], halo: int, stride: int, dtype: np.dtype, origin: tuple[int, ...]
+    run: Run,
+    image: Array,
+    size: Sequence[int],
+    halo: int,
+    stride: int,
+    dtype: np.dtype,
+    origin: tuple[int, ...],
+    done: DoneTiles,
+    only_done: bool,
 ) -> Iterator[Event]:
     shape = image.shape[1:]
     tiles = list(split_grid(shape, size, halo, stride))
-    outputs: dict[str, Array] = {}
-    for done, tile in enumerate(tiles, start=1):
+    done.begin(size, len(tiles))
+    outputs = done.outputs
+    for tile in [] if only_done else tiles[len(done.cores) :]:
         place = tuple(start + span.start for start, span in zip(origin, tile, strict=True))
         said = run(read_window(image, [span.window for span in tile]), place)
         for name, array in said.items():
@@ -183,11 +229,12 @@ def _predict(
                 outputs[name] = np.concatenate([outputs[name], rows]) if name in outputs else rows
                 continue
             if name not in outputs:
-                outputs[name] = np.empty((array.shape[0], *shape), dtype)
+                outputs[name] = np.zeros((array.shape[0], *shape), dtype)
             outputs[name][(slice(None), *(span.core for span in tile))] = array[
                 (slice(None), *(span.inner for span in tile))
             ]
-        yield Progress(done, len(tiles), "tiles")
+        done.cores.append(tuple(span.core for span in tile))
+        yield Progress(len(done.cores), len(tiles), "tiles")
     yield Result(outputs)
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.decoding.affinity import Yardstick, show_alike, show_same_color, yardstick
+from napari_instseg.decoding.merging import MergeParams
 from napari_instseg.inspecting.views import looked_at
 from napari_instseg.session.results import Results
 from napari_instseg.session.source import Index
@@ -19,6 +20,8 @@ Pixel = tuple[int, ...]
 
 SAME_COLOR = 0.5
 """Probability of a common colour above which two pixels are said to have the same one."""
+
+JOIN = str(next(one.title for one in MergeParams.parameters() if one.name == "merge_alike"))
 
 VIEW_FIRST = 1 << 20
 """Pixels of an image above which those in view are answered first."""
@@ -51,7 +54,9 @@ class Lens:
         name = "embedding" if "embedding" in data else "colors"
         self.channels = np.ascontiguousarray(data[name], np.float32)
         self._mask = np.ascontiguousarray(data["mask"]) if "mask" in data else np.ones(self._scored, bool)
-        self._groups = data["clusters"].map if "clusters" in data else None
+        self._clusters = data.get("clusters")
+        self._decoded = results.predictions[index].pipeline.data.get("labels", self._labels)
+        self._joins = "likeness" in data and getattr(plane.parameters, "merge_alike", 0) > 0
         self.judge: Yardstick | None = None
         if name == "embedding":
             self.judge = yardstick(data, plane.parameters)
@@ -114,16 +119,42 @@ class Lens:
         if a == 0 or b == 0:
             which = "neither is" if a == b else f"the {'first' if a == 0 else 'second'} is not"
             return f"{which} in an object."
+        decoded = {int(self._decoded[one]), int(self._decoded[other])}
         if a == b:
-            return f"same object ({a})." if near else f"yet the same object ({a}), whose middle is near both."
+            return (
+                f"same object ({a})." if near else f"yet the same object ({a}), {self._why_one(one, other, decoded)}."
+            )
         if not near:
             return f"different objects ({a} and {b})."
-        why = "pieces that do not touch" if self._same_group(one, other) else "each nearer to the middle of its own"
+        if len(decoded) == 1:
+            why = "as they were corrected"
+        elif self._same_group(one, other):
+            why = "pieces that do not touch"
+        else:
+            why = "each nearer to the middle of its own"
         return f"alike, yet different objects ({a} and {b}), {why}."
+
+    def _why_one(self, one: Pixel, other: Pixel, decoded: set[int]) -> str:
+        """Say why two pixels that are not alike are in one object."""
+        if len(decoded) > 1 or 0 in decoded:
+            return "as it was corrected"
+        if not self._same_group(one, other):
+            return f"of two that '{JOIN}' joined" if self._joins else "to which one was added after grouping"
+        if self._clusters is None or self.judge is None:
+            return "of one colour all the same"
+        centre = self._clusters.centres[self._clusters.map[one] - 1]
+        away = max(float(np.linalg.norm(self._point(pixel) - centre)) for pixel in (one, other))
+        return "whose middle is near both" if away <= self.judge.limit else "by the pixels between them"
 
     def _same_group(self, one: Pixel, other: Pixel) -> bool:
         """Return whether the decoder had put two pixels together, before it looked at what touches."""
-        return self._groups is None or self._groups[one] == self._groups[other]
+        if self._clusters is not None:
+            same = self._clusters.map[one] == self._clusters.map[other] > 0
+        elif self.judge is None:
+            same = self._point(one)[1:].argmax() == self._point(other)[1:].argmax()
+        else:
+            same = True  # a detector's objects are not grouped
+        return bool(same)
 
 
 def why_no_lens(results: Results | None, index: Index) -> str:

@@ -61,7 +61,7 @@ class Plot:
     """A distance that the user knows, by name, and its length in cells."""
 
     def place(self, pixel: tuple[int, ...]) -> tuple[int, int] | None:
-        """Give row and column of a pixel's cell, or None for the background."""
+        """Return row and column of a pixel's cell, or None for the background."""
         cell = int(self.cell[pixel])
         return divmod(cell, SIDE) if cell >= 0 else None
 

@@ -51,7 +51,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_all(*paths: Path) -> Iterator[tuple[Path, ...]]:
-    """Give paths to write whole files to that become `paths` together at the end: all of them appear, or none does.
+    """Return paths to write whole files to that become `paths` together at the end: all of them appear, or none does.
 
     Parameters
     ----------

@@ -18,6 +18,16 @@ def settings_folder() -> Path:
     """Return the folder of the user's settings, which need not be there yet; a temporary one where no home is known."""
     from platformdirs import user_config_path
 
-    folder = user_config_path("napari-instseg", appauthor=False)
+    return _known(user_config_path("napari-instseg", appauthor=False))
+
+
+def data_folder() -> Path:
+    """Return the folder of the user's data, which need not be there yet; a temporary one where no home is known."""
+    from platformdirs import user_data_path
+
+    return _known(user_data_path("napari-instseg", appauthor=False))
+
+
+def _known(folder: Path) -> Path:
     # without a home "~" stays as it is, and would be a folder of that name in the working folder
     return folder if folder.is_absolute() else Path(tempfile.gettempdir()) / "napari-instseg"

@@ -10,6 +10,21 @@ from napari_instseg.core.errors import InstsegError
 from napari_instseg.io.atomic import make_folder
 
 
+def is_held(path: Path) -> bool:
+    """Return whether another program, or another part of this one, holds a lock file."""
+    from filelock import FileLock, Timeout
+
+    if not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError, NotImplementedError):
+        return True
+    lock.release()
+    return False
+
+
 @contextmanager
 def held(path: Path, error: type[InstsegError], taken: Callable[[], str]) -> Iterator[None]:
     """Hold a lock file.

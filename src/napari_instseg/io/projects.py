@@ -31,8 +31,9 @@ from napari_instseg.io.gates import (
 )
 from napari_instseg.io.images import read_image
 
-FORMAT = 2
-"""Version of the folder's layout; a newer one is refused in words. 2: what models are to remember."""
+FORMAT = 3
+"""Version of the folder's layout; a newer one is refused in words. 2: what models are to remember. 3: the model that
+found the objects of an example."""
 
 SPEC, IMAGES, EDITS, VERSIONS = "project.json", "images", "edits", "versions"
 TRAINING = "training"
@@ -79,6 +80,8 @@ class ExampleSpec(Strict):
     """Typical object diameter that the user gave for it, in pixels."""
     look: str = ""
     """Mark by which the image is known again when it is opened."""
+    model: PathText = ""
+    """The model that found its objects, named like that of the project; empty where nobody said."""
 
 
 class VersionSpec(Strict):

@@ -74,7 +74,7 @@ def _lazy(level: Any, zarr: Any, place: Place, byteorder: str) -> Any:
 
 
 def pixel_sizes(file: tifffile.TiffFile) -> dict[str, float]:
-    """Give micrometres per pixel along Y and X, and Z where known; empty where the file does not say."""
+    """Return micrometres per pixel along Y and X, and Z where known; empty where the file does not say."""
     if file.ome_metadata:
         from napari_instseg.io.ome import read_ome
 

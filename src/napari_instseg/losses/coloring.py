@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_instseg.losses.any_class import log_any
 from napari_instseg.losses.halo import contacts, halo_mean
 from napari_instseg.losses.objects import IGNORE, UNKNOWN_CLASS, ObjectIndex, index_objects, object_classes
 from napari_instseg.losses.params import ColoringLoss
@@ -82,8 +83,9 @@ def _of_any_class(loss: Tensor, logits: Tensor, objects: ObjectIndex, kinds: Ten
     """Put the negative log-probability of all right answers together where the class is unknown."""
     unknown = kinds[objects.owner] == UNKNOWN_CLASS
     rows = objects.rows(logits)[unknown]
-    right = rows.masked_fill(~answers[objects.owner[unknown]], -torch.inf)
-    entropy = rows.logsumexp(1) - right.logsumexp(1)
+    answer = answers[objects.owner[unknown]]
+    right, wrong = log_any(rows, 1, answer), rows.masked_fill(answer, -torch.inf).logsumexp(1)
+    entropy = torch.logaddexp(right, wrong) - right
     return loss.reshape(-1).index_copy(0, objects.pixels[unknown], entropy.to(loss.dtype)).reshape(loss.shape)
 
 

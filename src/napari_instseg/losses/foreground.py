@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_instseg.losses.any_class import log_any
 from napari_instseg.losses.objects import IGNORE
 from napari_instseg.losses.params import ForegroundLoss
 
@@ -56,7 +57,8 @@ def semantic_loss(logits: Tensor, classes: Tensor, labels: Tensor, params: Foreg
     known, some = classes >= 0, (classes < 0) & (labels > 0)
     logits = logits if logits.dtype == torch.float64 else logits.float()
     entropy = functional.cross_entropy(logits, classes, ignore_index=IGNORE, reduction="none")
-    of_any = logits.logsumexp(1) - logits[:, 1:].logsumexp(1)
+    some_class = log_any(logits[:, 1:], 1)
+    of_any = torch.logaddexp(logits[:, 0], some_class) - some_class
     entropy = torch.where(some, of_any, entropy) * gap_weights(labels, params)
     entropy = entropy.sum() / (known | some).sum().clamp(min=1)
     truth = functional.one_hot(classes.clamp(min=0), logits.shape[1]).movedim(-1, 1).to(logits.dtype)
@@ -98,7 +100,7 @@ def gap_weights(labels: Tensor, params: ForegroundLoss) -> Tensor:
 
 
 def soft_dice(probability: Tensor, truth: Tensor) -> Tensor:
-    """Give 1 - 2 |P T| / (|P| + |T|) over the whole batch, averaged over channels (Milletari et al. 2016).
+    """Return 1 - 2 |P T| / (|P| + |T|) over the whole batch, averaged over channels (Milletari et al. 2016).
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_instseg.losses.any_class import log_any
 from napari_instseg.losses.objects import UNKNOWN_CLASS, index_objects, object_classes
 from napari_instseg.losses.params import MetricLoss
 from napari_instseg.losses.sampling import background_as_object, gather_pixels, sample_pixels
@@ -85,8 +86,10 @@ def seediness_loss(
     scores = gather_pixels(logits, sampled, chosen).reshape(len(truth), logits.shape[1] // len(THRESHOLDS))
     entropy = functional.cross_entropy(scores, truth, ignore_index=UNKNOWN_CLASS, reduction="sum")
     # good, of whatever class
-    good = scores[truth == UNKNOWN_CLASS].log_softmax(1)[:, 1:]
-    return {"seediness": params.seed_weight * (entropy - good.logsumexp(1).sum()) / max(len(truth), 1)}
+    unknown = scores[truth == UNKNOWN_CLASS]
+    good = log_any(unknown[:, 1:], 1)
+    entropy = entropy + (torch.logaddexp(unknown[:, 0], good) - good).sum()
+    return {"seediness": params.seed_weight * entropy / max(len(truth), 1)}
 
 
 @torch.no_grad()

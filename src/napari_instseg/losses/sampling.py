@@ -38,7 +38,7 @@ def sample_pixels(objects: ObjectIndex, number: int, candidates: Tensor | None =
 
 
 def gather_pixels(values: Tensor, objects: ObjectIndex, chosen: Tensor) -> Tensor:
-    """Give (B, C, *S) values at chosen pixels as rows (M, C), in float32 or wider, without a copy of all pixels."""
+    """Return (B, C, *S) values at chosen pixels as rows (M, C), in float32 or wider, without a copy of all pixels."""
     area = math.prod(objects.shape)
     position = objects.pixels[chosen]
     rows = values.flatten(2)[position // area, :, position % area]

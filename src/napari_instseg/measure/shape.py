@@ -15,7 +15,7 @@ Sizes = Sequence[float] | None
 
 
 def measure_size(labels: npt.NDArray[np.int32], n: int, sizes: Sizes) -> Columns:
-    """Give area or volume of objects 1 to n, and the diameter of the disk or ball that is as large."""
+    """Return area or volume of objects 1 to n, and the diameter of the disk or ball that is as large."""
     pixels = np.bincount(labels.ravel(), minlength=n + 1)[1:]
     flat = labels.ndim == 2
     name, unit = ("area", "um2") if flat else ("volume", "um3")
@@ -28,7 +28,7 @@ def measure_size(labels: npt.NDArray[np.int32], n: int, sizes: Sizes) -> Columns
 
 
 def measure_position(labels: npt.NDArray[np.int32], n: int, sizes: Sizes) -> Columns:
-    """Give centroid (centres of pixels count from 0), box (end excluded) and whether objects touch the border.
+    """Return centroid (centres of pixels count from 0), box (end excluded) and whether objects touch the border.
 
     In a volume the border is that of each slice and of the stack.
     """
@@ -57,7 +57,7 @@ def measure_position(labels: npt.NDArray[np.int32], n: int, sizes: Sizes) -> Col
 
 
 def measure_shape(labels: npt.NDArray[np.int32], n: int, sizes: Sizes) -> Columns:
-    """Give perimeter or surface, axes, orientation, eccentricity, solidity, circularity and Feret diameters.
+    """Return perimeter or surface, axes, orientation, eccentricity, solidity, circularity and Feret diameters.
 
     Ratios and angles are of the object as it is in space, so with pixels that are not square they follow `sizes`.
     """

@@ -167,7 +167,7 @@ def _palettes(raw: Tensors) -> list[torch.Tensor]:
 
 
 def _nowhere(palette: torch.Tensor, number: int) -> torch.Tensor:
-    """Give logits of colours without any probability."""
+    """Return logits of colours without any probability."""
     return palette[:, :1].expand(-1, number, *palette.shape[2:]).clone().fill_(-1e9)
 
 
@@ -179,7 +179,7 @@ def _join(channels: list[torch.Tensor]) -> torch.Tensor:
 
 
 def _join_foreground(raw: Tensors) -> torch.Tensor:
-    """Give log-probabilities: of the background, and of each colour if it is foreground."""
+    """Return log-probabilities: of the background, and of each colour if it is foreground."""
     import torch
     from torch.nn.functional import logsigmoid
 

@@ -114,11 +114,33 @@ METHOD = Method(
     loss=Loss,
     decode=Decode,
     outputs=(
-        Output("embedding", "Embedding", "Position of each pixel in embedding space, (D, Y, X)."),
-        Output("seediness", "Seediness", "Probability that the pixel grows into a good mask, (Y, X).", "map"),
-        Output("tau", "Seed similarity", "Similarity threshold at which it is best, (Y, X).", "map", optional=True),
-        Output("seed_class", "Seed class", "Class of that mask, from 1, (Y, X).", "map", optional=True),
-        Output("foreground", "Foreground", "Probability of being in an object, (Y, X).", "map", optional=True),
+        Output("embedding", "Embedding", "Position of each pixel in embedding space, (D, Y, X).", over_views="join"),
+        Output(
+            "seediness",
+            "Seediness",
+            "Probability that the pixel grows into a good mask, (Y, X).",
+            "map",
+            over_views="mean",
+        ),
+        Output(
+            "tau",
+            "Seed similarity",
+            "Similarity threshold at which it is best, (Y, X).",
+            "map",
+            optional=True,
+            over_views="mean",
+        ),
+        Output(
+            "seed_class", "Seed class", "Class of that mask, from 1, (Y, X).", "map", optional=True, over_views="first"
+        ),
+        Output(
+            "foreground",
+            "Foreground",
+            "Probability of being in an object, (Y, X).",
+            "map",
+            optional=True,
+            over_views="mean",
+        ),
     ),
     build=build,
     compute_loss=compute_loss,

@@ -61,7 +61,7 @@ def coordinate_maps(
 
 
 def random_coordinate_maps(kind: Coordinates, count: int, shape: Sequence[int]) -> Tensor:
-    """Give maps (count, C, *shape) to train with: crops are taken for images, or, if periodic, for tiles anywhere."""
+    """Return maps (count, C, *shape) to train with: crops are taken for images, or, if periodic, for tiles anywhere."""
     maps = coordinate_maps(kind, shape)
     if kind != "periodic":
         return maps[None].expand(count, *maps.shape)

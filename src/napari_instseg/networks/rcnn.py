@@ -201,7 +201,7 @@ class SemiconvRCNN(nn.Module):
         images: ImageList,
         known: Tensor | slice = slice(None),
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Give logits with the kernel's, its logarithm, both (R, C + 1, side, side), and the seeds (R, C + 1, D)."""
+        """Return logits with the kernel's, its logarithm, both (R, C + 1, side, side), and the seeds (R, C + 1, D)."""
         heads: Any = self.roi_heads
         pooled = heads.mask_roi_pool(features, regions, images.image_sizes)
         logits = heads.mask_predictor(heads.mask_head(pooled))

@@ -43,6 +43,8 @@ class Project:
         See `Post`: what the autosave says comes by it.
     create : bool
         Make a new project in a new or empty folder.
+    remembers : bool
+        Whether corrections that it saves are its own from then on, see `name_of`.
 
     Raises
     ------
@@ -57,8 +59,8 @@ class Project:
     saved = Signal(int, str)
     """So many examples wait to be saved, and the problem in words, if there was one."""
 
-    def __init__(self, folder: str | Path, post: Post, *, create: bool = False) -> None:
-        self.folder, self._post = Path(folder).resolve(), post
+    def __init__(self, folder: str | Path, post: Post, *, create: bool = False, remembers: bool = True) -> None:
+        self.folder, self._post, self._remembers = Path(folder).resolve(), post, remembers
         self._writing, self._naming = Lock(), Lock()
         self._names: set[str] = set()
         self._held = ExitStack()
@@ -75,7 +77,8 @@ class Project:
             raise
         self._saver = Autosaver(self.saved.emit, post)
         self._followed: dict[str, tuple[Annotation, Callable[[], None]]] = {}
-        self._diameters: dict[str, float | None] = {}
+        self._facts: dict[str, dict[str, Any]] = {}
+        """Of `ExampleSpec`, by name: what is said of each image that is followed."""
 
     def leave(self) -> None:
         """Take no more edits; those that were made are saved behind the window."""
@@ -107,6 +110,7 @@ class Project:
         *,
         channel: Channel | None = None,
         diameter: float | None = None,
+        model: str = "",
         anew: bool = False,
     ) -> str:
         """Take an image as an example, and save its corrections now and after each of their changes.
@@ -121,6 +125,8 @@ class Project:
             The only channel or stain that is looked at.
         diameter : float, optional
             Typical object diameter that the user gave, in pixels.
+        model : str
+            That found its objects.
         anew : bool
             Make another example of an image that has one, instead of overwriting what is known by that one.
 
@@ -144,21 +150,37 @@ class Project:
             self._saver.save(name, lambda: write(snapshot()))
 
         def write(arrays: dict[str, Array]) -> None:
-            self._save(name, source, reading, channel, self._diameters[name], arrays)
-            corrections.saved_as = self._mark(name)
+            self._save(name, source, reading, channel, self._facts[name], arrays)
+            if self._remembers:
+                corrections.saved_as = self._mark(name)
 
         corrections.changed.append(save)
         self._followed[name] = (corrections, save)
-        self._diameters[name] = diameter
+        self._facts[name] = {"diameter": diameter, "model": projects.name_model(self.folder, model)}
         save()
         return name
 
     def resize(self, corrections: Annotation, diameter: float | None) -> None:
         """Take note of another typical object diameter in the image of these corrections, in pixels."""
+        self._note(corrections, diameter=diameter)
+
+    def found_by(self, corrections: Annotation, model: str) -> None:
+        """Take note of the model that found the objects of the image of these corrections."""
+        self._note(corrections, model=projects.name_model(self.folder, model))
+
+    def _note(self, corrections: Annotation, **facts: Any) -> None:
         for name, (followed, save) in self._followed.items():
-            if followed is corrections and self._diameters[name] != diameter:
-                self._diameters[name] = diameter
+            if followed is corrections and self._facts[name] != {**self._facts[name], **facts}:
+                self._facts[name] = {**self._facts[name], **facts}
                 save()
+
+    def is_of(self, example: ExampleSpec, model: str) -> bool:
+        """Return whether a model found the saved objects of an example.
+
+        Projects of earlier versions do not say so: there, a model that was made in the project is younger than they.
+        """
+        name = projects.name_model(self.folder, model)
+        return example.model == name if example.model else not name.startswith(f"{projects.VERSIONS}/")
 
     def _save(
         self,
@@ -166,7 +188,7 @@ class Project:
         source: Source,
         reading: Reading,
         channel: Channel | None,
-        diameter: float | None,
+        facts: dict[str, Any],
         arrays: dict[str, Array],
     ) -> None:
         """Write the edits, then the example if it is new; in the autosave's thread."""
@@ -176,13 +198,13 @@ class Project:
         if known is None:
             image = self._keep_image(name, source, reading, channel)
             look = fingerprint_of(take_of(source, reading, channel))
-            known = ExampleSpec(name=name, image=image, diameter=diameter, look=look)
+            known = ExampleSpec(name=name, image=image, look=look, **facts)
             projects.write_edits(self.folder, name, training, arrays)
             self._write(lambda spec: {"examples": (*spec.examples, known)})
             return
         projects.write_edits(self.folder, name, training, arrays)
-        if known.diameter != diameter:
-            other = known.model_copy(update={"diameter": diameter})
+        other = known.model_copy(update=facts)
+        if other != known:
             self._write(lambda spec: {"examples": tuple(other if e.name == name else e for e in spec.examples)})
 
     def _stop_following(self, name: str) -> None:

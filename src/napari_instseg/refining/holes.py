@@ -13,7 +13,7 @@ SEVERAL = -1
 
 
 def fill_holes(labels: npt.NDArray[np.int32], max_size: int) -> npt.NDArray[np.int32]:
-    """Give holes to the object around them.
+    """Assign holes to the object around them.
 
     A hole is a piece of background, connected over pixel faces, that touches one object and not the border.
 
@@ -65,7 +65,7 @@ def _find_gaps(first, start, stop, width):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _find_owners(gap_first, gap_start, gap_stop, first, start, stop, value, height, ndim, max_size):  # type: ignore[no-untyped-def]
-    """Give for each gap the object that its hole belongs to, or not above 0 if it is part of no hole so small."""
+    """Return for each gap the object that its hole belongs to, or not above 0 if it is part of no hole so small."""
     n_rows = first.size - 1
     parent = np.arange(gap_start.size)
     owner = np.zeros(gap_start.size, np.int32)

@@ -100,7 +100,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
 
 
 def _pictures(most: int, data: Path | None) -> list[Picture]:
-    """Give annotated nuclei: those that the folder holds out, or the samples."""
+    """Return annotated nuclei: those that the folder holds out, or the samples."""
     if data is not None:
         return annotated(data, 0, most)[1]
     found = []

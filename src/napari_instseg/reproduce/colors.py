@@ -69,7 +69,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
 
 
 def pictures(budget: Budget, seed: int, data: Path | None) -> tuple[list[Picture], list[Picture]]:
-    """Give leaf rosettes to learn from and to score on."""
+    """Return leaf rosettes to learn from and to score on."""
     if data is not None:
         return cvppp(data, budget.images, budget.tests, seed)
     size = {"height": budget.side, "width": budget.side, "count": 8}

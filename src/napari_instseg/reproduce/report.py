@@ -61,7 +61,7 @@ class Report:
         return pd.DataFrame(list(self.rows)).to_csv(index=False, lineterminator="\n", float_format="%.6g")
 
     def markdown(self) -> str:
-        """Give title, table, what differs and the command as Markdown."""
+        """Return title, table, what differs and the command as Markdown."""
         columns = list(self.rows[0])
         lines = [f"# {self.title}", "", _line(columns), _line(["---"] * len(columns))]
         lines += [_line([_cell(row[column]) for column in columns]) for row in self.rows]

@@ -123,6 +123,10 @@ class Job:
         Side of a block with its margins, in pixels; 0 for the model's.
     chunk : int
         Side of a chunk of the labels, in pixels.
+    notes : tuple of str
+        What is to be told.
+    accurate : bool
+        Average over views.
     """
 
     folder: Path
@@ -141,6 +145,7 @@ class Job:
     block: int = 0
     chunk: int = CHUNK
     notes: tuple[str, ...] = field(default=())
+    accurate: bool = False
 
     @cached_property
     def digest(self) -> str:

@@ -61,6 +61,8 @@ class Wish:
         Decode parameters that differ from the model's.
     percentiles : (float, float), optional
         What becomes 0 and 1, instead of the model's.
+    accurate : bool
+        Average over views, see `napari_instseg.inference.views`.
     everywhere : bool
         Also look at glass.
     version : str
@@ -79,6 +81,7 @@ class Wish:
     tile: int = 0
     decode: Mapping[str, Any] = field(default_factory=dict)
     percentiles: tuple[float, float] | None = None
+    accurate: bool = False
     everywhere: bool = False
     version: str = ""
     block: int = 0
@@ -102,6 +105,8 @@ def plan(sources: Sequence[Source], store: Path, wish: Wish) -> Job:
         If the model cannot see the image, or there is no such level or channel.
     """
     model = open_model(wish.model)
+    if wish.accurate:
+        model.check_accurate()
     diameter_at_full, size = _settled(sources, model, wish)
     pieces, decode = [], {}
     notes = [f"Objects of {size}."] if size else []
@@ -130,6 +135,7 @@ def plan(sources: Sequence[Source], store: Path, wish: Wish) -> Job:
         wish.block,
         wish.chunk or (CHUNK if model.spec.ndim == 2 else CHUNK_3D),
         tuple(notes),
+        wish.accurate,
     )
 
 

@@ -79,7 +79,7 @@ def _facts(job: Job, number: int, image: int) -> list[Any]:
 
 
 def _sides(job: Job, number: int) -> list[float | None]:
-    """Give micrometres per pixel of the labels along each axis; None where nothing says it."""
+    """Return micrometres per pixel of the labels along each axis; None where nothing says it."""
     piece = job.pieces[number]
     source = open_source(piece.place, piece.axes)
     sizes = source.scale[piece.level] if piece.level < len(source.scale) else {}

@@ -154,7 +154,9 @@ def do_block(folder: str, unit: Unit) -> dict[str, int]:
         return {"objects": int((read_facts(path).core_size > 0).sum()), "pixels": pixels}
     piece = job.pieces[unit.piece]
     model = open_model(job.model)
-    plane = model.plane(channels_of(job, unit), np.array(piece.between[unit.image], np.float32), job.device)
+    plane = model.plane(
+        channels_of(job, unit), np.array(piece.between[unit.image], np.float32), job.device, accurate=job.accurate
+    )
     found: Mapping[str, Array] = {}
     params = network_parameters(job, piece)
     for event in model.segment_window(plane, grid.windows[unit.number], params, job.tile or TILE):

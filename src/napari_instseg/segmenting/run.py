@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from napari_instseg.session.source import Channel, Index, take_plane
 from napari_instseg.session.torch_import import import_torch
 
 if TYPE_CHECKING:
-    from napari_instseg.inference.model import Model
+    from napari_instseg.inference.model import Done, Model
 
 LIVE_PIXELS = 16 * 2**20
 """Larger images are segmented block by block, and run again when a parameter changes."""
@@ -32,6 +33,8 @@ class Found:
 
     proposal: Proposal
     prediction: Prediction | None
+    seconds: float = 0.0
+    """That network and decoding took."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,15 @@ class Order:
         The slices, in order.
     parameters : Params
         To decode with.
-    channel, diameter, device
+    channel, diameter, device, accurate
         See `State`.
     find_size : bool
         Whether the size of objects is to be found first.
     prepare : callable
         Loads what else will be needed, such as to show the objects; called when PyTorch is there.
+    done : mapping
+        What is done already of slices that a run before was stopped in; what this one does is added, and slices that
+        are finished go.
     current : callable, optional
         Gives the newest snapshot of the run; called in the job's thread.
     """
@@ -74,8 +80,10 @@ class Order:
     channel: Channel | None = None
     diameter: float | None = None
     device: str = "auto"
+    accurate: bool = False
     find_size: bool = False
     prepare: Callable[[], None] = lambda: None
+    done: dict[Index, Done] = field(default_factory=dict)
     current: Callable[[], Results | None] = lambda: None
 
     def newest(self) -> Results:
@@ -139,17 +147,39 @@ def segment(order: Order, models: Models) -> Generator[Event | Found | FoundSize
     top, first = 0, None
     for index in order.indices:
         image, axes = take_plane(order.results.source, order.results.reading, index, order.channel)
-        for event in _segment_plane(order, model, device.name, image, axes):
+        began = time.perf_counter()
+        for event in _segment_plane(order, model, device.name, index, image, axes):
             if not isinstance(event, Result):
                 yield event
                 continue
             segmentation, prediction = event.value
+            order.done.pop(index, None)
             _ = segmentation.table  # measured here, and pandas imported, rather than in the window's thread
             proposal = order.newest().propose(index, segmentation, order.parameters, above=top)
             top, first = proposal.top, first or (segmentation, prediction)
-            yield Found(proposal, prediction)
+            yield Found(proposal, prediction, time.perf_counter() - began)
     if first is not None:
         yield from _advise(order, *first)
+
+
+def show_done(order: Order, models: Models) -> Generator[Event | Found, None, None]:
+    """Find the objects in what a run that was stopped had done of a slice.
+
+    Yields
+    ------
+    Found
+        The objects of its tiles or blocks, without a prediction, since that is not whole.
+    """
+    yield Message("Finding the objects of what is done.")
+    model, device = models.open(order.model), choose_device(order.device)
+    for index, done in order.done.items():
+        if not done.count[0]:
+            continue
+        image, axes = take_plane(order.results.source, order.results.reading, index, order.channel)
+        where: dict[str, Any] = {"axes": axes, "diameter": order.diameter, "device": device.name}
+        segmentation = model.segment_done(image, done, **where, **order.parameters.model_dump())
+        _ = segmentation.table
+        yield Found(order.newest().propose(index, segmentation, order.parameters), None)
 
 
 def _find_size(order: Order, model: Model, device: str) -> FoundSize | None:
@@ -164,9 +194,20 @@ def _find_size(order: Order, model: Model, device: str) -> FoundSize | None:
     return FoundSize(diameter, size.words(source.pixel_size), parameters)
 
 
-def _segment_plane(order: Order, model: Model, device: str, image: Any, axes: str) -> Generator[Event, None, None]:
+def _segment_plane(
+    order: Order, model: Model, device: str, index: Index, image: Any, axes: str
+) -> Generator[Event, None, None]:
     """Yield what happens, and at last as `Result` the segmentation, and the prediction or None."""
-    where: dict[str, Any] = {"axes": axes, "diameter": order.diameter, "device": device}
+    from napari_instseg.inference.model import Done
+
+    done = order.done.setdefault(index, Done())
+    where: dict[str, Any] = {
+        "axes": axes,
+        "diameter": order.diameter,
+        "device": device,
+        "accurate": order.accurate,
+        "done": done,
+    }
     pixels = int(np.prod([size for size, letter in zip(image.shape, axes, strict=True) if letter != "C"]))
     parameters = order.parameters
     # what a network says of a very large image fits into no memory: objects only, block by block

@@ -107,7 +107,7 @@ class Annotation:
         return self._highest
 
     def new_ids(self) -> Iterator[int]:
-        """Give new ids without end."""
+        """Yield new ids without end."""
         return iter(self.new_id, None)
 
     @property

@@ -81,9 +81,9 @@ class Job:
         error = ""
         try:
             for event in self._operation:
+                self._say(event)  # also when it was asked to stop meanwhile: what is done is kept
                 if self._stop.is_set():
                     break
-                self._say(event)
         except Exception as problem:
             error = in_words(problem)
         finally:

@@ -20,7 +20,7 @@ from napari_instseg.session.annotation import Annotation
 from napari_instseg.session.jobs import Ended, Job, Post
 from napari_instseg.session.obstacles import OTHER_MODEL, why_not_run, why_not_tune
 from napari_instseg.session.results import Proposal, Results
-from napari_instseg.session.source import Channel, Index, Reading, Source, readings
+from napari_instseg.session.source import Channel, Index, Reading, Source, planes, readings
 from napari_instseg.session.state import State
 from napari_instseg.session.status import Pace, Tone
 from napari_instseg.zoo import find_model, specs
@@ -92,6 +92,9 @@ class Session:
             values |= {"reading": left.reading, "channel": left.channel, "results": left.results}
             if left.results.same_run(values["elsewhere"]):
                 values["elsewhere"] = None
+        if not state.running and state.status.tone != "error":  # what was said is of the image before
+            found = left.results if left is not None else None
+            values["status"] = state.status.said(found.words if found is not None and found.slices else "Ready.")
         self.update(source=source, **values)
         if left is None or left.results is None:
             return
@@ -176,6 +179,10 @@ class Session:
         """Say where the network shall run."""
         self.update(device=device)
 
+    def choose_accurate(self, accurate: bool) -> None:
+        """Say whether a run averages over views of the image."""
+        self.update(accurate=accurate)
+
     def choose_whole_stack(self, whole: bool) -> None:
         """Say whether Run goes over all slices."""
         self.update(whole_stack=whole)
@@ -229,8 +236,12 @@ class Session:
         if prediction is not None:
             results = results.with_prediction(proposal.slice.index, prediction)
         results = results.accept(proposal)
-        plane, annotation = results.latest, self.annotation_of(results)
+        plane = results.latest
         assert plane is not None
+        key = (results.shape, results.ndim)
+        if key not in results.source.annotations:
+            results.source.annotations[key] = Annotation(np.zeros(results.shape, np.int32), results.ndim)
+        annotation = self.annotation_of(results)
         labels = annotation.take_decoded(plane.labels, plane.index, plane.window)
         results = results.reserving(annotation.highest)
         if plane.window is None and annotation.says_something and not np.array_equal(labels, plane.labels):
@@ -253,14 +264,17 @@ class Session:
         return self.annotation_of(results) if results is not None and results.slices else None
 
     def annotation_of(self, results: Results) -> Annotation:
-        """Return what the user said of the image of these results."""
-        kinds, ndim = results.source.annotations, results.ndim
-        if (results.shape, ndim) not in kinds:
-            kinds[results.shape, ndim] = Annotation(np.zeros(results.shape, np.int32), ndim)
-        return kinds[results.shape, ndim]
+        """Return what the user said of the image of these results, of which objects were taken or restored."""
+        return results.source.annotations[results.shape, results.ndim]
 
-    def restore(self, annotation: Annotation) -> None:
+    def restore(self, annotation: Annotation, *, renew: bool = False) -> None:
         """Go on with an annotation of the present image that was saved.
+
+        Parameters
+        ----------
+        annotation : Annotation
+        renew : bool
+            Whether what nobody corrected is of another model, and yields to what was found now.
 
         Raises
         ------
@@ -276,6 +290,11 @@ class Session:
                 f"one is {results.ndim}-d, of shape {results.shape}. Open the image that they were made on, read as "
                 "then."
             )
+        if renew:
+            nothing = np.zeros(results.shape[len(results.shape) - results.ndim :], np.int32)
+            for index in planes(results.source, results.reading):
+                found = results.slices.get(index)
+                annotation.take_decoded(nothing if found is None else found.labels, index)
         results.source.annotations[results.shape, results.ndim] = annotation
         self.take_edit(annotation, *results.slices)
 

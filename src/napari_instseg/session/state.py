@@ -40,6 +40,8 @@ class State:
     found_size : str
         Words on the diameter if it was found by itself in this image; empty if the user or the image states it.
     device : {"auto", "cuda", "mps", "cpu"}
+    accurate : bool
+        Whether a run averages over views of the image, where the model can.
         Where the network shall run.
     whole_stack : bool
         Whether Run goes over all slices of a stack, not only the one in view.
@@ -76,6 +78,7 @@ class State:
     diameter: float | None = None
     found_size: str = ""
     device: str = "auto"
+    accurate: bool = False
     whole_stack: bool = False
     index: Index = ()
     window: tuple[slice, ...] | None = None

@@ -53,8 +53,9 @@ class Status:
         return replace(self, running="", stopping=False, fraction=None, detail="", message=message, tone=tone)
 
     def at(self, fraction: float | None, detail: str) -> Status:
-        """Return the status so far on the way."""
-        return replace(self, fraction=fraction, detail=detail)
+        """Return the status so far on the way; what was said of a step before is over, unless it warned."""
+        message = self.message if self.tone in ("warning", "error") else ""
+        return replace(self, fraction=fraction, detail=detail, message=message)
 
     def on(self, device: str, reason: str) -> Status:
         """Return the status with the device that was chosen."""

@@ -26,7 +26,7 @@ def evaluate(model: Model, pairs: Sequence[Pair], **options: Any) -> Iterator[Ev
     pairs : sequence of Pair
         At least one.
     **options
-        As `Model.segment` takes them: `diameter`, `device`, `tile`, and decode parameters.
+        As `Model.segment` takes them: `diameter`, `device`, `tile`, `accurate`, and decode parameters.
 
     Yields
     ------

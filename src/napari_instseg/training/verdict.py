@@ -62,7 +62,7 @@ class Verdict:
         return self.outcome == "better"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON-ready values."""
+        """Return it as JSON-ready values."""
         return asdict(self)
 
 
@@ -96,7 +96,7 @@ def score(
 
 
 def in_short(new: Evaluation | None, old: Evaluation | None) -> Scores:
-    """Give the scores of both as flat numbers, those of the old kind as ``old_...``."""
+    """Return the scores of both as flat numbers, those of the old kind as ``old_...``."""
     flat: Scores = {}
     for prefix, found in (("", new), ("old_", old)):
         if found is not None:
@@ -106,13 +106,13 @@ def in_short(new: Evaluation | None, old: Evaluation | None) -> Scores:
 
 
 def standard_error(found: Scores) -> float:
-    """Give that of the mean AP, as of a share of so many objects; 0 where none judge."""
+    """Return that of the mean AP, as of a share of so many objects; 0 where none judge."""
     share, objects = found.get("mean_ap", 0.0), found.get("objects", 0.0)
     return float(np.sqrt(share * (1 - share) / objects)) if objects else 0.0
 
 
 def forgotten(before: Mapping[str, float], after: Mapping[str, float]) -> float:
-    """Give the mean AP that was lost on the old kind, by the versions before too; 0 where nothing old is known."""
+    """Return the mean AP that was lost on the old kind, by the versions before too; 0 where nothing old is known."""
     if "old_mean_ap" not in before:
         return 0.0
     return before["old_mean_ap"] - after.get("old_mean_ap", 0.0) + before.get(LOST, 0.0)

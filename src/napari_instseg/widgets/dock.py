@@ -26,6 +26,7 @@ from napari_instseg.widgets.layers import OwnLayers, load_labels
 from napari_instseg.widgets.parts import SPACE, Section, column
 from napari_instseg.widgets.posting import Poster
 from napari_instseg.widgets.projects.binder import ProjectsBinder
+from napari_instseg.widgets.projects.rest import RestNote
 from napari_instseg.widgets.projects.section import RetrainSection
 from napari_instseg.widgets.segmenting.binder import SegmentingBinder
 from napari_instseg.widgets.segmenting.export import ExportSection
@@ -53,7 +54,7 @@ class SegmentDock(QWidget):
     ----------
     napari_viewer : Viewer
     presets : Path, optional
-        Folder of the presets and of the list of projects; the user's configuration folder if None.
+        Folder of the presets, of the list of projects and of corrections that are in none; the user's folders if None.
     """
 
     def __init__(self, napari_viewer: Viewer, presets: Path | None = None) -> None:
@@ -71,6 +72,7 @@ class SegmentDock(QWidget):
         self.look = LookSection()
         self.correct = CorrectSection()
         self.retrain = RetrainSection()
+        self.rest = RestNote()
         self.keys = Keys(self)
         self.status = StatusLine()
         self._has_found = False
@@ -84,7 +86,9 @@ class SegmentDock(QWidget):
         self.corrector = AnnotatingBinder(napari_viewer, self.correct, session, self.annotating, self.layers)
         self.tuner = TuningBinder(self.tune, session, self.tuning)
         self.explorer = InspectingBinder(napari_viewer, self.look, session, self.layers, image)
-        self.retrainer = ProjectsBinder(napari_viewer, self.retrain, session, image, self.segmenting.run, presets)
+        self.retrainer = ProjectsBinder(
+            napari_viewer, self.retrain, session, image, self.segmenting.run, self.rest, presets
+        )
         self.segment.advice_taken.connect(self._follow_advice)
         self.status.cancelled.connect(session.cancel)
         session.failed.connect(show_error)
@@ -133,6 +137,7 @@ class SegmentDock(QWidget):
             step.unfolded.connect(partial(_fold_others, step, steps))
         inner.setLayout(
             column(
+                self.rest,
                 Section("Segment", self.segment),
                 *steps,
                 margins=(SPACE, SPACE, SPACE, SPACE),

@@ -109,7 +109,7 @@ class OwnLayers:
         self._describe.timeout.connect(self._describe_objects)
 
     def labels_layer(self, results: Results) -> Labels | None:
-        """Give the layer that shows the objects of these results, as far as it is still there."""
+        """Return the layer that shows the objects of these results, as far as it is still there."""
         own = self._own.get((results.source.name, OBJECTS))
         layer = own.layer() if own is not None else None
         return layer if layer is not None and layer in self._viewer.layers else None
@@ -250,7 +250,7 @@ class OwnLayers:
             self._viewer.layers.selection = set(selected)
 
     def find(self, results: Results, view: View | Mark) -> Layer | None:
-        """Give a view's layer, if it is there and still ours."""
+        """Return a view's layer, if it is there and still ours."""
         own = self._alive((results.source.name, view.name), tell=False)
         return own.layer() if own is not None else None
 
@@ -289,7 +289,7 @@ class OwnLayers:
         self._own[key] = _Own(ref(layer), layer.name, layer.data, place)
 
     def _alive(self, key: tuple[str, str], *, tell: bool = True) -> _Own | None:
-        """Give a layer that is still ours; forget one that is not."""
+        """Return a layer that is still ours; forget one that is not."""
         own = self._own.get(key)
         if own is None:
             return None
@@ -313,14 +313,14 @@ def _holds(layer: Layer, labels: Array) -> bool:
 
 
 def _features(results: Results) -> Any:
-    """Give what is known of each object, with its id as ``index``, as label layers want it."""
+    """Return what is known of each object, with its id as ``index``, as label layers want it."""
     table = results.table().rename(columns={"label": "index"})
     first = ["index", *[name for name in ("score", "class", "area") if name in table]]
     return table[[*first, *[name for name in table if name not in first]]]
 
 
 def _range(data: Array) -> tuple[float, float] | None:
-    """Give the limits of what is shown from a part of it: outliers do not matter, and all channels share them."""
+    """Return the limits of what is shown from a part of it: outliers do not matter, and all channels share them."""
     low, high = np.percentile(data.ravel()[:: max(data.size // LIMITS_FROM, 1)], [1, 99])
     return (float(low), float(high)) if high > low else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
@@ -24,6 +24,8 @@ TONES = {"plain": "", "good": "#3f9e63", "warning": "#c98a1b", "error": "#dc5a5a
 """Text colours that can be read on the light and on the dark theme."""
 
 SPACE = 6
+ASK_MS = 4000
+"""How long a button asks whether one is sure."""
 
 
 class Section(QWidget):
@@ -234,6 +236,41 @@ def button(text: str, tooltip: str, key: str = "") -> QPushButton:
     made = QPushButton(f"{text}  ({key})" if key else text)
     made.setToolTip(f"{tooltip}\nKey: {key}" if key else tooltip)
     return made
+
+
+class SureButton(QPushButton):
+    """A button for what cannot be undone: it asks in its own place, and does it at the second press.
+
+    Parameters
+    ----------
+    text, tooltip : str
+    """
+
+    sure = Signal()
+
+    def __init__(self, text: str, tooltip: str) -> None:
+        super().__init__(text)
+        self._words = text
+        self.setToolTip(tooltip)
+        self.setAutoDefault(False)
+        self._asking = QTimer(self, singleShot=True, interval=ASK_MS)
+        self._asking.timeout.connect(self.ask_no_more)
+        self.clicked.connect(self._press)
+
+    def _press(self) -> None:
+        if self._asking.isActive():
+            self.ask_no_more()
+            self.sure.emit()
+        else:
+            self.setText("Sure?")
+            restyle(self, f"color: {TONES['error']};")
+            self._asking.start()
+
+    def ask_no_more(self) -> None:
+        """Show its title again."""
+        self._asking.stop()
+        self.setText(self._words)
+        restyle(self, "")
 
 
 def allow(widget: QWidget, obstacle: str, tooltip: str) -> None:

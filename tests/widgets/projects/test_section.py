@@ -340,3 +340,93 @@ def test_label_files_are_added_behind_the_window(work, project, tmp_path, monkey
     retrainer.leave()
     work.qtbot.waitUntil(lambda: not is_closing(project), timeout=60_000)
     assert len(read_project(project).examples) == len(list((project / "edits").glob("*.npz")))
+
+
+def restarted(work, monkeypatch):
+    """The window of a program that was started anew."""
+    from napari_instseg.projects import unsaved
+
+    work.viewer.layers.clear()
+    made = work.reopened()
+    work.qtbot.wait(100)
+    monkeypatch.setattr(unsaved, "_own", set())
+    made.dock.retrainer._offer_rest()
+    return made
+
+
+@pytest.mark.timeout(2000)
+def test_corrections_without_a_project_are_offered_at_the_next_start(work, monkeypatch):
+    Hand(work).accept(15, 15)
+    assert work.dock.rest.isHidden()
+    work.qtbot.waitUntil(lambda: work.dock.retrainer.idle)
+    again = restarted(work, monkeypatch)
+    rest = again.dock.rest
+    assert rest.isVisible()
+    assert "Corrections of an image from" in rest._text.text()
+    work.qtbot.mouseClick(rest._open, Qt.MouseButton.LeftButton)
+    again.wait(LONG_S)
+    assert rest.isHidden()
+    assert [layer.name for layer in again.viewer.layers][:2] == ["cells", "cells objects"]
+    annotation = again.dock.annotating.annotation
+    assert len(annotation.accepted) == 1
+    assert annotation.labels[15, 15] in annotation.accepted
+    assert [e.name for e in again.dock.retrainer.project.spec.examples] == ["cells"]
+    again.dock.end()
+
+
+@pytest.mark.timeout(2000)
+def test_they_are_discarded_at_the_second_press_only(work, monkeypatch):
+    Hand(work).accept(15, 15)
+    work.qtbot.waitUntil(lambda: work.dock.retrainer.idle)
+    again = restarted(work, monkeypatch)
+    rest = again.dock.rest
+    folder = rest._rest.folder
+    work.qtbot.mouseClick(rest._discard, Qt.MouseButton.LeftButton)
+    assert rest._discard.text() == "Sure?"
+    assert folder.exists()
+    work.qtbot.mouseClick(rest._discard, Qt.MouseButton.LeftButton)
+    assert not folder.exists()
+    assert rest.isHidden()
+    again.dock.end()
+
+
+def test_a_new_project_takes_what_was_in_none(work, project):
+    Hand(work).accept(15, 15)
+    kept = work.dock.retrainer._unsaved.project.folder
+    work.section.project.made.emit(project)
+    work.qtbot.waitUntil(lambda: work.dock.retrainer.idle)
+    assert not kept.exists()
+    assert len(work.dock.retrainer.project.corrections("cells").accepted) == 1
+
+
+@pytest.mark.timeout(2000)
+def test_a_project_whose_model_is_another_now_shows_what_that_finds(work, project, tmp_path, brightness):
+    from napari_instseg.inference.model import load_model
+
+    work.section.project.made.emit(project)
+    Hand(work).accept(15, 15)
+    work.qtbot.waitUntil(lambda: work.dock.retrainer.idle)
+    found = work.labels("cells").data.copy()
+    model = load_model(brightness)
+    model.spec = model.spec.model_copy(update={"name": "strict", "decode": {"min_size": 5000}})
+    strict = str(model.save(tmp_path / "strict"))
+    work.dock.retrainer.project.use(strict)
+    # reopened: it finds nothing, so there is only what was accepted
+    work.section.project.opened.emit(None)
+    work.viewer.layers.clear()
+    work.qtbot.wait(50)
+    work.section.project.opened.emit(project)
+    assert work.state.model == strict
+    work.section.project.example_opened.emit("cells")
+    work.wait(LONG_S)
+    annotation = work.dock.annotating.annotation
+    assert np.unique(work.labels("cells").data).tolist() == [0, *annotation.accepted]
+    assert "had been found by 'bright'" in work.section._told.text()
+    assert "Shown are those of 'strict', and your 1 corrected one." in work.section._told.text()
+    work.qtbot.waitUntil(lambda: work.dock.retrainer.idle)
+    assert read_project(project).examples[0].model == strict
+    # and back: what this model found
+    work.dock.segment.model.chosen.emit(brightness)
+    work.run()
+    np.testing.assert_array_equal(work.labels("cells").data > 0, found > 0)
+    work.qtbot.waitUntil(lambda: read_project(project).examples[0].model == brightness, timeout=10_000)

@@ -131,24 +131,88 @@ def test_run_says_why_it_cannot(window, disks):
     assert not run.isEnabled()
 
 
-def test_cancel_ends_within_a_tile(window, disks, monkeypatch):
-    image, _ = disks((2100, 4200), 60, 20)
+def test_cancel_ends_within_a_tile_shows_what_is_done_and_run_goes_on(window, disks, monkeypatch):
+    image, _ = disks((240, 9000), 60, 20)
     window.viewer.add_image(image.astype(np.uint8), name="large")
-    tiles = []
-    window.session.changed.connect(lambda _, now: tiles.append(now.status.detail) if now.status.detail else None)
-    window.dock.segment._run.click()
-    window.qtbot.waitUntil(lambda: bool(tiles), timeout=60_000)
-    window.qtbot.waitUntil(lambda: len(tiles) > 1, timeout=60_000)
-    computed = []
-    true = Runner.__call__
-    monkeypatch.setattr(Runner, "__call__", lambda *args: computed.append(1) or true(*args))
-    window.dock.status._cancel.click()
+    cancelled, computed, true = threading.Event(), [], Runner.__call__
+
+    def compute(*args):
+        computed.append(1)
+        if len(computed) == 3:
+            cancelled.wait(60)
+        return true(*args)
+
+    monkeypatch.setattr(Runner, "__call__", compute)
+    window.qtbot.mouseClick(window.dock.segment._run, Qt.MouseButton.LeftButton)
+    window.qtbot.waitUntil(lambda: len(computed) == 3, timeout=60_000)
+    assert "tiles/s" in window.state.status.detail
+    window.qtbot.mouseClick(window.dock.status._cancel, Qt.MouseButton.LeftButton)
+    cancelled.set()
     window.wait()
-    assert len(computed) <= 1, "after it was cancelled, another tile than the one that was begun"
-    assert "Cancelled" in window.state.status.message
-    assert "large objects" not in window.viewer.layers
-    assert "tiles/s" in tiles[-1]
-    window.viewer.layers.remove("large")
+    assert len(computed) == 3, "after it was cancelled, another tile than the one that was begun"
+    message = window.state.status.message
+    assert "Cancelled: 3 of 4 parts are done and kept; Run goes on from there." in message
+    labels = window.labels("large").data
+    reached = np.flatnonzero(labels.any(axis=0))[-1]
+    assert 6000 < reached < 8000
+    np.testing.assert_array_equal(labels[:, : reached - 60] > 0, image[:, : reached - 60] > 50)
+    assert window.dock.segment._run.text() == "Go on  (F5)"
+    assert "3 of 4 parts are done" in window.dock.segment._run.toolTip()
+    window.run()
+    assert len(computed) == 4
+    np.testing.assert_array_equal(window.labels("large").data > 0, image > 50)
+    assert window.dock.segment._run.text() == "Run again  (F5)"
+
+
+def test_a_stack_that_was_cancelled_goes_on_with_the_next_slice(window, disks, monkeypatch):
+    image, count = disks()
+    window.viewer.add_image(np.stack([image] * 4), name="stack", axis_labels=("t", "y", "x"))
+    slices = window.dock.segment.image._slices
+    slices.activated.emit(slices.findText("All 4"))
+    cancelled, computed, true = threading.Event(), [], Runner.__call__
+
+    def compute(*args):
+        computed.append(1)
+        if len(computed) == 2:
+            cancelled.wait(60)
+        return true(*args)
+
+    monkeypatch.setattr(Runner, "__call__", compute)
+    window.dock.segment._run.click()
+    window.qtbot.waitUntil(lambda: len(computed) == 2, timeout=60_000)
+    window.qtbot.mouseClick(window.dock.status._cancel, Qt.MouseButton.LeftButton)
+    assert window.state.status.stopping
+    cancelled.set()
+    window.wait()
+    assert "1 of 4 images and 1 of 1 parts of the next one are done" in window.state.status.message
+    before = window.labels("stack").data.copy()
+    assert sum(bool(part.any()) for part in before) == 1
+    window.run()
+    assert len(computed) == 4
+    assert window.labels("stack").features.shape[0] == 4 * count
+    shown = before.any(axis=(1, 2))
+    np.testing.assert_array_equal(window.labels("stack").data[shown], before[shown])
+
+
+def test_other_values_begin_anew_after_a_cancel(window, disks, monkeypatch):
+    window.viewer.add_image(np.stack([disks()[0]] * 3), name="stack", axis_labels=("t", "y", "x"))
+    slices = window.dock.segment.image._slices
+    slices.activated.emit(slices.findText("All 3"))
+    computed, true = [], Runner.__call__
+
+    def compute(*args):
+        computed.append(1)
+        if len(computed) == 1:
+            window.session._job.stop()
+        return true(*args)
+
+    monkeypatch.setattr(Runner, "__call__", compute)
+    window.run()
+    assert window.dock.segment._run.text().startswith("Go on")
+    window.dock.segment.diameter.chosen.emit(10.0)
+    assert window.dock.segment._run.text().startswith("Run")
+    window.run()
+    assert len(computed) == 4
 
 
 def test_the_event_loop_turns_while_a_network_runs(window, turns, disks, monkeypatch):
@@ -295,3 +359,23 @@ def test_the_dashes_of_outlines_are_made_ahead():
     made = dash_atlas._make_pattern.cache_info().misses
     dash_atlas.DashAtlas()
     assert dash_atlas._make_pattern.cache_info().misses == made > 0
+
+
+def test_accurate_averages_over_views_and_tells_its_price(window, disks):
+    image, count = disks((128, 160))
+    window.viewer.add_image(image, name="cells")
+    section = window.dock.segment
+    assert section._accurate.isEnabled()
+    assert "times as long." in section._accurate.toolTip()
+    window.run()
+    plain = window.labels("cells").data.copy()
+    assert " s without" in section._accurate.toolTip()
+    section._accurate.click()
+    assert window.state.accurate
+    window.run()
+    accurate = window.labels("cells").data
+    assert window.labels("cells").features.shape[0] == count
+    assert (accurate > 0).sum() == pytest.approx((plain > 0).sum(), rel=0.2)
+    window.dock.session.choose_model("coloring-nuclei")
+    assert not section._accurate.isEnabled()
+    assert "cannot average" in section._accurate.toolTip()

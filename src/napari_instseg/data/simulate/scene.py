@@ -132,7 +132,7 @@ def _shows(candidate: Shape, covered: Mask, min_visible: float, allowed: Mask | 
 
 
 def stacked_truth(shapes: Sequence[Shape], shape: tuple[int, int]) -> tuple[npt.NDArray[np.int32], Mask]:
-    """Give labels (Y, X), later shapes on top, and the whole masks (n, Y, X) of the same order."""
+    """Return labels (Y, X), later shapes on top, and the whole masks (n, Y, X) of the same order."""
     labels = np.zeros(shape, np.int32)
     masks = np.zeros((len(shapes), *shape), bool)
     for index, item in enumerate(shapes):
@@ -172,7 +172,7 @@ def nearest_outline(
 def flat_truth(
     owner: npt.NDArray[np.intp], distance: Floats, count: int
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.intp]]:
-    """Give consecutive labels (Y, X) of shapes that do not overlap, and the index of the shape behind each label.
+    """Return consecutive labels (Y, X) of shapes that do not overlap, and the index of the shape behind each label.
 
     Shapes with fewer than `SMALLEST_VISIBLE` pixels in the field get no label; do not draw them.
     """

@@ -151,7 +151,7 @@ def _name(feature: dict[str, Any]) -> str:
 
 
 def _plane(feature: dict[str, Any]) -> tuple[int, int]:
-    """Give time point and z plane, from 0."""
+    """Return time point and z plane, from 0."""
     plane = feature["geometry"].get("plane") or {}
     numbers = [plane.get(key, 0) for key in ("t", "z")] if isinstance(plane, dict) else [0, 0]
     t, z = (int(number) if isinstance(number, int | float) and number == number else 0 for number in numbers)

@@ -105,7 +105,7 @@ def _region(name: str, polygons: list[Polygon], numbers: dict[str, int], axes: s
 
 
 def _plane(region: ImagejRoi, grid: Grid) -> tuple[int, int]:
-    """Give time point and z plane from 0; ImageJ has 0 for a region of all planes."""
+    """Return time point and z plane from 0; ImageJ has 0 for a region of all planes."""
     t, z = max(region.t_position - 1, 0), max(region.z_position - 1, 0)
     if region.t_position <= 0 and region.z_position <= 0 and region.position > 0 and len(grid.axes) == 3:
         number = region.position - 1

@@ -308,7 +308,7 @@ class EditTools(QObject):
         return self._place_of(layer.world_to_data(event.position))
 
     def _place_of(self, values: Sequence[float]) -> Position:
-        """Give a place in the label image, which may have an axis less than its layer."""
+        """Return a place in the label image, which may have an axis less than its layer."""
         return from_layer(values, self._reading) if self._reading is not None else tuple(map(float, values))
 
     # regions
@@ -381,7 +381,7 @@ class EditTools(QObject):
         self._show(around * np.uint8(LINE), index, [part.start for part in box])
 
     def _zoom(self) -> float:
-        """Give the size of a pixel on the screen."""
+        """Return the size of a pixel on the screen."""
         layer = self.layer
         camera = getattr(self._viewer, "scene", self._viewer).camera
         return float(camera.zoom) * abs(float(layer.scale[-1]) if layer is not None else 1.0)
@@ -428,5 +428,5 @@ def _calling(call: Callable[[Action], None], action: Action) -> Callable[[Layer]
 
 
 def _binding(key: str) -> str:
-    """Give a key as napari writes it: on macOS the command key, as with napari's own undo."""
+    """Return a key as napari writes it: on macOS the command key, as with napari's own undo."""
     return key.replace("Ctrl+", "Meta+") if sys.platform == "darwin" else key

@@ -348,7 +348,7 @@ class InspectingBinder(QObject):
         self._light()
 
     def _palette(self, results: Results) -> Any:
-        """Give the colours of the objects as the layer shows them, those of no object grey; uint8 (n + 1, 3)."""
+        """Return the colours of the objects as the layer shows them, those of no object grey; uint8 (n + 1, 3)."""
         highest = max(int(plane.ids.max(initial=0)) for plane in results.slices.values())
         palette = np.full((highest + 1, 3), 128, np.uint8)
         if self._labels_layer is not None and highest:

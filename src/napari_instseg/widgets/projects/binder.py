@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
-from napari_instseg.core.errors import InstsegError
+from napari_instseg.core.errors import InstsegError, OutputError
 from napari_instseg.io.models import read_spec
 from napari_instseg.io.pairs import match_labels
 from napari_instseg.io.projects import VERSIONS, read_example_image
@@ -18,7 +18,9 @@ from napari_instseg.projects.importing import Importing
 from napari_instseg.projects.project import Project
 from napari_instseg.projects.recent import Recent
 from napari_instseg.projects.retraining import Length, Retraining, version_models
+from napari_instseg.projects.unsaved import Kept, Rest, Unsaved
 from napari_instseg.session.annotation import Annotation
+from napari_instseg.session.results import Results
 from napari_instseg.session.session import Session
 from napari_instseg.session.source import readings
 from napari_instseg.session.state import State
@@ -29,6 +31,7 @@ from napari_instseg.widgets.images import describe_source, images_in
 from napari_instseg.widgets.painting import draw_next_turn, next_turn
 from napari_instseg.widgets.projects.closing import Closing, is_closing
 from napari_instseg.widgets.projects.comparison_layers import ComparisonLayers
+from napari_instseg.widgets.projects.rest import RestNote
 from napari_instseg.widgets.projects.section import RetrainSection
 
 if TYPE_CHECKING:
@@ -50,8 +53,10 @@ class ProjectsBinder(QObject):
     image : ImageChoice
     run : callable
         Finds the objects of the open image.
+    rest : RestNote
+        Offers what an earlier session left in no project.
     folder : Path, optional
-        Where the list of recent projects is kept; the user's configuration folder if None.
+        Where the list of recent projects is kept, and corrections that are in no project; the user's folders if None.
     """
 
     def __init__(
@@ -61,10 +66,12 @@ class ProjectsBinder(QObject):
         session: Session,
         image: ImageChoice,
         run: Callable[[], None],
+        rest: RestNote,
         folder: Path | None = None,
     ) -> None:
         super().__init__(section)
-        self._image, self._run = image, run
+        self._image, self._run, self._rest = image, run, rest
+        self._unsaved = Unsaved(session.post, session.fail, folder)
         self._viewer, self._section, self._session = viewer, section, session
         self._recent = Recent(folder)
         self._layers = ComparisonLayers(viewer, partial(draw_next_turn, section))
@@ -73,11 +80,12 @@ class ProjectsBinder(QObject):
         self.retraining, self.importing = Retraining(session.post), Importing(session.post)
         self._connect()
         self._show_project()
+        self._offer_rest()
 
     @property
     def idle(self) -> bool:
         """Whether nothing learns and all is saved."""
-        saved = self.project is None or self.project.idle
+        saved = all(project is None or project.idle for project in (self.project, self._unsaved.project))
         return saved and not self.retraining.running and not self.importing.running and self._layers.idle
 
     def leave(self) -> None:
@@ -86,6 +94,9 @@ class ProjectsBinder(QObject):
         if self.project is not None:
             Closing(self.project, self.retraining, self.importing)
             self.project = None
+        if self._unsaved.project is not None:
+            Closing(self._unsaved.project)
+            self._unsaved.project = None
 
     def release(self) -> None:
         """Do so at once, waiting for it."""
@@ -95,15 +106,23 @@ class ProjectsBinder(QObject):
             self.importing.close()
             self.project.close()
             self.project = None
+        if self._unsaved.project is not None:
+            self._unsaved.project.close()
+            self._unsaved.project = None
 
     # what is corrected
 
     def _follow(self) -> None:
-        """Keep the corrections of the open image in the project, from the first one on."""
+        """Keep the corrections of the open image in the project, from the first one on; without one, beside it."""
         corrections, results, project = self._session.annotation, self._session.state.results, self.project
-        if project is None or results is None or corrections is None or corrections is self._followed:
+        if results is None or corrections is None or corrections is self._followed:
             return
         state = self._session.state
+        if project is None:
+            if corrections.says_something:
+                self._unsaved.keep(self._kept(results))
+                self._followed = corrections
+            return
         own = bool(project.name_of(corrections))
         example = project.find(results.source, results.reading, state.channel)
         if not own and not corrections.says_something and not self._restore():
@@ -111,18 +130,22 @@ class ProjectsBinder(QObject):
         anew = example is not None and corrections.says_something and not own
         if example is not None and state.diameter is None:
             self._session.choose_diameter(example.diameter)
-        kept = self._session.annotation_of(results)
-        name = project.follow(
-            results.source,
-            results.reading,
-            kept,
-            channel=state.channel,
-            diameter=state.diameter,
-            anew=anew,
-        )
-        self._followed = kept
+        kept = self._kept(results)
+        name = kept.into(project, anew=anew)
+        self._followed = kept.corrections
+        self._unsaved.drop(kept.corrections)
         if anew:
             self._tell(f"The project has other corrections of this image; these are kept beside them as '{name}'.")
+
+    def _kept(self, results: Results) -> Kept:
+        state, corrections = self._session.state, self._session.annotation_of(results)
+        return Kept(results.source, results.reading, corrections, state.channel, state.diameter, results.model)
+
+    def _note_model(self) -> None:
+        """Keep which model found the objects of the open image."""
+        results = self._session.state.results
+        if self.project is not None and results is not None and self._followed is self._session.annotation:
+            self.project.found_by(self._session.annotation_of(results), results.model)
 
     def _resize(self, diameter: float | None) -> None:
         """Keep the object size that the user says, with the corrections of the open image."""
@@ -139,8 +162,16 @@ class ProjectsBinder(QObject):
             return False
         corrections = project.corrections(example.name)
         self._followed = corrections
-        self._session.restore(corrections)
+        renew = not project.is_of(example, results.model)
+        self._session.restore(corrections, renew=renew)
         self._followed = None
+        if renew:
+            own = len(corrections.accepted)
+            by = f"by '{Path(example.model).name}'" if example.model else "by an earlier model"
+            self._tell(
+                f"The objects that were saved had been found {by}. Shown are those of "
+                f"'{Path(results.model).name}', and your {own} corrected one{'s' * (own != 1)}."
+            )
         return True
 
     # what the user does
@@ -153,6 +184,8 @@ class ProjectsBinder(QObject):
         choice.example_removed.connect(self._guarded(self._remove))
         choice.labels_imported.connect(self._guarded(self._import))
         choice.import_stopped.connect(self.importing.stop)
+        self._rest.opened.connect(self._guarded(self._open_rest))
+        self._rest.discarded.connect(self._discard_rest)
         section.started.connect(self._guarded(self._start))
         section.paused.connect(retraining.pause)
         section.resumed.connect(lambda: retraining.resume(section.length, section.device, self._order()))
@@ -183,6 +216,8 @@ class ProjectsBinder(QObject):
             self._section.project.start_in(Path(now.source.path).absolute().parent)
         if now.edits != before.edits or now.found_since(before) is not None:
             self._guarded(self._follow)()
+        if now.found_since(before) is not None:
+            self._note_model()
         if now.differs(before, "diameter"):
             self._resize(now.diameter)
 
@@ -225,7 +260,31 @@ class ProjectsBinder(QObject):
             self._section.set_length(Length(begun.steps, begun.minutes))
         self._show_project()
         self._followed = None
+        if project is not None and create:
+            self._guarded(self._unsaved.move_into)(project)
         self._guarded(self._follow)()
+
+    def _offer_rest(self) -> None:
+        """Offer the newest of what earlier sessions left in no project."""
+        self._rest.offer(next(iter(self._unsaved.left()), None))
+
+    def _open_rest(self, rest: Rest) -> None:
+        """Make a project of what was left, and show its first image."""
+        try:
+            folder = self._unsaved.rescue(rest)
+        except OSError as error:
+            raise OutputError(
+                f"'{rest.folder}' cannot be moved ({error}). Open it with Open…, under Retrain."
+            ) from None
+        self._offer_rest()
+        self.open_project(folder)
+        if self.project is not None and self.project.spec.examples:
+            self._open_example(self.project.spec.examples[0].name)
+        self._say(f"Your corrections are the project '{folder.name}', under Retrain.")
+
+    def _discard_rest(self, rest: Rest) -> None:
+        self._unsaved.discard(rest)
+        self._offer_rest()
 
     def _offer_models(self, project: Project) -> None:
         """Let the list of models hold those that the project keeps, and no others of it."""
@@ -325,7 +384,10 @@ class ProjectsBinder(QObject):
         folder, examples = (project.folder, project.spec.examples) if project is not None else (None, ())
         self._section.project.show_project(folder, self._recent.read(), examples)
         if project is None:
-            self._section.project.say("A project keeps your corrections and the models made from them.")
+            self._section.project.say(
+                "A project keeps your corrections and the models made from them. Corrections in none are kept aside, "
+                "and offered when napari is started again."
+            )
         else:
             self._section.project.say(_words_on(project))
         self._show_state()

@@ -7,6 +7,8 @@ from typing import Any
 
 from qtpy.QtCore import QObject
 
+from napari_instseg.inference.views import can_average
+from napari_instseg.methods import get_method
 from napari_instseg.segmenting.segmenting import Segmenting
 from napari_instseg.session.session import Session
 from napari_instseg.session.source import Source
@@ -42,6 +44,7 @@ class SegmentingBinder(QObject):
         self._segmenting, self._layers = segmenting, layers
         self._connect_choices()
         segmenting.advised.connect(section.show_advice)
+        segmenting.timed.connect(section.show_price)
         segmenting.suggestion.judged.connect(self._show_ready)
         session.changed.connect(self._redraw)
         section.image.show_readings(session.readings(), session.state.reading)
@@ -69,6 +72,7 @@ class SegmentingBinder(QObject):
         section.model.chosen.connect(session.guarded(session.choose_model))
         section.diameter.chosen.connect(session.choose_diameter)
         section.device_chosen.connect(session.choose_device)
+        section.accurate_chosen.connect(session.choose_accurate)
         section.run.connect(self.run)
         self._export.asked.connect(self._write)
 
@@ -96,14 +100,17 @@ class SegmentingBinder(QObject):
             section.image.show_choices(now.channel, now.whole_stack)
         if now.differs(before, "models", "model"):
             section.model.show_models(dict(now.models), now.model)
+        if now.differs(before, "spec"):
+            section.allow_accurate(now.spec is not None and can_average(get_method(now.spec.method)))
         if now.differs(before, "status"):
             section.show_reason(now.status.device_reason)
-        if now.offers_other_work(before) or now.differs(before, "moves"):
+        if now.offers_other_work(before) or now.differs(before, "moves", "parameters", "diameter", "whole_stack"):
             self._show_ready()
 
     def _show_ready(self) -> None:
         session, state, suggestion = self._session, self._session.state, self._segmenting.suggestion
-        self._section.allow_run(session.obstacle(), again=state.has_objects and not session.missing())
+        again = state.has_objects and not session.missing()
+        self._section.allow_run(session.obstacle(), again=again, done=self._segmenting.goes_on())
         # who made a model for images like these needs no advice
         own = state.spec is not None and state.spec.is_fine_tuned
         other = "" if own or suggestion.suggested == state.model else suggestion.suggested

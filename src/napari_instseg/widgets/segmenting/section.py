@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QPushButton, QWidget
 
+from napari_instseg.inference.views import PRICE
 from napari_instseg.segmenting.advice import Advice
 from napari_instseg.widgets.device_choice import DeviceChoice
 from napari_instseg.widgets.image_choice import ImageChoice
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 RUN_KEY = "F5"
 DEVICE_HELP = "Where the network runs."
+ACCURATE_HELP = (
+    "Average over what the network says of the image as it is, turned, mirrored and at other sizes. "
+    "Some objects more are right."
+)
+CANNOT_AVERAGE = "Models of this method cannot average over views."
 RUN_HELP = "Find the objects in the image."
 
 
@@ -33,6 +39,7 @@ class SegmentSection(QWidget):
     run = Signal()
     """The user wants objects."""
     device_chosen = Signal(object)
+    accurate_chosen = Signal(bool)
     advice_taken = Signal(object)
     """The `Advice` that the user wants to follow."""
 
@@ -42,6 +49,8 @@ class SegmentSection(QWidget):
         self.model = ModelChoice()
         self.diameter = DiameterChoice(viewer)
         self._device = DeviceChoice(DEVICE_HELP)
+        self._accurate = QCheckBox("Accurate")
+        self._seconds = 0.0
         self._run = button("Run", RUN_HELP, RUN_KEY)
         self._run.setMinimumHeight(30)
         self._advice: Advice | None = None
@@ -54,19 +63,37 @@ class SegmentSection(QWidget):
                 self.model,
                 self.diameter,
                 labelled("Device", self._device),
+                self._accurate,
                 self._run,
                 self._advice_text,
                 self._advice_button,
             )
         )
         self._device.chosen.connect(self.device_chosen)
+        self._accurate.toggled.connect(self.accurate_chosen)
+        self.allow_accurate(True)
         self._run.clicked.connect(self.run)
         self._advice_button.clicked.connect(lambda: self.advice_taken.emit(self._advice))
 
-    def allow_run(self, obstacle: str, *, again: bool) -> None:
-        """Enable Run, or say in its tooltip why it cannot be used now."""
-        allow(self._run, obstacle, f"{RUN_HELP}\nKey: {RUN_KEY}")
-        self._run.setText(f"{'Run again' if again else 'Run'}  ({RUN_KEY})")
+    def allow_run(self, obstacle: str, *, again: bool, done: str = "") -> None:
+        """Enable Run, or say in its tooltip why it cannot be used now; `done` is what a stopped run has done."""
+        words = f"Go on: {done} are done." if done else RUN_HELP
+        allow(self._run, obstacle, f"{words}\nKey: {RUN_KEY}")
+        title = "Go on" if done else "Run again" if again else "Run"
+        self._run.setText(f"{title}  ({RUN_KEY})")
+
+    def allow_accurate(self, possible: bool) -> None:
+        """Enable averaging over views, or say that the model cannot."""
+        price = f"It takes about {PRICE:.0f} times as long"
+        if self._seconds:
+            price += f": {PRICE * self._seconds:.2g} s for an image, {self._seconds:.2g} s without"
+        allow(self._accurate, "" if possible else CANNOT_AVERAGE, f"{ACCURATE_HELP} {price}.")
+
+    def show_price(self, seconds: float) -> None:
+        """Take note of the seconds that an image takes without averaging over views."""
+        self._seconds = seconds
+        if self._accurate.isEnabled():
+            self.allow_accurate(True)
 
     def show_reason(self, reason: str) -> None:
         """Say in the tooltip where the network ran and why."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import runpy
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from napari_instseg.benchmarks.huge_image import peak_memory
-from napari_instseg.cli.main import main as instseg
 
 
 def main(folder: str, model: str, out: str) -> None:
@@ -17,9 +17,12 @@ def main(folder: str, model: str, out: str) -> None:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as elsewhere:
         told = Path(elsewhere) / "told.json"
-        code = instseg(["segment", folder, "--model", model, "--out", out, "--overwrite", "--json", str(told)])
-        if code:
-            raise SystemExit(code)
+        sys.argv = ["instseg", "segment", folder, "--model", model, "--out", out, "--overwrite", "--json", str(told)]
+        try:  # the command as it is, in this process, whose memory is asked for
+            runpy.run_module("napari_instseg", run_name="__main__")
+        except SystemExit as end:
+            if end.code:
+                raise
         objects = sum(image["objects"] for image in json.loads(told.read_text(encoding="utf-8"))["images"])
     values = {
         "gibibytes": peak_memory(),

@@ -133,8 +133,8 @@ class Hands:
         return QPoint(round(place[1]), round(place[0]))
 
     def move(self, y, x):
-        self.qtbot.mouseMove(self.canvas, self.at(y, x) + QPoint(1, 1))
-        self.qtbot.mouseMove(self.canvas, self.at(y, x))
+        self.window.point(self.canvas, self.at(y, x) + QPoint(1, 1))
+        self.window.point(self.canvas, self.at(y, x))
         self.qtbot.wait(10)
 
     def click(self, y, x):

@@ -75,9 +75,9 @@ def on_canvas(window, pixel):
 
 def hover(window, pixel):
     canvas, place = on_canvas(window, pixel)
-    window.qtbot.mouseMove(canvas, place + QPoint(1, 1))
+    window.point(canvas, place + QPoint(1, 1))
     window.qtbot.wait(30)
-    window.qtbot.mouseMove(canvas, place)
+    window.point(canvas, place)
     window.qtbot.wait(60)
     window.wait()
 
@@ -160,7 +160,7 @@ def test_dragging_pans_and_painting_paints_while_the_lens_is_on(looked):
     canvas, place = on_canvas(window, A)
     window.qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=place)
     for step in range(10, 60, 10):
-        window.qtbot.mouseMove(canvas, place + QPoint(step, 0))
+        window.point(canvas, place + QPoint(step, 0))
         window.qtbot.wait(10)
     window.qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=place + QPoint(50, 0))
     assert window.dock.explorer.lens._pins == []

@@ -24,7 +24,7 @@ class Hand:
     """The user's mouse over the canvas."""
 
     def __init__(self, window):
-        self.qtbot, self.viewer = window.qtbot, window.viewer
+        self.window, self.qtbot, self.viewer = window, window.qtbot, window.viewer
         self.canvas = window.viewer.window._qt_viewer.canvas.native
         self.camera = getattr(window.viewer, "scene", window.viewer).camera  # moved there by napari 0.9
 
@@ -34,18 +34,19 @@ class Hand:
         return QPoint(round(place[1]), round(place[0]))
 
     def accept(self, y, x):
-        self.qtbot.mouseMove(self.canvas, self.at(y, x) + QPoint(1, 1))
-        self.qtbot.mouseMove(self.canvas, self.at(y, x))
+        self.window.point(self.canvas, self.at(y, x) + QPoint(1, 1))
+        self.window.point(self.canvas, self.at(y, x))
         self.qtbot.wait(20)
         self.qtbot.keyClick(self.canvas, Qt.Key_A)
-        self.qtbot.wait(20)
+        annotation = self.window.dock.annotating.annotation
+        self.qtbot.waitUntil(lambda: annotation.labels[y, x] in annotation.accepted)
 
     def draw(self, y, x, radius):
         """Draw around a place with the button held."""
         self.qtbot.keyClick(self.canvas, Qt.Key_W)
         turns = np.linspace(0, 2 * np.pi, 24)
         places = [self.at(y + radius * np.sin(t), x + radius * np.cos(t)) for t in turns]
-        self.qtbot.mouseMove(self.canvas, places[0])
+        self.window.point(self.canvas, places[0])
         self.qtbot.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=places[0])
         left = Qt.MouseButton.LeftButton
         for place in places:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,3 +33,9 @@ def test_methods_can_be_called_whatever_was_imported_before():
     for lines in (code, other):
         done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_every_room_has_tests_in_the_folder_of_its_name():
+    tests = Path(__file__).parent
+    rooms = {room.parent.name for room in Path(napari_instseg.__file__).parent.glob("*/__init__.py")}
+    assert {room for room in rooms if not list((tests / room).rglob("test_*.py"))} == set()

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from napari_instseg.cli.results import Results
+from napari_instseg.cli.results import ResultFiles
 from napari_instseg.core.errors import OutputError
 from napari_instseg.decoding.segmentation import Segmentation
 from napari_instseg.io.images import Image
@@ -26,7 +26,7 @@ def write(results, stem="a", value=1):
 
 
 def test_results_lie_where_train_and_evaluate_look(tmp_path):
-    write(Results(tmp_path / "out"))
+    write(ResultFiles(tmp_path / "out"))
     files = sorted(str(path.relative_to(tmp_path / "out").as_posix()) for path in (tmp_path / "out").rglob("*.*"))
     assert files == ["labels/a.tif", "overlays/a.png", "segment.json", "tables/a.csv"]
     assert (tmp_path / "out" / "tables" / "a.csv").read_text().splitlines()[0].startswith("label,")
@@ -36,23 +36,23 @@ def test_results_lie_where_train_and_evaluate_look(tmp_path):
 
 
 def test_own_results_may_be_replaced_and_corrected_ones_not(tmp_path):
-    results = Results(tmp_path)
+    results = ResultFiles(tmp_path)
     assert results.check_replaceable("a", IMAGE) is False
     write(results)
-    again = Results(tmp_path)
+    again = ResultFiles(tmp_path)
     assert again.check_replaceable("a", IMAGE) is True
     write(again, value=2)
-    assert Results(tmp_path).check_replaceable("a", IMAGE.resolve()) is True
+    assert ResultFiles(tmp_path).check_replaceable("a", IMAGE.resolve()) is True
     path = results.files("a").labels
     corrected = read_labels(path)
     corrected[7, 7] = 2
     write_labels(path, corrected)
     with pytest.raises(OutputError, match="changed by hand"):
-        Results(tmp_path).check_replaceable("a", IMAGE)
+        ResultFiles(tmp_path).check_replaceable("a", IMAGE)
 
 
 def test_labels_changed_by_a_program_that_keeps_the_metadata_are_kept(tmp_path):
-    results = Results(tmp_path)
+    results = ResultFiles(tmp_path)
     write(results)
     path = results.files("a").labels
     with tifffile.TiffFile(path) as file:
@@ -66,7 +66,7 @@ def test_labels_changed_by_a_program_that_keeps_the_metadata_are_kept(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"text", b"II*\0\x08\0\0\0"])
 def test_a_file_that_is_no_label_image_is_kept(tmp_path, content):
-    results = Results(tmp_path)
+    results = ResultFiles(tmp_path)
     write(results)
     results.files("a").labels.write_bytes(content)
     with pytest.raises(OutputError, match="not from here"):
@@ -74,19 +74,19 @@ def test_a_file_that_is_no_label_image_is_kept(tmp_path, content):
 
 
 def test_results_of_another_image_of_the_same_name_are_kept(tmp_path):
-    write(Results(tmp_path))
+    write(ResultFiles(tmp_path))
     with pytest.raises(OutputError, match="another image of that name") as caught:
-        Results(tmp_path).check_replaceable("a", Path("other", "a.png"))
+        ResultFiles(tmp_path).check_replaceable("a", Path("other", "a.png"))
     assert str(IMAGE.resolve()) in str(caught.value)
     assert str(Path("other", "a.png").resolve()) in str(caught.value)
 
 
 @pytest.mark.parametrize("record", [None, "{ damaged", "[]", '{"images": 3}', '{"images": {"a": []}}', "[" * 100_000])
 def test_without_a_whole_record_the_label_files_still_tell(tmp_path, record):
-    write(Results(tmp_path))
+    write(ResultFiles(tmp_path))
     path = tmp_path / "segment.json"
     path.unlink() if record is None else path.write_text(record)
-    results = Results(tmp_path)
+    results = ResultFiles(tmp_path)
     assert results.check_replaceable("a", IMAGE) is True
     with pytest.raises(OutputError, match="another image"):
         results.check_replaceable("a", Path("other.png"))
@@ -95,16 +95,16 @@ def test_without_a_whole_record_the_label_files_still_tell(tmp_path, record):
 
 
 def test_two_runs_at_once_keep_each_others_record(tmp_path):
-    first, second = Results(tmp_path), Results(tmp_path)
+    first, second = ResultFiles(tmp_path), ResultFiles(tmp_path)
     write(first, "a")
     write(second, "b")
     first.write_record({"model": "m"})
     assert json.loads((tmp_path / "segment.json").read_text())["images"].keys() == {"a", "b"}
-    assert all(Results(tmp_path).check_replaceable(stem, IMAGE) for stem in "ab")
+    assert all(ResultFiles(tmp_path).check_replaceable(stem, IMAGE) for stem in "ab")
 
 
 def test_the_table_has_micrometres_where_they_are_known(tmp_path):
-    results = Results(tmp_path)
+    results = ResultFiles(tmp_path)
     write(results)
     table = pd.read_csv(results.files("a").table)
     assert table["area"].tolist() == [3]
@@ -147,4 +147,4 @@ def test_results_that_are_removed_meanwhile_are_made_again(instseg, dots, model,
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="Cannot write"):
-        Results(tmp_path / "file" / "out")
+        ResultFiles(tmp_path / "file" / "out")

@@ -71,7 +71,7 @@ def test_an_image_at_a_place_that_no_system_can_look_at_is_missed(folder, path):
     example = spec.examples[0].model_copy(update={"image": image})
     with pytest.raises(InputError, match=r"is gone|is not the file that was added"):
         projects.read_example_image(folder, example)
-    changed = spec.model_copy(update={"remembered": {"coloring-nuclei": projects.Place(path=path)}})
+    changed = spec.model_copy(update={"remembered": {"coloring-nuclei": projects.StoredPath(path=path)}})
     assert projects.find_remembered(folder, changed, "coloring-nuclei") is not None
     assert projects.name_model(folder, path) == path
     with pytest.raises(ModelError, match="No model"):

@@ -6,7 +6,7 @@ import tifffile
 from PIL import Image
 
 from napari_instseg.core.errors import InputError
-from napari_instseg.reproduce.learning import Budget
+from napari_instseg.reproduce.learning import Effort
 from napari_instseg.reproduce.material import annotated, cvppp, evenly, simulated
 from napari_instseg.reproduce.worms import binary
 
@@ -76,7 +76,7 @@ def wells(tmp_path):
 
 def test_worms_are_seen_as_their_foreground_and_scored_whole(wells):
     folder, masks = wells
-    learnt, tests = binary(folder, Budget(images=10, tests=10, steps=1, side=16))
+    learnt, tests = binary(folder, Effort(images=10, tests=10, steps=1, side=16))
     assert [picture.name for picture in learnt] == ["A", "C"]
     (picture,) = tests
     assert picture.name == "B"
@@ -88,7 +88,7 @@ def test_masks_of_another_shape_are_an_error(wells):
     folder, masks = wells
     tifffile.imwrite(folder / "masks_overlapping" / "A.tif", masks[:, :8].astype(np.uint8), photometric="minisblack")
     with pytest.raises(InputError, match=r"A\.tif.*\(2, 8, 16\).*\(n, 12, 16\)"):
-        binary(folder, Budget(images=10, tests=10, steps=1, side=16))
+        binary(folder, Effort(images=10, tests=10, steps=1, side=16))
 
 
 def test_a_folder_gives_at_most_as_many_as_asked_for_and_only_held_out_ones_to_score(wells):

@@ -5,7 +5,7 @@ import time
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.events import Progress, Result
-from napari_instseg.session.jobs import Ended, Job, Latest
+from napari_instseg.session.jobs import BackgroundJob, Ended, Latest
 
 
 def test_a_job_hands_over_its_events_in_order_and_then_its_end(loop):
@@ -15,7 +15,7 @@ def test_a_job_hands_over_its_events_in_order_and_then_its_end(loop):
         yield Progress(1, 2, "tiles")
         yield Result(7)
 
-    Job(operation(), said.append, loop)
+    BackgroundJob(operation(), said.append, loop)
     loop.run_until(lambda: Ended() in said)
     assert said == [Progress(1, 2, "tiles"), Result(7), Ended()]
 
@@ -26,7 +26,7 @@ def test_events_are_received_in_the_thread_of_the_loop(loop):
     def operation():
         yield Progress(0, 1, "tiles")
 
-    job = Job(operation(), lambda event: threads.append(threading.current_thread()), loop)
+    job = BackgroundJob(operation(), lambda event: threads.append(threading.current_thread()), loop)
     loop.run_until(lambda: len(threads) == 2)
     assert set(threads) == {threading.current_thread()}
     assert job.wait(5)
@@ -46,7 +46,7 @@ def test_a_stopped_job_has_closed_its_generator_before_it_says_so(loop):
     def receive(event):
         said.append((event, list(closed)))
 
-    job = Job(operation(), receive, loop)
+    job = BackgroundJob(operation(), receive, loop)
     loop.run_until(lambda: len(said) >= 3)
     job.stop()
     loop.run_until(lambda: isinstance(said[-1][0], Ended))
@@ -65,11 +65,11 @@ def test_errors_come_in_words(loop, caplog):
         raise ZeroDivisionError("1/0")
         yield
 
-    Job(refusing(), said.append, loop)
+    BackgroundJob(refusing(), said.append, loop)
     loop.run_until(lambda: len(said) == 2)
     assert said[-1] == Ended("The image is empty.")
     assert not caplog.records
-    Job(failing(), said.append, loop)
+    BackgroundJob(failing(), said.append, loop)
     loop.run_until(lambda: len(said) == 3)
     assert "ZeroDivisionError" in said[-1].error
     assert "Traceback" in caplog.text

@@ -6,7 +6,7 @@ import pytest
 from napari_instseg.core.params import Params
 from napari_instseg.inference.fit import Known, only_objects
 from napari_instseg.tuning import strips
-from napari_instseg.tuning.strips import Point, Question, Sensitivity, Strip, looked_at, sweep
+from napari_instseg.tuning.strips import Point, Sensitivity, Strip, StripRequest, looked_at, sweep
 
 
 @pytest.fixture(autouse=True)
@@ -87,13 +87,13 @@ def watch(loop, **how):
 def test_strips_of_all_names_come_rough_first_and_again_from_memory(scene, loop):
     prediction, _ = scene
     said, strips = watch(loop)
-    question = Question(prediction, prediction.parameters(), ("min_size", "min_score"))
+    question = StripRequest(prediction, prediction.parameters(), ("min_size", "min_score"))
     strips.ask(question)
     loop.run_until(lambda: strips.idle and len(said) >= 6)
     assert [strip.name for strip in said] == ["min_size"] * 3 + ["min_score"] * 3
     assert len(said[0].points) < len(said[2].points)
     # another value of a parameter leaves its own strip as it is
-    strips.ask(Question(prediction, prediction.parameters(min_size=500), ("min_size",)))
+    strips.ask(StripRequest(prediction, prediction.parameters(min_size=500), ("min_size",)))
     loop.run_until(lambda: strips.idle and len(said) >= 7)
     assert said[6] is said[2]
     assert said[6].belongs_to(prediction.parameters(min_size=900))
@@ -105,9 +105,9 @@ def test_a_newer_question_ends_the_one_before(scene, loop):
     prediction, _ = scene
     said, strips = watch(loop)
     for size in range(30):
-        strips.ask(Question(prediction, prediction.parameters(min_size=size), ("min_score",)))
+        strips.ask(StripRequest(prediction, prediction.parameters(min_size=size), ("min_score",)))
     last = prediction.parameters(min_size=82)
-    strips.ask(Question(prediction, last, ("min_score",)))
+    strips.ask(StripRequest(prediction, last, ("min_score",)))
     loop.run_until(lambda: strips.idle and len(said) >= 3)
     assert len(said) == 3
     assert {point.n_objects for point in said[-1].points} == {0}
@@ -118,7 +118,7 @@ def test_nothing_is_computed_while_something_else_is(scene, loop):
     prediction, _ = scene
     busy = [True]
     said, strips = watch(loop, is_busy=lambda: busy[0])
-    strips.ask(Question(prediction, prediction.parameters(), ("min_score",)))
+    strips.ask(StripRequest(prediction, prediction.parameters(), ("min_score",)))
     with pytest.raises(AssertionError, match="not done in time"):
         loop.run_until(lambda: bool(said), seconds=0.3)
     busy[0] = False

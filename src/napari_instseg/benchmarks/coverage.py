@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_instseg.metrics.audit import LEVELS, Frame, Sample
+from napari_instseg.metrics.audit import LEVELS, AuditSample, Frame
 
 QUANTITIES = ("precision", "recall", "count", "area")
 
@@ -92,7 +92,7 @@ def measure_coverage(
 
 def judge(
     population: Population, objects: int, places: int, rng: np.random.Generator
-) -> tuple[Sample, dict[str, float]]:
+) -> tuple[AuditSample, dict[str, float]]:
     """Draw a population, judge a sample of it, and give the truth of all of it too."""
     n = population.found
     score, area = rng.beta(4, 2, n), rng.lognormal(5.5, 0.5, n)

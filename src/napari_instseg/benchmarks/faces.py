@@ -76,7 +76,8 @@ def _decoded(blocks: Blocks, parts: Sequence[Labels]) -> Callable[[tuple[slice, 
 def _pieces(part: Labels) -> Labels:
     """Number the objects of a window from 1."""
     ids, local = np.unique(part, return_inverse=True)
-    return (local.reshape(part.shape) + (ids[0] != 0)).astype(np.int32)
+    numbered: Labels = (local.reshape(part.shape) + (ids[0] != 0)).astype(np.int32)
+    return numbered
 
 
 def join_by_faces(blocks: Blocks, parts: Sequence[Labels]) -> Labels:

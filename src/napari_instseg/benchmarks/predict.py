@@ -46,7 +46,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Memory:
+class HugeImageCost:
     """What segmenting one huge image takes, in a process of its own."""
 
     name: str
@@ -77,7 +77,7 @@ def benchmark_predict(
     ------
     Progress, Message
     Result
-        A pair: a list of `Timing`, the classical baseline first, and a list of `Memory`.
+        A pair: a list of `Timing`, the classical baseline first, and a list of `HugeImageCost`.
     """
     steps = [*models, "baseline", *(models if memory_size else ())]
     image = crowded_image(size, objects)
@@ -88,7 +88,7 @@ def benchmark_predict(
         timings.append(time_model(name, image, repeat))
         yield Progress(len(timings), len(steps), "measurements")
     timings += [Timing(name, network, decoding, recorded=True) for name, network, decoding in RECORDED]
-    memories: list[Memory] = []
+    memories: list[HugeImageCost] = []
     for name in models if memory_size else ():
         yield Message(f"Memory of {name} on {memory_size} x {memory_size} pixels, in a process of its own ...")
         memories.append(measure_memory(name, memory_size))
@@ -149,7 +149,7 @@ def _repeated(call: Callable[[], int], repeat: int) -> tuple[float, int]:
     return median(seconds[1:]), value
 
 
-def measure_memory(name: str, size: int) -> Memory:
+def measure_memory(name: str, size: int) -> HugeImageCost:
     """Segment a huge image in a new process and give the highest memory that it had.
 
     Raises
@@ -166,4 +166,4 @@ def measure_memory(name: str, size: int) -> Memory:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise InstsegError(f"Segmenting {size} x {size} pixels with {name} failed: {last}")
-    return Memory(name, size, **json.loads(done.stdout.splitlines()[-1]))
+    return HugeImageCost(name, size, **json.loads(done.stdout.splitlines()[-1]))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from napari_instseg.metrics.audit import Frame, Sample
+    from napari_instseg.metrics.audit import AuditSample, Frame
 
 TABLE, RECORD, PICTURES = "sample.csv", "audit.json", "pictures"
 JUDGED = "judged"
@@ -178,7 +178,7 @@ def _scores(path: Path, labels: npt.NDArray[Any]) -> npt.NDArray[np.float64] | N
     return np.array([known.get(number, np.nan) for number in ids.tolist()], float)
 
 
-def _rows(sample: Sample) -> list[dict[str, Any]]:
+def _rows(sample: AuditSample) -> list[dict[str, Any]]:
     """List objects, then places, as the table has them."""
     frame = sample.frame
     rows: list[dict[str, Any]] = [
@@ -230,7 +230,7 @@ def _draw_pictures(out: Path, image: Path, labels: npt.NDArray[Any], rows: Seque
         write_overlay(out / row["picture"], picture)
 
 
-def _judgements(path: Path, sample: Sample) -> Sample:
+def _judgements(path: Path, sample: AuditSample) -> AuditSample:
     """Read the table, in which the rows may stand in any order and some may be empty.
 
     Raises

@@ -37,7 +37,7 @@ def demo(
     json: JsonOption = None,
 ) -> None:
     """Segment the bundled sample images with the shipped models; nothing is downloaded and no display is needed."""
-    from napari_instseg.cli.results import Results
+    from napari_instseg.cli.results import ResultFiles
     from napari_instseg.cli.segment import Settings, segment_image
     from napari_instseg.data.axes import guess_axes
     from napari_instseg.data.samples import load_sample
@@ -48,7 +48,7 @@ def demo(
     if not runs:
         raise ModelError("No model is shipped with this installation; install napari-instseg again.")
     models = {name: load_model(name) for name in dict.fromkeys(name for _, name in runs)}
-    results = Results(out)
+    results = ResultFiles(out)
     for sample, name in runs:
         results.check_unchanged(f"{sample.name}_{name}")
     rows: list[dict[str, Any]] = []

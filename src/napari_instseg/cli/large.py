@@ -18,7 +18,7 @@ from napari_instseg.cli.options import JsonOption
 from napari_instseg.core.errors import InputError, InstsegError, ParameterError
 
 if TYPE_CHECKING:
-    from napari_instseg.scale.run import Outcome
+    from napari_instseg.scale.run import JobOutcome
 
 LARGE = 2**26
 """Images with more pixels than this are segmented region by region."""
@@ -173,7 +173,7 @@ def segment_large_images(paths: Sequence[str], model: str, out: Path, options: L
             part = None if options.job is None or options.jobs is None else (options.job, options.jobs)
             start = time.perf_counter()
             try:
-                found: Outcome | None = follower.run(
+                found: JobOutcome | None = follower.run(
                     segment_large(
                         path,
                         model,
@@ -206,7 +206,7 @@ def segment_large_images(paths: Sequence[str], model: str, out: Path, options: L
     return {"images": rows, "failed": bad}
 
 
-def _row(stem: str, path: str, found: Outcome, seconds: float) -> dict[str, Any]:
+def _row(stem: str, path: str, found: JobOutcome, seconds: float) -> dict[str, Any]:
     rate = found.megapixels / found.seconds if found.seconds else 0.0
     return {
         "name": stem,
@@ -277,7 +277,7 @@ def merge(folder: FolderArgument, workers: WorkersOption = 1, json: JsonOption =
         for job in find_jobs(folder):
             start = time.perf_counter()
             try:
-                found: Outcome = follower.run(join_parts(job, workers))
+                found: JobOutcome = follower.run(join_parts(job, workers))
             except InstsegError as error:
                 bad[job.name] = str(error)
                 continue

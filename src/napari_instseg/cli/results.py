@@ -31,7 +31,7 @@ class Files:
     """Of a method whose objects may overlap: whole objects, as COCO JSON."""
 
 
-class Results:
+class ResultFiles:
     """A folder of results, which `instseg train` and `instseg evaluate` can read once labels are corrected.
 
     Parameters

@@ -49,7 +49,7 @@ from napari_instseg.core.params import Params
 from napari_instseg.inference.tiles import TILE
 
 if TYPE_CHECKING:
-    from napari_instseg.cli.results import Results
+    from napari_instseg.cli.results import ResultFiles
     from napari_instseg.decoding.segmentation import Segmentation
     from napari_instseg.inference.model import Model
     from napari_instseg.io.images import Image
@@ -162,7 +162,7 @@ def segment(
     label files that were changed by hand since, or that are of another image of the same name, are not. Tables are in
     pixels; where the image has a length unit, area_um2 (volume_um3 of a 3-d model) is in micrometres.
     """
-    from napari_instseg.cli.results import Results
+    from napari_instseg.cli.results import ResultFiles
     from napari_instseg.inference.model import load_model
 
     wish = {
@@ -215,7 +215,7 @@ def segment(
         named_one = opened(model)  # what is wrong with it is told before anything is read
         if accurate:
             named_one.check_accurate()
-    results = Results(out)
+    results = ResultFiles(out)
     settings = Settings(
         axes,
         tuple(channel or ()),
@@ -299,7 +299,7 @@ def segment_file(
     stem: str,
     opened: Callable[[str], Model],
     settings: Settings,
-    results: Results,
+    results: ResultFiles,
     follower: Follower,
 ) -> dict[str, Any]:
     """Segment one file with the model that the settings name, or its kind asks for; give what was found, JSON-ready.
@@ -334,7 +334,7 @@ def choose_kind(image: Image, settings: Settings) -> tuple[KindOfImage | None, S
 
 
 def segment_image(
-    image: Image, stem: str, model: Model, settings: Settings, results: Results, follower: Follower
+    image: Image, stem: str, model: Model, settings: Settings, results: ResultFiles, follower: Follower
 ) -> dict[str, Any]:
     """Segment an image that is read already, otherwise as `segment_file`."""
     from napari_instseg.inference.replay import describe

@@ -15,7 +15,7 @@ from napari_instseg.core.errors import InputError
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SampleRecipe:
     """How a simulated sample is made: the kind of simulator, its seed, and the parameters that are not the default."""
 
     kind: str
@@ -37,7 +37,7 @@ class Sample:
         How such a picture is taken.
     model : str or None
         Shipped model to try first, where one was made for such images.
-    recipe : Recipe or None
+    recipe : SampleRecipe or None
         How it was simulated; None for a real image.
     source : str or None
         Function of `skimage.data` that gives a real image; None for a simulated one.
@@ -51,7 +51,7 @@ class Sample:
     title: str
     modality: str
     model: str | None = None
-    recipe: Recipe | None = None
+    recipe: SampleRecipe | None = None
     source: str | None = None
     diameter: float | None = None
     stain: str | None = None
@@ -71,49 +71,49 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
     {
         sample.name: sample
         for sample in (
-            Sample("nuclei", "Nuclei", "fluorescence", "discriminative-nuclei", Recipe("nuclei", 1)),
+            Sample("nuclei", "Nuclei", "fluorescence", "discriminative-nuclei", SampleRecipe("nuclei", 1)),
             Sample(
                 "nuclei-crowded",
                 "Crowded nuclei",
                 "fluorescence",
                 "discriminative-nuclei",
-                Recipe("nuclei", 2, {"count": 110, "clustering": 0.85, "photons": 60.0}),
+                SampleRecipe("nuclei", 2, {"count": 110, "clustering": 0.85, "photons": 60.0}),
             ),
             Sample(
                 "nuclei-stained",
                 "Stained nuclei in tissue",
                 "stained tissue",
                 "discriminative-nuclei",
-                Recipe("nuclei", 3, {"look": "histology", "height": 320, "width": 320}),
+                SampleRecipe("nuclei", 3, {"look": "histology", "height": 320, "width": 320}),
             ),
             Sample(
                 "bacteria",
                 "Dividing bacteria",
                 "bright field",
                 "semiconv-shapes",
-                Recipe("bacteria", 4, {"count": 220}),
+                SampleRecipe("bacteria", 4, {"count": 220}),
             ),
             Sample(
                 "bacteria-phase",
                 "Crowd of bacteria",
                 "phase contrast",
                 "semiconv-shapes",
-                Recipe("bacteria", 5, {"look": "phase-contrast", "colonies": 1, "count": 260}),
+                SampleRecipe("bacteria", 5, {"look": "phase-contrast", "colonies": 1, "count": 260}),
             ),
-            Sample("worms", "Crossing worms", "bright field", "discriminative-shapes", Recipe("worms", 6)),
+            Sample("worms", "Crossing worms", "bright field", "discriminative-shapes", SampleRecipe("worms", 6)),
             Sample(
                 "worms-binary",
                 "Crossing worms, foreground",
                 "binary foreground",
                 "discriminative-shapes",
-                Recipe("worms", 7, {"look": "binary"}),
+                SampleRecipe("worms", 7, {"look": "binary"}),
             ),
             Sample(
                 "rosette",
                 "Leaf rosette",
                 "colour photograph",
                 "discriminative-leaves",
-                Recipe("rosettes", 8),
+                SampleRecipe("rosettes", 8),
                 diameter=42,
             ),
             Sample(
@@ -121,21 +121,21 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
                 "Young leaf rosette",
                 "colour photograph",
                 "discriminative-leaves",
-                Recipe("rosettes", 9, {"count": 8, "reach": 0.36}),
+                SampleRecipe("rosettes", 9, {"count": 8, "reach": 0.36}),
                 diameter=34,
             ),
             Sample(
                 "sticks",
                 "Scattered sticks",
                 "colour photograph",
-                recipe=Recipe("sticks", 10, {"height": 320, "width": 320}),
+                recipe=SampleRecipe("sticks", 10, {"height": 320, "width": 320}),
             ),
             Sample(
                 "dots",
                 "Identical dots",
                 "drawing",
                 "discriminative-nuclei",
-                Recipe("dots", 11, {"height": 256, "width": 256}),
+                SampleRecipe("dots", 11, {"height": 256, "width": 256}),
             ),
             Sample(
                 "ihc",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_instseg.core.compiled import njit
-from napari_instseg.decoding.blocks import SIDE, Blocks
+from napari_instseg.decoding.blocks import SIDE, PixelBlocks
 from napari_instseg.decoding.neighbours import bucket_of, build_grid, cell_key, cells_around, too_far
 from napari_instseg.decoding.parallel import as_volume, in_bands
 
@@ -35,7 +35,7 @@ class Assigned:
 def assign_blocks(
     embedding: Embedding,
     mask: npt.NDArray[Any],
-    blocks: Blocks,
+    blocks: PixelBlocks,
     block_label: IntArray,
     centres: npt.NDArray[np.float32],
     radius: npt.NDArray[np.float32],

@@ -16,7 +16,7 @@ SIDE = 4
 
 
 @dataclass(frozen=True)
-class Blocks:
+class PixelBlocks:
     """The foreground pixels of each block, as one point: arrays over (slices * rows of blocks, columns of blocks)."""
 
     count: npt.NDArray[np.int32]
@@ -34,7 +34,7 @@ class Blocks:
         return sum(array.nbytes for array in (self.count, self.mean, self.spread, self.reach))
 
 
-def condense(embedding: npt.NDArray[np.float32], mask: npt.NDArray[Any]) -> Blocks:
+def condense(embedding: npt.NDArray[np.float32], mask: npt.NDArray[Any]) -> PixelBlocks:
     """Summarise blocks of 4 x 4 pixels.
 
     Parameters
@@ -47,7 +47,7 @@ def condense(embedding: npt.NDArray[np.float32], mask: npt.NDArray[Any]) -> Bloc
     channels, volume = as_volume(embedding, 4), as_volume(mask).view(np.uint8)
     dims, depth, height, width = channels.shape
     rows, columns = depth * -(-height // SIDE), -(-width // SIDE)
-    blocks = Blocks(
+    blocks = PixelBlocks(
         count=np.zeros((rows, columns), np.int32),
         mean=np.zeros((rows, columns, dims), np.float32),
         spread=np.zeros((rows, columns), np.float32),

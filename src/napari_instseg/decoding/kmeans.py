@@ -9,12 +9,14 @@ import numpy.typing as npt
 
 from napari_instseg.decoding.assign import gather_points
 from napari_instseg.decoding.clusters import Clusters
-from napari_instseg.decoding.sample import Sample
+from napari_instseg.decoding.sample import PixelSample
 
 Embedding = npt.NDArray[np.float32]
 
 
-def k_means(embedding: Embedding, mask: npt.NDArray[Any], sample: Sample, n_clusters: int, seed: int = 0) -> Clusters:
+def k_means(
+    embedding: Embedding, mask: npt.NDArray[Any], sample: PixelSample, n_clusters: int, seed: int = 0
+) -> Clusters:
     """Cluster the sampled pixels by k-means, then give every foreground pixel the nearest centre.
 
     Parameters
@@ -22,7 +24,7 @@ def k_means(embedding: Embedding, mask: npt.NDArray[Any], sample: Sample, n_clus
     embedding : float32 array (D, Y, X) or (D, Z, Y, X)
     mask : bool array (Y, X) or (Z, Y, X)
         Foreground.
-    sample : Sample
+    sample : PixelSample
         The pixels from which the centres are found.
     n_clusters : int
         No more clusters than different sampled pixels are made.

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from napari_instseg.core.compiled import njit
 from napari_instseg.decoding.assign import NOWHERE, assign_blocks, assign_points, gather_points, sum_squares
-from napari_instseg.decoding.blocks import Blocks
+from napari_instseg.decoding.blocks import PixelBlocks
 from napari_instseg.decoding.clusters import Clusters
 from napari_instseg.decoding.leaders import gather_neighbours
 from napari_instseg.decoding.neighbours import bucket_of, build_grid, cell_key, cells_around, too_far
@@ -32,7 +32,7 @@ IntArray = npt.NDArray[np.int32]
 
 
 def mean_shift(
-    embedding: Embedding, mask: npt.NDArray[Any], blocks: Blocks, bandwidth: float, claim: bool = False
+    embedding: Embedding, mask: npt.NDArray[Any], blocks: PixelBlocks, bandwidth: float, claim: bool = False
 ) -> Clusters:
     """Cluster foreground pixels by mean-shift with a flat kernel.
 
@@ -47,7 +47,7 @@ def mean_shift(
         Finite values.
     mask : bool array (Y, X) or (Z, Y, X)
         Foreground.
-    blocks : Blocks
+    blocks : PixelBlocks
         From `condense` of the same embedding and mask.
     bandwidth : float
         Radius in embedding space, above 0; delta_v of the loss is the natural choice.

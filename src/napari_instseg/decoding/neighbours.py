@@ -15,7 +15,7 @@ SAMPLE = 4096
 Points = npt.NDArray[np.float32]
 
 
-class Grid(NamedTuple):
+class CellGrid(NamedTuple):
     """Points sorted into cells by three coordinates.
 
     Distances never grow by an orthogonal projection, so the cells that a ball touches hold all points in it.
@@ -37,7 +37,7 @@ class Grid(NamedTuple):
     """The point that each entry stands for."""
 
 
-def build_grid(points: Points, width: float) -> Grid:
+def build_grid(points: Points, width: float) -> CellGrid:
     """Sort points into cells of side `width` along their three main directions.
 
     Parameters
@@ -50,7 +50,7 @@ def build_grid(points: Points, width: float) -> Grid:
     axes = _main_directions(points)
     buckets = 1 << max(int(np.ceil(np.log2(max(len(points), 1)))), 4)
     origin, bucket, key, projected, point = _fill(points, axes, np.float32(width), buckets)
-    return Grid(axes, origin, np.float32(width), bucket, key, projected, point)
+    return CellGrid(axes, origin, np.float32(width), bucket, key, projected, point)
 
 
 def _main_directions(points: Points) -> npt.NDArray[np.float32]:

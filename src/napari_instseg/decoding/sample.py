@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_instseg.core.compiled import njit
 from napari_instseg.decoding.assign import assign_blocks, assign_points, assign_rest, gather_points
-from napari_instseg.decoding.blocks import Blocks
+from napari_instseg.decoding.blocks import PixelBlocks
 from napari_instseg.decoding.clusters import Clusters
 from napari_instseg.decoding.parallel import as_volume
 
@@ -22,7 +22,7 @@ for all that a centre could reach would take long."""
 
 
 @dataclass(frozen=True)
-class Sample:
+class PixelSample:
     """Foreground pixels, one drawn from each cell of a regular grid over the image."""
 
     pixels: npt.NDArray[np.int64]
@@ -38,7 +38,7 @@ class Sample:
         return self.pixels.nbytes + self.points.nbytes
 
 
-def draw_sample(embedding: Embedding, mask: npt.NDArray[Any], size: int, seed: int = 0) -> Sample:
+def draw_sample(embedding: Embedding, mask: npt.NDArray[Any], size: int, seed: int = 0) -> PixelSample:
     """Draw at most `size` foreground pixels, evenly over the image; all of them if there are no more.
 
     Parameters
@@ -54,7 +54,7 @@ def draw_sample(embedding: Embedding, mask: npt.NDArray[Any], size: int, seed: i
     if len(pixels) > size:
         # cells that the foreground fills in part only are counted whole, so there are more of them than asked for
         pixels = np.sort(rng.choice(pixels, size, replace=False))
-    return Sample(pixels, gather_points(embedding, pixels), len(pixels) / max(n, 1))
+    return PixelSample(pixels, gather_points(embedding, pixels), len(pixels) / max(n, 1))
 
 
 def _one_of_each_cell(mask: npt.NDArray[Any], side: float, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -90,7 +90,11 @@ def _visit(mask, cell_z, cell_y, cell_x, seen, wanted, drawn):  # type: ignore[n
 
 
 def spread_labels(
-    embedding: Embedding, mask: npt.NDArray[Any], blocks: Blocks, sample: Sample, labels: npt.NDArray[np.int32]
+    embedding: Embedding,
+    mask: npt.NDArray[Any],
+    blocks: PixelBlocks,
+    sample: PixelSample,
+    labels: npt.NDArray[np.int32],
 ) -> Clusters:
     """Carry the clusters of a sample over to all foreground pixels.
 
@@ -102,7 +106,7 @@ def spread_labels(
     ----------
     embedding, mask, blocks
         As for `mean_shift`.
-    sample : Sample
+    sample : PixelSample
     labels : int32 array (n,)
         Cluster of each sampled pixel, 1 to k; 0 none.
     """

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_instseg.core.compiled import njit
 from napari_instseg.decoding.assign import gather_points
-from napari_instseg.decoding.blocks import SIDE, Blocks
+from napari_instseg.decoding.blocks import SIDE, PixelBlocks
 from napari_instseg.decoding.clusters import Clusters
 from napari_instseg.decoding.parallel import as_volume, in_bands
 
@@ -71,7 +71,7 @@ def similarity(squared: Floats, kernel: Kernel, scale: float) -> Floats:
 def find_seeds(
     embedding: Embedding,
     mask: npt.NDArray[Any],
-    blocks: Blocks,
+    blocks: PixelBlocks,
     seediness: Floats | None,
     n_seeds: int,
     diversity: float,
@@ -85,7 +85,7 @@ def find_seeds(
     embedding : float32 array (D, Y, X) or (D, Z, Y, X)
     mask : bool array (Y, X) or (Z, Y, X)
         Foreground: where seeds may lie, and what may join them.
-    blocks : Blocks
+    blocks : PixelBlocks
         From `condense` of the same embedding and mask.
     seediness : float array of the mask's shape, optional
         How good a seed each pixel is, 0 to 1; all alike if None.
@@ -181,7 +181,7 @@ def _find_best(mask, goodness, block_z, block_y, block_x, best):  # type: ignore
 
 
 def _nearest_seed(
-    embedding: Embedding, mask: npt.NDArray[Any], blocks: Blocks, seeds: Embedding
+    embedding: Embedding, mask: npt.NDArray[Any], blocks: PixelBlocks, seeds: Embedding
 ) -> tuple[npt.NDArray[np.int32], Floats]:
     """Find the seed nearest to each pixel, and its squared distance."""
     channels, volume = as_volume(embedding, 4), as_volume(mask).view(np.uint8)

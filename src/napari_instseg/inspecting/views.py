@@ -23,7 +23,7 @@ WAYS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class ViewRequest:
     """Which views of a slice to compute; `selected` is the id of the selected object as the user knows it, or 0."""
 
     results: Results
@@ -60,14 +60,16 @@ class Inspector:
 
     def ask(self, results: Results, index: Index, views: list[View], selected: int = 0) -> None:
         """Compute these views of a slice, instead of those asked for before."""
-        self._answers.ask(Question(results, index, views, selected))
+        self._answers.ask(ViewRequest(results, index, views, selected))
 
-    def _compute(self, question: Question, is_stale: Callable[[], bool]) -> Iterator[tuple[Results, View, Any, Index]]:
-        results, index = question.results, question.index
+    def _compute(
+        self, request: ViewRequest, is_stale: Callable[[], bool]
+    ) -> Iterator[tuple[Results, View, Any, Index]]:
+        results, index = request.results, request.index
         if index not in results.predictions:
             return
-        data = looked_at(results, index, question.selected)
-        for view in question.views:
+        data = looked_at(results, index, request.selected)
+        for view in request.views:
             if is_stale():
                 return
             if not missing(view, data):

@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_instseg.core.errors import InputError
 from napari_instseg.data.axes import check_axes
 from napari_instseg.io.ome_zarr import find_images, open_image
-from napari_instseg.io.sources import SLIDES, Place, Source
+from napari_instseg.io.sources import SLIDES, ImageSource, Location
 
 
 def is_large(path: str) -> bool:
@@ -22,7 +22,7 @@ def _is_zarr_folder(path: Path) -> bool:
     return any(os.path.isfile(path / name) for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
-def find_places(path: str, well: str | None = None) -> list[Place]:
+def find_places(path: str, well: str | None = None) -> list[Location]:
     """Find the images that a path stands for: all fields of all wells of a plate, or one.
 
     Parameters
@@ -39,16 +39,16 @@ def find_places(path: str, well: str | None = None) -> list[Place]:
     if _is_tiff(path):
         if well:
             raise InputError(f"'{path}' is no plate, so it has no well {well}. Leave --well out.")
-        return [Place(path)]
+        return [Location(path)]
     return find_images(path, well)
 
 
-def open_source(place: Place | str, axes: str | None = None) -> Source:
+def open_source(place: Location | str, axes: str | None = None) -> ImageSource:
     """Open an image without reading its pixels.
 
     Parameters
     ----------
-    place : Place or str
+    place : Location or str
     axes : str, optional
         Instead of what the file says.
 
@@ -57,7 +57,7 @@ def open_source(place: Place | str, axes: str | None = None) -> Source:
     InputError
         If it is missing, damaged, or not an image.
     """
-    place = Place(place) if isinstance(place, str) else place
+    place = Location(place) if isinstance(place, str) else place
     if _is_tiff(place.path):
         from napari_instseg.io.slides import open_slide
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_instseg.core.errors import InputError, OutputError
-from napari_instseg.io.sources import Place, Source, stem_of
+from napari_instseg.io.sources import ImageSource, Location, stem_of
 
 AXIS_TYPES = {"T": "time", "C": "channel"}
 
@@ -61,7 +61,7 @@ def attributes(node: Any) -> tuple[dict[str, Any], str]:
     return (values, "0.4") if "labels" in values else ({}, "")
 
 
-def find_images(path: str, well: str | None = None) -> list[Place]:
+def find_images(path: str, well: str | None = None) -> list[Location]:
     """Find the images of a store: all fields of a plate, or the one image; see `sources.find_places`."""
     root = open_group(path)
     said, _ = attributes(root)
@@ -69,7 +69,7 @@ def find_images(path: str, well: str | None = None) -> list[Place]:
     if not isinstance(plate, dict):
         if well:
             raise InputError(f"'{path}' is no plate, so it has no well {well}. Leave --well out.")
-        return [Place(path)]
+        return [Location(path)]
     wells = [str(one.get("path", "")) for one in plate.get("wells", []) if isinstance(one, dict)]
     if well is not None:
         chosen = [one for one in wells if _same_well(one, well)]
@@ -85,7 +85,7 @@ def find_images(path: str, well: str | None = None) -> list[Place]:
             continue  # a well that the plate lists and nobody imaged
         images = fields.get("well", {}).get("images", []) if isinstance(fields.get("well"), dict) else []
         found += [
-            Place(path, f"{one}/{image['path']}", well_name(one), str(image["path"]))
+            Location(path, f"{one}/{image['path']}", well_name(one), str(image["path"]))
             for image in images
             if isinstance(image, dict) and "path" in image
         ]
@@ -106,7 +106,7 @@ def _same_well(path: str, asked: str) -> bool:
     return well_name(path).upper() == wanted.upper()
 
 
-def open_image(place: Place) -> Source:
+def open_image(place: Location) -> ImageSource:
     """Open an image of a store; metadata that cannot be so are left out, and noted.
 
     Raises
@@ -157,7 +157,7 @@ def open_image(place: Place) -> Source:
     sized = [levels[number] for number in good]
     notes += _lies(sized, moves, axes)
     names = [str(one.get("label", "")) for one in _channels(said)]
-    return Source(
+    return ImageSource(
         name,
         axes,
         sized,
@@ -177,7 +177,7 @@ def _channels(said: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [one for one in channels if isinstance(one, dict)] if isinstance(channels, list) else []
 
 
-def _axes(multiscale: Mapping[str, Any], ndim: int, place: Place) -> tuple[str, dict[str, str]]:
+def _axes(multiscale: Mapping[str, Any], ndim: int, place: Location) -> tuple[str, dict[str, str]]:
     from napari_instseg.data.axes import check_axes
 
     said = multiscale.get("axes") or []

@@ -47,7 +47,7 @@ def _made_by() -> str:
     return f"napari-instseg {version('napari-instseg')}"
 
 
-class Place(Strict):
+class StoredPath(Strict):
     """Where a file or a folder lies."""
 
     path: PathText
@@ -60,7 +60,7 @@ class Place(Strict):
         return [Path(os.path.realpath(Path(folder) / self.path)), *([Path(self.absolute)] if self.absolute else [])]
 
 
-class ImageRef(Place):
+class ImageRef(StoredPath):
     """Where the image of an example lies, and how to know it again."""
 
     sha256: str
@@ -112,7 +112,7 @@ class ProjectSpec(Strict):
     """The model in use: a shipped name, a folder, or a version as ``versions/<name>``."""
     examples: tuple[ExampleSpec, ...] = ()
     versions: tuple[VersionSpec, ...] = ()
-    remembered: dict[str, Place] = Field(default_factory=dict)
+    remembered: dict[str, StoredPath] = Field(default_factory=dict)
     """By model, named like `model`: the folder of annotated images of its own kind, mixed in when it is retrained."""
 
     @model_validator(mode="after")
@@ -246,7 +246,7 @@ def refer_to_image(folder: str | Path, path: str | Path, take: tuple[int | None,
     return ImageRef(**place.model_dump(), sha256=hash_file(path), take=take, axes=axes)
 
 
-def refer_to(folder: str | Path, path: str | Path) -> Place:
+def refer_to(folder: str | Path, path: str | Path) -> StoredPath:
     """Refer to a file or a folder, which stays where it is."""
     path = Path(path).resolve()
     try:
@@ -254,7 +254,7 @@ def refer_to(folder: str | Path, path: str | Path) -> Place:
     except ValueError:  # on another drive
         relative = path.as_posix()
     try:
-        return Place(path=relative, absolute=str(path))
+        return StoredPath(path=relative, absolute=str(path))
     except ValidationError:
         raise InputError(
             f"The name of '{path!s}' is not UTF-8, so a project cannot keep it. Rename the file or its folder."

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_instseg.core.errors import InputError
 from napari_instseg.core.units import micrometres
-from napari_instseg.io.sources import Place, Source, stem_of
+from napari_instseg.io.sources import ImageSource, Location, stem_of
 
 if TYPE_CHECKING:
     import tifffile
@@ -22,7 +22,7 @@ class Opened:
     """Stands for a file that is open; it is closed when the last source that reads from it is gone."""
 
 
-def open_slide(place: Place) -> Source:
+def open_slide(place: Location) -> ImageSource:
     """Open the first image of a TIFF file, with the levels of its pyramid.
 
     Raises
@@ -62,10 +62,10 @@ def open_slide(place: Place) -> Source:
     ]
     units = {letter: "micrometer" for letter in sizes if letter in axes}
     moves: list[dict[str, float]] = [{} for _ in levels]
-    return Source(stem_of(place.path), axes, levels, scale, moves, units, "", place, opened=opened)
+    return ImageSource(stem_of(place.path), axes, levels, scale, moves, units, "", place, opened=opened)
 
 
-def _lazy(level: Any, zarr: Any, place: Place, byteorder: str) -> Any:
+def _lazy(level: Any, zarr: Any, place: Location, byteorder: str) -> Any:
     if level.dataoffset is not None:
         # one run of plain bytes: as a single strip, a region of it would else be read as the whole
         dtype = np.dtype(level.dtype).newbyteorder(byteorder)

@@ -21,7 +21,7 @@ class UnreadableError(InputError):
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where an image is, so that any process can open it again.
 
     Parameters
@@ -44,7 +44,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSource:
     """An image as a pyramid of arrays that are read when they are asked for.
 
     Parameters
@@ -61,7 +61,7 @@ class Source:
         Name of the unit by letter, as in OME-Zarr.
     version : str
         Of OME-Zarr, ``"0.4"`` or ``"0.5"``; empty for other files.
-    place : Place, optional
+    place : Location, optional
         None of an array in memory.
     channels : sequence of str
         Names, as far as there are.
@@ -78,7 +78,7 @@ class Source:
     translation: Sequence[Mapping[str, float]] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
-    place: Place | None = None
+    place: Location | None = None
     channels: Sequence[str] = ()
     notes: Sequence[str] = ()
     opened: object = field(default=None, repr=False, compare=False)
@@ -143,7 +143,7 @@ class Source:
         return array
 
 
-def from_array(array: Any, axes: str | None = None, name: str = "image") -> Source:
+def from_array(array: Any, axes: str | None = None, name: str = "image") -> ImageSource:
     """Take an array, of NumPy, dask or zarr, or a sequence of such as the levels of a pyramid.
 
     Raises
@@ -154,7 +154,7 @@ def from_array(array: Any, axes: str | None = None, name: str = "image") -> Sour
     levels = list(array) if isinstance(array, list | tuple) else [array]
     shape = tuple(levels[0].shape)
     axes = check_axes(axes, len(shape)) if axes else guess_axes(shape)
-    return Source(name, axes, levels)
+    return ImageSource(name, axes, levels)
 
 
 def stem_of(path: str) -> str:

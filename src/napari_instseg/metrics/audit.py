@@ -104,7 +104,7 @@ class Frame:
             np.array(cells, np.int64),
         )
 
-    def draw(self, objects: int = 40, places: int = 20, seed: int = 0) -> Sample:
+    def draw(self, objects: int = 40, places: int = 20, seed: int = 0) -> AuditSample:
         """Draw objects, from every group in proportion to its size, and places; in an order at random.
 
         Raises
@@ -123,11 +123,11 @@ class Frame:
             ]
         )
         cells = rng.choice(len(self.cells), min(places, len(self.cells)), replace=False)
-        return Sample(self, rng.permutation(drawn), cells)
+        return AuditSample(self, rng.permutation(drawn), cells)
 
 
 @dataclass(frozen=True)
-class Sample:
+class AuditSample:
     """Objects and places to be judged, as positions in the frame, and what was said of them so far.
 
     Parameters
@@ -149,7 +149,7 @@ class Sample:
     parts: tuple[int, ...] = ()
     missed: tuple[int, ...] = ()
 
-    def judged(self, verdict: str, parts: int = IN_MERGED) -> Sample:
+    def judged(self, verdict: str, parts: int = IN_MERGED) -> AuditSample:
         """Return the sample with a judgement of the next object.
 
         Raises
@@ -165,7 +165,7 @@ class Sample:
             raise InputError(f"A {verdict} object has {parts} parts; expected 2 or more.")
         return replace(self, verdicts=(*self.verdicts, verdict), parts=(*self.parts, parts))
 
-    def counted(self, missed: int) -> Sample:
+    def counted(self, missed: int) -> AuditSample:
         """Return the sample with the number of missed objects of the next place.
 
         Raises
@@ -230,7 +230,7 @@ class Estimate:
         )
 
 
-def estimate(sample: Sample, confidence: float = CONFIDENCE, seed: int = 0) -> Estimate:
+def estimate(sample: AuditSample, confidence: float = CONFIDENCE, seed: int = 0) -> Estimate:
     """Estimate precision, recall, count and mean area, with intervals, from what was judged.
 
     Objects that were not looked at are filled in at random, many times over, by a Pólya urn of the verdicts, by weights
@@ -241,7 +241,7 @@ def estimate(sample: Sample, confidence: float = CONFIDENCE, seed: int = 0) -> E
 
     Parameters
     ----------
-    sample : Sample
+    sample : AuditSample
         With two judged objects and two judged places at least.
     confidence : float
         Between 0 and 1.

@@ -10,7 +10,7 @@ from psygnal import Signal
 
 from napari_instseg.core.events import Event, Progress, Result
 from napari_instseg.projects.project import Project
-from napari_instseg.session.jobs import Ended, Job, Post
+from napari_instseg.session.jobs import BackgroundJob, Ended, Post
 from napari_instseg.session.status import Pace
 
 Files = Sequence[tuple[Path, Path]]
@@ -35,7 +35,7 @@ class Importing:
 
     def __init__(self, post: Post) -> None:
         self._post = post
-        self._job: Job | None = None
+        self._job: BackgroundJob | None = None
         self._closed = False
 
     @property
@@ -67,7 +67,7 @@ class Importing:
                 count = f"{added} of {len(files)} image{'s' * (len(files) != 1)} with labels added."
                 self.told.emit(f"{event.error} {count}".strip(), "error" if event.error else "good")
 
-        self._job = Job(_import(project, files, diameter), receive, self._post)
+        self._job = BackgroundJob(_import(project, files, diameter), receive, self._post)
         self.changed.emit()
 
     def stop(self) -> None:

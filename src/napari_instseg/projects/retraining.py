@@ -17,7 +17,7 @@ from napari_instseg.io.models import SPEC
 from napari_instseg.io.projects import VERSIONS, VersionSpec, inside
 from napari_instseg.projects.comparison import CompareOrder, Comparison, compare
 from napari_instseg.projects.project import Project
-from napari_instseg.session.jobs import Ended, Job, Post
+from napari_instseg.session.jobs import BackgroundJob, Ended, Post
 from napari_instseg.session.status import Pace
 from napari_instseg.session.torch_import import import_torch, import_training
 from napari_instseg.training.curves import History, is_loss
@@ -71,7 +71,7 @@ class Retraining:
     def __init__(self, post: Post) -> None:
         self._post = post
         self._project: Project | None = None
-        self._job: Job | None = None
+        self._job: BackgroundJob | None = None
         self._closed = False
         self._version: VersionSpec | None = None
         self._then: Callable[[], None] | None = None
@@ -261,8 +261,8 @@ class Retraining:
                 self.told.emit(str(error), "error")
 
         self._order = order
-        job: Job | None = None  # the job's first event may come before the assignment below
-        job = self._job = Job(operation, receive, self._post)
+        job: BackgroundJob | None = None  # the job's first event may come before the assignment below
+        job = self._job = BackgroundJob(operation, receive, self._post)
         self.changed.emit()
 
     def _take(self, event: Event, pace: Pace) -> None:

@@ -36,7 +36,7 @@ PAPER_KMEANS, PAPER_SCIKIT_SECONDS = 0.91, 30.0
 
 
 @dataclass(frozen=True)
-class Kind:
+class Contender:
     """One of the two ways that are compared, and the paper's numbers."""
 
     title: str
@@ -51,8 +51,8 @@ class Kind:
 
 
 KINDS = (
-    Kind("discriminative, mean-shift", "discriminative-nuclei", "bandwidth", 0.4, 4.1, (0.78, 0.84, 0.79), ""),
-    Kind("coloring", "coloring-nuclei", "min_size", 4.0, 400.0, ("", 0.87, ""), 0.05),
+    Contender("discriminative, mean-shift", "discriminative-nuclei", "bandwidth", 0.4, 4.1, (0.78, 0.84, 0.79), ""),
+    Contender("coloring", "coloring-nuclei", "min_size", 4.0, 400.0, ("", 0.87, ""), 0.05),
 )
 
 
@@ -113,7 +113,7 @@ def _pictures(most: int, data: Path | None) -> list[Picture]:
 
 
 def _sweep(
-    kind: Kind, number: int, predictions: Sequence[Prediction], tests: Sequence[Picture]
+    kind: Contender, number: int, predictions: Sequence[Prediction], tests: Sequence[Picture]
 ) -> Generator[Event, None, Sweep]:
     values = [_allowed(kind, value) for value in np.geomspace(kind.lowest, kind.highest, number).tolist()]
     scores = []
@@ -124,7 +124,7 @@ def _sweep(
     return Sweep(values, scores, values[int(np.argmax(scores))])
 
 
-def _allowed(kind: Kind, value: float) -> float:
+def _allowed(kind: Contender, value: float) -> float:
     return round(value) if kind.parameter == "min_size" else value
 
 

@@ -14,12 +14,12 @@ from napari_instseg.core.events import Event, Result
 from napari_instseg.core.method import Array
 from napari_instseg.metrics import evaluate_labels
 from napari_instseg.reproduce.drawing import colored, shown
-from napari_instseg.reproduce.learning import START, TINY, Budget, Course, diameter, predict
+from napari_instseg.reproduce.learning import START, TINY, Course, Effort, diameter, predict
 from napari_instseg.reproduce.material import Picture, cvppp, simulated
 from napari_instseg.reproduce.report import Report, command_line
 
-FULL = Budget(images=200, tests=40, steps=3000, side=256, batch=8)
-QUICK = Budget(images=100, tests=20, steps=300, side=192)
+FULL = Effort(images=200, tests=40, steps=3000, side=256, batch=8)
+QUICK = Effort(images=100, tests=20, steps=300, side=192)
 HALO_WEIGHTS, QUICK_HALO_WEIGHTS = (1.0, 3.0, 7.0, 16.0, 40.0), (2.0, 7.0, 20.0)
 MARGINS, QUICK_MARGINS = (0.25, 0.5, 1.0, 2.0, 3.0), (0.4, 1.0, 2.5)
 """In typical diameters; the paper's margin is about one."""
@@ -68,7 +68,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
     yield Result(Report("colors", "Margin and halo weight of deep coloring", rows, differs, figure, command))
 
 
-def pictures(budget: Budget, seed: int, data: Path | None) -> tuple[list[Picture], list[Picture]]:
+def pictures(budget: Effort, seed: int, data: Path | None) -> tuple[list[Picture], list[Picture]]:
     """Return leaf rosettes to learn from and to score on."""
     if data is not None:
         return cvppp(data, budget.images, budget.tests, seed)

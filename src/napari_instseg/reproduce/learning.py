@@ -39,7 +39,7 @@ TINY = 0.1
 
 
 @dataclass(frozen=True)
-class Budget:
+class Effort:
     """How much an experiment may take.
 
     Parameters
@@ -60,7 +60,7 @@ class Budget:
     side: int
     batch: int = 4
 
-    def times(self, scale: float) -> Budget:
+    def times(self, scale: float) -> Effort:
         """Return a share of the budget."""
         shares = {name: max(round(getattr(self, name) * scale), 2) for name in ("images", "tests", "steps")}
         return self if scale == 1 else replace(self, **shares)
@@ -72,13 +72,13 @@ class Course:
 
     Parameters
     ----------
-    budget : Budget
+    budget : Effort
     total : int
         Steps of all of them.
     seed : int
     """
 
-    budget: Budget
+    budget: Effort
     total: int
     seed: int
     done: int = 0

@@ -14,12 +14,12 @@ from napari_instseg.inference.prediction import Prediction
 from napari_instseg.metrics import evaluate_labels
 from napari_instseg.refining.clusternet import draw_segments
 from napari_instseg.reproduce.drawing import Panel, colored, panels, shown
-from napari_instseg.reproduce.learning import FLIPS, START, Budget, Course, diameter, predict
+from napari_instseg.reproduce.learning import FLIPS, START, Course, Effort, diameter, predict
 from napari_instseg.reproduce.material import Picture, cvppp, simulated
 from napari_instseg.reproduce.report import Report, command_line
 
-FULL = Budget(images=400, tests=40, steps=4000, side=256, batch=8)
-QUICK = Budget(images=150, tests=10, steps=500, side=256)
+FULL = Effort(images=400, tests=40, steps=4000, side=256, batch=8)
+QUICK = Effort(images=150, tests=10, steps=500, side=256)
 LEAVES = 10
 """Of a simulated plant."""
 CVPPP_ZOOM = 0.5

@@ -11,12 +11,12 @@ from napari_instseg.core.events import Event, Result
 from napari_instseg.core.method import Array
 from napari_instseg.metrics import Detections, coco_ap, evaluate_labels
 from napari_instseg.reproduce.drawing import Panel, colored, panels, shown
-from napari_instseg.reproduce.learning import REGIONS_START, START, Budget, Course, compare, compare_regions, predict
+from napari_instseg.reproduce.learning import REGIONS_START, START, Course, Effort, compare, compare_regions, predict
 from napari_instseg.reproduce.material import Picture, simulated
 from napari_instseg.reproduce.report import Report, command_line
 
-FULL = Budget(images=1000, tests=50, steps=12000, side=320, batch=8)
-QUICK = Budget(images=300, tests=20, steps=3000, side=160)
+FULL = Effort(images=1000, tests=50, steps=12000, side=320, batch=8)
+QUICK = Effort(images=300, tests=20, steps=3000, side=160)
 STICKS = 10
 LENGTH, THICKNESS = 0.5, 0.05
 """Of the image's side."""

@@ -17,7 +17,7 @@ from napari_instseg.inference.model import Model
 from napari_instseg.inference.prediction import Prediction
 from napari_instseg.metrics import coco_ap
 from napari_instseg.reproduce.drawing import colored, shown
-from napari_instseg.reproduce.learning import TINY, Budget, Course, compare, diameter, predict
+from napari_instseg.reproduce.learning import TINY, Course, Effort, compare, diameter, predict
 from napari_instseg.reproduce.material import Picture, annotated, simulated
 from napari_instseg.reproduce.report import Report, command_line
 from napari_instseg.reproduce.timing import cpu_seconds
@@ -25,8 +25,8 @@ from napari_instseg.reproduce.timing import cpu_seconds
 if TYPE_CHECKING:
     import torch
 
-FULL = Budget(images=400, tests=40, steps=3000, side=256, batch=8)
-QUICK = Budget(images=240, tests=30, steps=600, side=192)
+FULL = Effort(images=400, tests=40, steps=3000, side=256, batch=8)
+QUICK = Effort(images=240, tests=30, steps=600, side=192)
 NETWORKS: Mapping[str, Mapping[str, Any]] = {
     "U-Net, width 8": {"width": 8, "levels": 3},
     "U-Net, width 16": {"width": 16, "levels": 4},

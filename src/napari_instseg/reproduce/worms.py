@@ -21,8 +21,8 @@ from napari_instseg.reproduce.learning import (
     REGIONS_START,
     START,
     TINY,
-    Budget,
     Course,
+    Effort,
     compare,
     compare_regions,
     diameter,
@@ -31,8 +31,8 @@ from napari_instseg.reproduce.learning import (
 from napari_instseg.reproduce.material import Picture, Split, annotated, simulated
 from napari_instseg.reproduce.report import Report, command_line
 
-FULL = Budget(images=1000, tests=100, steps=6000, side=320, batch=8)
-QUICK = Budget(images=60, tests=25, steps=600, side=192)
+FULL = Effort(images=1000, tests=100, steps=6000, side=320, batch=8)
+QUICK = Effort(images=60, tests=25, steps=600, side=192)
 ZOOM, QUICK_ZOOM = 1.0, 0.5
 """How large the networks see the worms; the scores are at the size of the images."""
 MASKS = "masks_overlapping"
@@ -128,7 +128,7 @@ def run(*, quick: bool = False, seed: int = 0, scale: float = 1.0, data: Path | 
     yield Result(Report("worms", title, rows, differs, _draw(labels, tests), command))
 
 
-def binary(folder: Path, budget: Budget) -> Split:
+def binary(folder: Path, budget: Effort) -> Split:
     """Read a folder such as BBBC010: its images become the foreground of its labels, its truth the whole masks.
 
     Raises
@@ -155,7 +155,7 @@ def _foreground(picture: Picture, folder: Path) -> Picture:
     return Picture(picture.name, np.where(picture.labels > 0, np.uint8(255), np.uint8(0)), "YX", picture.labels, masks)
 
 
-def _steps(way: Way, budget: Budget) -> int:
+def _steps(way: Way, budget: Effort) -> int:
     return max(round(budget.steps * REGION_STEPS), 2) if way.by_regions else budget.steps
 
 

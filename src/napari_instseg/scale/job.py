@@ -13,7 +13,7 @@ from typing import Any
 from napari_instseg.core.errors import InputError, OutputError
 from napari_instseg.inference.stitch import Blocks, Window, regions
 from napari_instseg.io.atomic import write_bytes
-from napari_instseg.io.sources import Place
+from napari_instseg.io.sources import Location
 from napari_instseg.scale.opened import open_model
 
 FORMAT = 2
@@ -32,7 +32,7 @@ class Piece:
 
     Parameters
     ----------
-    place : Place
+    place : Location
     axes : str
         Of the image.
     level : int
@@ -51,7 +51,7 @@ class Piece:
         Where in the store its labels go.
     """
 
-    place: Place
+    place: Location
     axes: str
     level: int
     stack: str
@@ -219,7 +219,7 @@ class Job:
                 Piece(
                     **{
                         **piece,
-                        "place": Place(**piece["place"]),
+                        "place": Location(**piece["place"]),
                         **{name: tuple(piece[name]) for name in ("counts", "shape", "seen")},
                     }
                 )

@@ -19,7 +19,7 @@ from napari_instseg.inference.model import Model
 from napari_instseg.inference.rescale import own_parameters, rescale_factor
 from napari_instseg.inference.size import AUTO, OWN, busiest
 from napari_instseg.io.models import SPEC, WEIGHTS
-from napari_instseg.io.sources import Source, UnreadableError
+from napari_instseg.io.sources import ImageSource, UnreadableError
 from napari_instseg.scale.job import CHUNK, CHUNK_3D, Job, Piece, work_folder
 from napari_instseg.scale.opened import open_model
 from napari_instseg.scale.tissue import find_tissue, glass_blocks
@@ -88,12 +88,12 @@ class Wish:
     chunk: int = 0
 
 
-def plan(sources: Sequence[Source], store: Path, wish: Wish) -> Job:
+def plan(sources: Sequence[ImageSource], store: Path, wish: Wish) -> Job:
     """Make the job of segmenting images into one store.
 
     Parameters
     ----------
-    sources : sequence of Source
+    sources : sequence of ImageSource
         One image, or those of a plate.
     store : Path
         The OME-Zarr to write.
@@ -139,7 +139,7 @@ def plan(sources: Sequence[Source], store: Path, wish: Wish) -> Job:
     )
 
 
-def _settled(sources: Sequence[Source], model: Model, wish: Wish) -> tuple[float | None, str]:
+def _settled(sources: Sequence[ImageSource], model: Model, wish: Wish) -> tuple[float | None, str]:
     """Settle on a diameter at full resolution, with what is to be told of it."""
     if wish.diameter == AUTO and model.spec.knows_sizes and wish.level is None and wish.pixel_size is None:
         # the channels are those that the network takes already, as the colours of a picture are
@@ -156,7 +156,7 @@ def _settled(sources: Sequence[Source], model: Model, wish: Wish) -> tuple[float
     return diameter, ""
 
 
-def _part(source: Source, model: Model, wish: Wish) -> Array:
+def _part(source: ImageSource, model: Model, wish: Wish) -> Array:
     """Read the part of the full resolution in whose surroundings values differ most, (C, Y, X)."""
     coarse = len(source.levels) - 1
     sizes = source.shape(0)
@@ -180,7 +180,7 @@ def _middle(size: int, side: int) -> slice:
     return slice(start, min(start + side, size))
 
 
-def find_kind_of(sources: Sequence[Source]) -> KindOfImage:
+def find_kind_of(sources: Sequence[ImageSource]) -> KindOfImage:
     """Tell the kind of images by the middle of the first one; where that is empty, by where values differ most.
 
     Raises
@@ -219,12 +219,14 @@ def _digest(model: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def choose_level(source: Source, model: Model, wish: Wish, wished: float | None) -> tuple[int, float | None, float]:
+def choose_level(
+    source: ImageSource, model: Model, wish: Wish, wished: float | None
+) -> tuple[int, float | None, float]:
     """Choose the level whose objects are nearest in size to those that the model knows.
 
     Parameters
     ----------
-    source : Source
+    source : ImageSource
     model : Model
     wish : Wish
     wished : float, optional
@@ -270,7 +272,7 @@ def choose_level(source: Source, model: Model, wish: Wish, wished: float | None)
     return level, diameter, rescale_factor(spec, diameter)
 
 
-def _piece(source: Source, level: int, factor: float, model: Model, wish: Wish) -> tuple[Piece, list[str]]:
+def _piece(source: ImageSource, level: int, factor: float, model: Model, wish: Wish) -> tuple[Piece, list[str]]:
     sizes, spatial = source.shape(level), "ZYX"[-model.spec.ndim :]
     missing = [letter for letter in spatial if letter not in sizes]
     if missing:
@@ -316,7 +318,7 @@ def _piece(source: Source, level: int, factor: float, model: Model, wish: Wish) 
     return piece, notes
 
 
-def coarse_level(source: Source, level: int) -> int:
+def coarse_level(source: ImageSource, level: int) -> int:
     """Return the smallest level that still has enough pixels for percentiles."""
 
     def pixels(number: int) -> int:
@@ -327,7 +329,7 @@ def coarse_level(source: Source, level: int) -> int:
     return enough[-1] if enough else level
 
 
-def read_sample(source: Source, level: int, places: Mapping[str, int], model: Model, wish: Wish) -> Array:
+def read_sample(source: ImageSource, level: int, places: Mapping[str, int], model: Model, wish: Wish) -> Array:
     """Read a regular grid of pixels (C, *S) of a level, as `limits` takes it of an image in memory, in bands."""
     spatial = "ZYX"[-model.spec.ndim :]
     sizes = source.shape(level)
@@ -353,7 +355,7 @@ def read_sample(source: Source, level: int, places: Mapping[str, int], model: Mo
     return np.concatenate(parts, axis=1)
 
 
-def read_preview(source: Source) -> Array:
+def read_preview(source: ImageSource) -> Array:
     """Read the image made small, with the axes of the source."""
     sides = [max(source.shape(number)[letter] for letter in "YX") for number in range(len(source.levels))]
     level = max((number for number, side in enumerate(sides) if side >= PREVIEW), default=0)

@@ -19,7 +19,7 @@ from napari_instseg.inference.stitch import resolve
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.large import find_places, open_source
 from napari_instseg.io.lock import held
-from napari_instseg.io.sources import Source
+from napari_instseg.io.sources import ImageSource
 from napari_instseg.scale.executors import Cluster, Executor, Pool, Serial, Task
 from napari_instseg.scale.job import DONE, Job, Unit, check_same, level_shapes
 from napari_instseg.scale.plan import Wish, find_kind_of, plan, read_preview
@@ -40,7 +40,7 @@ ATTEMPTS = 2
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """What became of a job.
 
     Attributes
@@ -71,7 +71,7 @@ class Outcome:
 
 
 def segment_large(
-    source: str | Path | Sequence[Source],
+    source: str | Path | Sequence[ImageSource],
     model: str,
     store: str | Path,
     client: Any = None,
@@ -116,7 +116,7 @@ def segment_large(
     Message, Progress, Metric
         What is done, in blocks, with objects so far and megapixels per second.
     Result
-        At last: an `Outcome`; None after a part.
+        At last: a `JobOutcome`; None after a part.
 
     Raises
     ------
@@ -301,7 +301,9 @@ def join(job: Job, executor: Executor, failed: dict[str, str]) -> Iterator[Event
                 if path.is_dir() and path.name != "blocks":
                     shutil.rmtree(path, ignore_errors=True)
     yield Result(
-        Outcome(Path(job.store), table, job.labels, objects, len(there), failed, speed["megapixels"], speed["seconds"])
+        JobOutcome(
+            Path(job.store), table, job.labels, objects, len(there), failed, speed["megapixels"], speed["seconds"]
+        )
     )
 
 

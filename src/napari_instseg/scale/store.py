@@ -10,14 +10,14 @@ import numpy as np
 from napari_instseg.core.errors import OutputError
 from napari_instseg.core.method import Array
 from napari_instseg.io.ome_zarr import attributes, create_array, multiscale, open_for_writing, open_group, say
-from napari_instseg.io.sources import Place, Source
+from napari_instseg.io.sources import ImageSource, Location
 from napari_instseg.scale.job import Job, Piece, level_shapes
 
 MARK = "napari-instseg"
 """Attribute of a label image that we wrote: the digest of its job."""
 
 
-def label_axes(source: Source, piece: Piece) -> str:
+def label_axes(source: ImageSource, piece: Piece) -> str:
     """Return the letters of a label image's axes."""
     return piece.stack + "ZYX"[-len(piece.shape) :]
 
@@ -57,13 +57,13 @@ def check_free(job: Job, overwrite: bool) -> None:
             )
 
 
-def create(job: Job, sources: list[Source], count: int, previews: list[Array | None]) -> None:
+def create(job: Job, sources: list[ImageSource], count: int, previews: list[Array | None]) -> None:
     """Make the arrays that workers write into, and say what they are.
 
     Parameters
     ----------
     job : Job
-    sources : list of Source
+    sources : list of ImageSource
         One for each piece.
     count : int
         The highest id that there will be.
@@ -109,7 +109,7 @@ def create(job: Job, sources: list[Source], count: int, previews: list[Array | N
         group.attrs[MARK] = job.digest
 
 
-def _write_preview(group: Any, source: Source, preview: Array, version: str) -> None:
+def _write_preview(group: Any, source: ImageSource, preview: Array, version: str) -> None:
     array = create_array(group, "0", source.axes, preview.shape, preview.shape, preview.dtype, version)
     array[...] = preview
     first = source.scale[0] if source.scale else {}
@@ -123,7 +123,7 @@ def _write_preview(group: Any, source: Source, preview: Array, version: str) -> 
     say(group, version, {"multiscales": described})
 
 
-def copy_plate(job: Job, place: Place) -> None:
+def copy_plate(job: Job, place: Location) -> None:
     """Write into the store what plate the image's is, with those of its wells that the job has."""
     said, _ = attributes(open_group(place.path))
     plate = dict(said["plate"])

@@ -20,7 +20,7 @@ from napari_instseg.inference.stitch import Evidence, Facts, Packed, Resolution,
 from napari_instseg.inference.tiles import TILE
 from napari_instseg.io.atomic import write_bytes
 from napari_instseg.io.large import open_source
-from napari_instseg.io.sources import Place, Source
+from napari_instseg.io.sources import ImageSource, Location
 from napari_instseg.scale.job import Job, Piece, Unit, level_shapes
 from napari_instseg.scale.opened import open_model
 from napari_instseg.scale.resample import needed, resize_region
@@ -40,7 +40,7 @@ def open_job(folder: str) -> Job:
 
 
 @lru_cache(maxsize=4)
-def _source(place: Place) -> Source:
+def _source(place: Location) -> ImageSource:
     return open_source(place)
 
 
@@ -49,7 +49,7 @@ class Channels:
 
     Parameters
     ----------
-    source : Source
+    source : ImageSource
     piece : Piece
     image : int
         Of the stack.
@@ -61,7 +61,7 @@ class Channels:
     """
 
     def __init__(
-        self, source: Source, piece: Piece, image: int, model: Model, channels: Sequence[int] = (), stain: str = ""
+        self, source: ImageSource, piece: Piece, image: int, model: Model, channels: Sequence[int] = (), stain: str = ""
     ) -> None:
         self._source, self._piece, self._model = source, piece, model
         self._channels, self._stain = channels, stain
@@ -90,7 +90,7 @@ class Channels:
 
 
 def read_channels(
-    source: Source,
+    source: ImageSource,
     level: int,
     places: Mapping[str, slice | int],
     model: Model,

@@ -31,7 +31,7 @@ CALM = 0.07
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """The look of an image.
 
     Parameters
@@ -60,7 +60,7 @@ class Look:
         return f"{kind}, {STANDS_OUT[self.background]}"
 
 
-def look_at(image: Array, axes: str) -> Look:
+def look_at(image: Array, axes: str) -> Appearance:
     """Judge an image by a thin sample of its pixels.
 
     The median is taken for the background. Of images at hand it lay, between the first and the last percentile, at .00
@@ -84,7 +84,7 @@ def look_at(image: Array, axes: str) -> Look:
     low, middle, high = np.percentile(grey, [1, 50, 99])
     spread = float(np.ptp(channels))
     if spread == 0:
-        return Look(colored=False, background="dark", flat=True)
+        return Appearance(colored=False, background="dark", flat=True)
     difference = float(np.ptp(channels, axis=0).mean()) if len(channels) > 1 else 0.0
     contrast = high - low
     place, unrest = (middle - low, np.median(np.abs(grey - middle))) / contrast if contrast > 0 else (0.0, 0.0)
@@ -92,14 +92,14 @@ def look_at(image: Array, axes: str) -> Look:
     calm = unrest < CALM and not colored  # phase contrast has no colours
     bright = place > (BRIGHT_IN_COLOUR if colored else BRIGHT)
     background: Background = "bright" if bright else "grey" if place > DARK and calm else "dark"
-    return Look(colored=colored, background=background, kind=tell_kind(middle_of(image, axes)))
+    return Appearance(colored=colored, background=background, kind=tell_kind(middle_of(image, axes)))
 
 
 def _step(size: int) -> int:
     return max(1, size // SAMPLE_SIDE)
 
 
-def suggest_model(look: Look, specs: Mapping[str, ModelSpec]) -> str | None:
+def suggest_model(look: Appearance, specs: Mapping[str, ModelSpec]) -> str | None:
     """Choose the shipped model for the kind that an image was taken for, if it is on offer.
 
     Else the model that scores best (AP at IoU 0.5) on data of the modality that looks so.

@@ -28,7 +28,7 @@ LIVE_PIXELS = 16 * 2**20
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundInSlice:
     """The objects of one slice, and what the network said of it where that is kept."""
 
     proposal: Proposal
@@ -115,7 +115,7 @@ def in_order(every: Iterable[Index], in_view: Index, *, whole: bool) -> list[Ind
     return [in_view, *(index for index in found if whole and index != in_view)]
 
 
-def segment(order: Order, models: Models) -> Generator[Event | Found | FoundSize | Device | Advice, None, None]:
+def segment(order: Order, models: Models) -> Generator[Event | FoundInSlice | FoundSize | Device | Advice, None, None]:
     """Predict and decode slice after slice.
 
     Yields
@@ -157,12 +157,12 @@ def segment(order: Order, models: Models) -> Generator[Event | Found | FoundSize
             _ = segmentation.table  # measured here, and pandas imported, rather than in the window's thread
             proposal = order.newest().propose(index, segmentation, order.parameters, above=top)
             top, first = proposal.top, first or (segmentation, prediction)
-            yield Found(proposal, prediction, time.perf_counter() - began)
+            yield FoundInSlice(proposal, prediction, time.perf_counter() - began)
     if first is not None:
         yield from _advise(order, *first)
 
 
-def show_done(order: Order, models: Models) -> Generator[Event | Found, None, None]:
+def show_done(order: Order, models: Models) -> Generator[Event | FoundInSlice, None, None]:
     """Find the objects in what a run that was stopped had done of a slice.
 
     Yields
@@ -179,7 +179,7 @@ def show_done(order: Order, models: Models) -> Generator[Event | Found, None, No
         where: dict[str, Any] = {"axes": axes, "diameter": order.diameter, "device": device.name}
         segmentation = model.segment_done(image, done, **where, **order.parameters.model_dump())
         _ = segmentation.table
-        yield Found(order.newest().propose(index, segmentation, order.parameters), None)
+        yield FoundInSlice(order.newest().propose(index, segmentation, order.parameters), None)
 
 
 def _find_size(order: Order, model: Model, device: str) -> FoundSize | None:

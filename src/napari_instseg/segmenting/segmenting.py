@@ -19,7 +19,7 @@ from napari_instseg.inference.views import PRICE, can_average
 from napari_instseg.methods import get_method
 from napari_instseg.segmenting.advice import Advice
 from napari_instseg.segmenting.export import Export, Kind, write
-from napari_instseg.segmenting.run import Found, FoundSize, Models, Order, in_order, segment, show_done
+from napari_instseg.segmenting.run import FoundInSlice, FoundSize, Models, Order, in_order, segment, show_done
 from napari_instseg.segmenting.suggestion import ModelSuggestion
 from napari_instseg.session.results import Results
 from napari_instseg.session.session import Session
@@ -114,7 +114,7 @@ class Segmenting:
         pace = Pace(len(order.indices))
 
         def take(event: Any) -> None:
-            if isinstance(event, Found):
+            if isinstance(event, FoundInSlice):
                 pace.next_image()
                 self.timed.emit(event.seconds / (PRICE if accurate else 1.0))
                 now_running.found.add(event.proposal.slice.index)
@@ -169,7 +169,7 @@ class Segmenting:
             return
 
         def take(event: Any) -> None:
-            if isinstance(event, Found):
+            if isinstance(event, FoundInSlice):
                 session.take(results, event.proposal)
 
         session.start(

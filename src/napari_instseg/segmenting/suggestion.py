@@ -10,7 +10,7 @@ from psygnal import Signal
 
 from napari_instseg.core.method import Array
 from napari_instseg.io.models import ModelSpec
-from napari_instseg.segmenting.appearance import Look, look_at, suggest_model
+from napari_instseg.segmenting.appearance import Appearance, look_at, suggest_model
 from napari_instseg.session.background import BackgroundWork
 from napari_instseg.session.jobs import Post
 from napari_instseg.session.source import Reading, Role, Source, stack_shape, take_plane
@@ -32,7 +32,7 @@ class ModelSuggestion:
     """`look` and `suggested` are others."""
 
     def __init__(self, models: Callable[[], Mapping[str, ModelSpec]], post: Post) -> None:
-        self.look: Look | None = None
+        self.look: Appearance | None = None
         """None before it was looked at."""
         self.suggested = ""
         """The model that suits; empty where that is not known."""
@@ -59,13 +59,13 @@ class ModelSuggestion:
         if source is not None and reading is not None:
             self._answers.ask((source, reading))
 
-    def _take(self, look: Look) -> None:
+    def _take(self, look: Appearance) -> None:
         self.look = look
         self.suggested = self.suggested or suggest_model(look, self._models()) or ""
         self.judged.emit()
 
 
-def _look_into(asked: tuple[Source, Reading], is_stale: Callable[[], bool]) -> Iterator[Look]:
+def _look_into(asked: tuple[Source, Reading], is_stale: Callable[[], bool]) -> Iterator[Appearance]:
     source, reading = asked
     yield look_at(middle_of(source, reading), reading.letters)
 

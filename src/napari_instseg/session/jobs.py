@@ -34,7 +34,7 @@ class Ended:
     stopped: bool = False
 
 
-class Job:
+class BackgroundJob:
     """A generator of events, run in a thread of its own.
 
     Parameters

@@ -17,7 +17,7 @@ from napari_instseg.inference.prediction import Prediction
 from napari_instseg.inference.rescale import own_parameters
 from napari_instseg.io.models import ModelSpec, read_spec
 from napari_instseg.session.annotation import Annotation
-from napari_instseg.session.jobs import Ended, Job, Post
+from napari_instseg.session.jobs import BackgroundJob, Ended, Post
 from napari_instseg.session.obstacles import OTHER_MODEL, why_not_run, why_not_tune
 from napari_instseg.session.results import Proposal, Results
 from napari_instseg.session.source import Channel, Index, Reading, Source, planes, readings
@@ -52,7 +52,7 @@ class Session:
         self.state = State(models=dict(specs()))
         self._told = self.state
         self._telling = self._closed = False
-        self._job: Job | None = None
+        self._job: BackgroundJob | None = None
         self._job_source: Source | None = None
         self._left: dict[Source, State] = {}
         """The last state of images that were left, the newest last."""
@@ -370,9 +370,9 @@ class Session:
                 outcome = take(event) or outcome
 
         self._job_source, self._lost = source, False
-        job: Job | None = None  # the job's first event may come before the assignment below
+        job: BackgroundJob | None = None  # the job's first event may come before the assignment below
         self.update(running=True, status=self.state.status.started(what))
-        job = self._job = Job(operation, receive, self.post)
+        job = self._job = BackgroundJob(operation, receive, self.post)
 
     def _end(self, end: Ended, outcome: str, doubt: str) -> None:
         status, results = self.state.status, self.state.results

@@ -19,7 +19,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class State:
+class RunState:
     """All that a run needs to go on from a step.
 
     Parameters
@@ -34,7 +34,7 @@ class State:
     values: Mapping[str, Any]
 
 
-def collect(modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, values: Mapping[str, Any]) -> State:
+def collect(modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, values: Mapping[str, Any]) -> RunState:
     """Gather the state of modules and optimiser under flat names, on the CPU."""
     tensors = {
         f"{prefix}/{name}": tensor for prefix, module in modules.items() for name, tensor in module.state_dict().items()
@@ -48,10 +48,10 @@ def collect(modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, 
             else:
                 scalars.setdefault(str(index), {})[name] = value
     held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    return State(held, {**values, "optimizer": scalars})
+    return RunState(held, {**values, "optimizer": scalars})
 
 
-def restore(state: State, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
+def restore(state: RunState, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
     """Put a state back into modules and optimiser of the same build.
 
     Raises
@@ -83,7 +83,7 @@ def _check_shapes(optimizer: torch.optim.Optimizer) -> None:
                 raise ValueError(f"'{name}' of shape {tuple(value.shape)} for a weight of shape {tuple(weight.shape)}")
 
 
-def save(path: Path, state: State) -> Path:
+def save(path: Path, state: RunState) -> Path:
     """Write a checkpoint; an older one is replaced only when the new one is whole.
 
     Raises
@@ -100,7 +100,7 @@ def save(path: Path, state: State) -> Path:
     return path
 
 
-def load(path: Path) -> State:
+def load(path: Path) -> RunState:
     """Read a checkpoint.
 
     Raises
@@ -110,7 +110,7 @@ def load(path: Path) -> State:
     """
     with _opened(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        return State(tensors, _values(file))
+        return RunState(tensors, _values(file))
 
 
 def load_values(path: Path) -> Mapping[str, Any]:

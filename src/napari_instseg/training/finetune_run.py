@@ -278,14 +278,14 @@ def read_run(out: Path) -> dict[str, Any]:
     """
     path = out / FOLDER / RUN
     try:
-        return read_record(path, _Told).model_dump(exclude_unset=True)
+        return read_record(path, _FinetuneFile).model_dump(exclude_unset=True)
     except FileNotFoundError:
         raise TrainingError(f"There is no fine-tuning in '{out}' to go on with; start one.") from None
     except Unreadable as error:
         raise TrainingError(f"'{path}' is damaged ({error}); start anew in another folder.") from None
 
 
-class _Told(Strict):
+class _FinetuneFile(Strict):
     """What `write_run` writes."""
 
     start: PathText

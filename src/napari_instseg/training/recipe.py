@@ -107,7 +107,7 @@ class Recipe:
             If a name is unknown or a value out of range.
         """
         try:
-            told = check_record(values, _Told)
+            told = check_record(values, _RecipeFile)
         except Unreadable as error:
             raise TrainingError(f"This is no recipe ({error}); expected what Recipe.to_dict() returned.") from None
         return cls.make(told.method, told.parameters, told.classes, told.about)
@@ -144,7 +144,7 @@ class Recipe:
             )
 
 
-class _Told(Strict):
+class _RecipeFile(Strict):
     """A recipe as JSON-ready values; its parameters are checked by their classes."""
 
     method: str

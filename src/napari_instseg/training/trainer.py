@@ -232,7 +232,7 @@ def read_recipe(folder: str | Path) -> Recipe:
     return Recipe.from_dict(_told(path, checkpoints.load_values(path)).recipe)
 
 
-class _Told(Strict):
+class _CheckpointFile(Strict):
     """What a checkpoint tells of its run, beside what the optimiser needs."""
 
     model_config = ConfigDict(extra="ignore")
@@ -244,9 +244,9 @@ class _Told(Strict):
     """Version 0.1.0 measured it in fine-tunings only."""
 
 
-def _told(path: Path, values: Mapping[str, Any]) -> _Told:
+def _told(path: Path, values: Mapping[str, Any]) -> _CheckpointFile:
     try:
-        return check_record(dict(values), _Told)
+        return check_record(dict(values), _CheckpointFile)
     except Unreadable as error:
         raise TrainingError(f"The checkpoint '{path}' is damaged ({error}); start anew in another folder.") from None
 

@@ -118,7 +118,7 @@ def _width(span: tuple[float, float]) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class StripRequest:
     """Which strips of which prediction.
 
     Parameters
@@ -251,7 +251,7 @@ class Sensitivity:
         self._latest.drop()
         self._latest.ask(None)
 
-    def _answer(self, question: Question | None, is_stale: Callable[[], bool]) -> None:
+    def _answer(self, question: StripRequest | None, is_stale: Callable[[], bool]) -> None:
         if question is None:
             self._looked, self._pipeline = (), None
             self._known.clear()
@@ -265,7 +265,7 @@ class Sensitivity:
             words = in_words(problem)
             self._post(lambda: self._fail(words))
 
-    def _strips(self, question: Question, is_stale: Callable[[], bool]) -> None:
+    def _strips(self, question: StripRequest, is_stale: Callable[[], bool]) -> None:
         window = looked_at(question.prediction.shape, question.window)
         pipeline = self._pipeline_for(question, window)
         declared = {parameter.name: parameter for parameter in question.parameters.parameters()}
@@ -285,7 +285,7 @@ class Sensitivity:
                 self._say(strip, is_stale)
             self._known[name, others] = strip
 
-    def _pipeline_for(self, question: Question, window: Window) -> Pipeline:
+    def _pipeline_for(self, question: StripRequest, window: Window) -> Pipeline:
         """Return a pipeline that remembers what was asked before; all is forgotten when that was of other things."""
         same = self._looked[:1] == (window,) and all(
             old is new for old, new in zip(self._looked[1:], (question.prediction, question.truth), strict=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_instseg.segmenting.appearance import Look
+from napari_instseg.segmenting.appearance import Appearance
 from napari_instseg.session.source import Channel, Reading, Source, channels_of, stack_shape
 from napari_instseg.widgets.images import describe_source, forget_source, images_in, known_source, view_of
 from napari_instseg.widgets.parts import Choice, Note, column, labelled
@@ -128,7 +128,7 @@ class ImageChoice(QWidget):
         self._channel.show_value(channel)
         self._slices.show_value(whole_stack)
 
-    def show_look(self, look: Look | None, model: str) -> None:
+    def show_look(self, look: Appearance | None, model: str) -> None:
         """Say what the image looks like, and what that means for the model."""
         if look is None:
             self._look.say("")

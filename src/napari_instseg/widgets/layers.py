@@ -21,7 +21,7 @@ from napari_instseg.session.results import Results
 from napari_instseg.session.source import Index, Source
 from napari_instseg.widgets.images import MARK
 from napari_instseg.widgets.painting import draw_next_turn, next_turn
-from napari_instseg.widgets.placement import Place, in_slice, kept_of, shown_as, slice_as
+from napari_instseg.widgets.placement import Placement, in_slice, kept_of, shown_as, slice_as
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -78,7 +78,7 @@ class _Own:
     layer: ref[Layer]
     name: str
     data: Any
-    place: Place
+    place: Placement
 
 
 class OwnLayers:
@@ -126,7 +126,7 @@ class OwnLayers:
         self._describe.start()
         own = self._alive(key) or self._found_again(results, corrections)
         same = own is not None and kept_of(own.data, own.place.reading).shape == results.shape
-        layer = own.layer() if own is not None and same and own.place.grid == Place(results.reading).grid else None
+        layer = own.layer() if own is not None and same and own.place.grid == Placement(results.reading).grid else None
         if own is None or layer is None:
             if any(_holds(other, corrections.labels) for other in self._viewer.layers):
                 corrections.move()  # a layer that the user took over keeps what it shows
@@ -143,8 +143,8 @@ class OwnLayers:
         key = (results.source.name, OBJECTS)
         for layer in self._viewer.layers if key not in self._to_make else ():
             known = layer.metadata.get(MARK) == OBJECTS and layer.name == f"{results.source.name} {OBJECTS}"
-            if known and _holds(layer, corrections.labels) and layer.ndim == len(Place(results.reading).axes):
-                self._keep(key, layer, Place(results.reading))
+            if known and _holds(layer, corrections.labels) and layer.ndim == len(Placement(results.reading).axes):
+                self._keep(key, layer, Placement(results.reading))
                 return self._own[key]
         return None
 
@@ -182,7 +182,7 @@ class OwnLayers:
             name=f"{results.source.name} {OBJECTS}",
             metadata={MARK: OBJECTS},
             opacity=OPACITY,
-            **Place(results.reading).in_world(results.source),
+            **Placement(results.reading).in_world(results.source),
         )
         self._to_fill[key] = layer
         next_turn(self._part, lambda: self._fill_objects(key))
@@ -192,7 +192,7 @@ class OwnLayers:
             return
         layer, (results, corrections) = self._to_fill.pop(key), self._to_make.pop(key)
         layer.data = shown_as(corrections.labels, results.reading)
-        self._keep((results.source.name, OBJECTS), layer, Place(results.reading))
+        self._keep((results.source.name, OBJECTS), layer, Placement(results.reading))
         self._described = results
         self._describe.start()  # again, where that was due before there was a layer
         self.made.emit(results)
@@ -227,7 +227,7 @@ class OwnLayers:
         key = (results.source.name, view.name)
         own = self._alive(key)
         data, extra = _in_stack(view, array, results, index)
-        place = Place.within(results.reading, index, start, extra)
+        place = Placement.within(results.reading, index, start, extra)
         placed = place.in_world(results.source)
         layer = own.layer() if own is not None else None
         if own is not None and layer is not None and layer.ndim == len(placed["scale"]):
@@ -285,7 +285,7 @@ class OwnLayers:
             viewer.layers.move(viewer.layers.index(layer), objects[0])
         return layer
 
-    def _keep(self, key: tuple[str, str], layer: Layer, place: Place) -> None:
+    def _keep(self, key: tuple[str, str], layer: Layer, place: Placement) -> None:
         self._own[key] = _Own(ref(layer), layer.name, layer.data, place)
 
     def _alive(self, key: tuple[str, str], *, tell: bool = True) -> _Own | None:

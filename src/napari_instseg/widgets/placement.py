@@ -19,7 +19,7 @@ MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """The place of a result in the grid of its image.
 
     Parameters
@@ -37,7 +37,7 @@ class Place:
     extra: int = 0
 
     @classmethod
-    def within(cls, reading: Reading, index: Index, start: Sequence[int] = (), extra: int = 0) -> Place:
+    def within(cls, reading: Reading, index: Index, start: Sequence[int] = (), extra: int = 0) -> Placement:
         """Return the place of a part of a slice: `start` is its first pixel in the slice."""
         at = dict(zip(reading.stack_axes, index, strict=False))
         spatial = [axis for axis in labels_axes(reading) if axis not in reading.stack_axes]

@@ -11,7 +11,7 @@ from qtpy.QtCore import QTimer
 from napari_instseg.core.garbage import short_collection
 from napari_instseg.projects.comparison import Comparison
 from napari_instseg.widgets.images import MARK
-from napari_instseg.widgets.placement import Place, slice_as
+from napari_instseg.widgets.placement import Placement, slice_as
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -91,7 +91,7 @@ class ComparisonLayers:
             slice_as(labels, reading, comparison.index),
             name=f"{comparison.source.name} {name}",
             metadata={MARK: f"comparison {name}"},
-            **Place.within(reading, comparison.index).in_world(comparison.source),
+            **Placement.within(reading, comparison.index).in_world(comparison.source),
             **look,
         )
         if "colormap" not in look:

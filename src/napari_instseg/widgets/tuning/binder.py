@@ -13,7 +13,7 @@ from napari_instseg.session.obstacles import NOT_RUN, OTHER_MODEL
 from napari_instseg.session.results import Results
 from napari_instseg.session.session import Session
 from napari_instseg.session.state import State
-from napari_instseg.tuning.strips import Question, Sensitivity, Strip
+from napari_instseg.tuning.strips import Sensitivity, Strip, StripRequest
 from napari_instseg.tuning.values import Tuning
 from napari_instseg.widgets.tuning.section import TuneSection
 
@@ -163,7 +163,7 @@ class TuningBinder(QObject):
             return
         if self._known is None or self._known.prediction is not prediction:
             self._known = self._read_truth(results, prediction)
-        self.sensitivity.ask(Question(prediction, state.parameters, names, state.window, self._known))
+        self.sensitivity.ask(StripRequest(prediction, state.parameters, names, state.window, self._known))
 
     def _read_truth(self, results: Results, prediction: Prediction) -> Known | None:
         truth = self._section.truth.read()

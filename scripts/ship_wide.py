@@ -1,6 +1,7 @@
-"""Make the shipped model for objects of any size of what `train_wide.py` trained: choose how to decode, score, write.
+"""Make a shipped model of what `train_wide.py` trained: choose how to decode, score, write.
 
-Run as `python scripts/ship_wide.py --data DATA --trained OUT/model --out src/napari_instseg/zoo/models`.
+Run as `python scripts/ship_wide.py --data DATA --trained OUT/model --out src/napari_instseg/zoo/models --steps 7900`;
+with `--name discriminative-yeast --steps 4200 --started-from discriminative-any-size` for the model for yeast.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from napari_instseg.io.models import OBJECT_SIZES, Score
 from napari_instseg.metrics import evaluate_labels
 from napari_instseg.training.annotations import typical_diameter
 from napari_instseg.training.validate import evaluate
-from napari_instseg.zoo.kinds import WIDE
+from napari_instseg.zoo.kinds import WIDE, YEAST
 
 OPTIONS = (
     {"bandwidth": (0.7, 1.0, 1.5), "merge_alike": (1.5, 2.0, 2.5)},
@@ -31,6 +32,29 @@ OPTIONS = (
 """Decode parameters that are tried on the images kept aside: all combinations of a row, row by row."""
 NOT_FOR = ("usiigaci", "bbbc010")
 """Sets that other models are for."""
+CARDS: Mapping[str, Mapping[str, Any]] = {
+    WIDE: {
+        "title": "Nuclei of any size in fluorescence and stained tissue; yeast",
+        "intended_use": "Nuclei of 6 to 150 px diameter in fluorescence, bright field and stained tissue, grey or "
+        "RGB, and budding yeast in phase contrast; the size is found by itself. Not for diagnosis.",
+        "modality": ("fluorescence", "histology", "bright field"),
+        "stain": ("H&E", "Giemsa"),
+        "replay": ("nuclei",),
+    },
+    YEAST: {
+        "title": "Yeast in phase contrast, of any size",
+        "intended_use": "Budding yeast in phase contrast; the size is found by itself. For nuclei, take "
+        f"{WIDE}. Not for diagnosis.",
+        "modality": ("phase contrast of yeast",),
+        "replay": ("nuclei",),
+    },
+}
+"""What the card of each model says."""
+FLAGS: Mapping[str, str] = {
+    WIDE: "",
+    YEAST: " --start discriminative-any-size --times 0.7 --cool-from 1200 --last 4200 --threads 1",
+}
+"""With which each was trained, for the card."""
 MODALITY: Mapping[str, tuple[str, ...]] = {
     "dsb2018 stained": ("histology", "bright field"),
     "glioma_he": ("histology",),
@@ -94,30 +118,27 @@ def main(args: argparse.Namespace) -> None:
     aside["dsb2018 fluorescence"] = aside["dsb2018 fluorescence"][::2]
     model.spec = model.spec.model_copy(
         update={
-            "name": WIDE,
-            "title": "Nuclei of any size in fluorescence and stained tissue; yeast",
+            "name": args.name,
+            **CARDS[args.name],
             "training": {
                 OBJECT_SIZES: model.spec.training.get(OBJECT_SIZES, [0.4, 2.5]),
-                "data": f"{told}; crowded tissue simulated from nuclei cut out of them",
+                "data": f"{told}; crowded tissue simulated from nuclei cut out of them; bacteria and worms are "
+                "simulated",
                 "licence_of_the_data": "dsb2018 (BBBC038) CC0, micronuclei MIT, bbbc039 CC0, yeast_phase BSD-3-Clause, "
                 "usiigaci MIT",
-                "never_shown": "tissue_nuclei_e2f, glioma_he (measured on only); bacteria, worms, plants, volumes",
+                "never_shown": "tissue_nuclei_e2f, glioma_he (measured on only); real bacteria and worms, plants, "
+                "volumes",
                 "held_out": "what each set's val.txt lists",
                 "chosen_on": f"{sum(map(len, aside.values()))} other images: the way to decode",
                 "seed": 0,
                 "steps": args.steps,
-                "started_from": "discriminative-nuclei",
-                "command": "scripts/train_wide.py, then scripts/ship_wide.py",
+                "started_from": args.started_from,
+                "command": f"scripts/train_wide.py{FLAGS[args.name]}, then scripts/ship_wide.py --name {args.name}",
             },
-            "intended_use": "Nuclei of 6 to 150 px diameter in fluorescence, bright field and stained tissue, grey or "
-            "RGB, and budding yeast in phase contrast; the size is found by itself. Not for diagnosis.",
-            "modality": ("fluorescence", "histology", "bright field"),
-            "stain": ("H&E", "Giemsa"),
-            "replay": ("nuclei",),
         }
     )
     model.spec = model.spec.model_copy(update={"decode": choose_decode(model, aside)})
-    model.save(args.out / WIDE)
+    model.save(args.out / args.name)
     scores = []
     for name, pairs in groups(args.data).items():
         if name in NOT_FOR:
@@ -125,7 +146,7 @@ def main(args: argparse.Namespace) -> None:
         scores.append(score(model, name, pairs))
         print(f"{scores[-1].data}: {scores[-1].ap['0.5']:.3f} / {scores[-1].mean_ap:.3f}", flush=True)
         model.spec = model.spec.model_copy(update={"scores": tuple(scores)})
-        model.save(args.out / WIDE)
+        model.save(args.out / args.name)
 
 
 if __name__ == "__main__":
@@ -133,5 +154,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--trained", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--name", choices=tuple(CARDS), default=WIDE)
+    parser.add_argument("--started-from", default="discriminative-nuclei", help="for the card")
     parser.add_argument("--steps", type=int, required=True, help="that it was trained for, for the card")
     main(parser.parse_args())

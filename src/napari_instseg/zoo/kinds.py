@@ -16,11 +16,11 @@ from napari_instseg.data.look import FEATURES, measure_look
 
 LEARNT = Path(__file__).parent / "kinds.json"
 """What `scripts/train_kinds.py` wrote."""
-WIDE = "discriminative-any-size"
+WIDE, YEAST = "discriminative-any-size", "discriminative-yeast"
 KINDS: Mapping[str, tuple[str, str]] = {
     "fluorescent nuclei": ("nuclei in fluorescence", WIDE),
     "stained nuclei": ("stained nuclei, or nuclei in bright field", WIDE),
-    "yeast": ("yeast in phase contrast", WIDE),
+    "yeast": ("yeast in phase contrast", YEAST),
     "adherent cells": ("cells in phase contrast", "discriminative-cells"),
     "worms": ("worms in bright field", "discriminative-shapes"),
     "bacteria": ("bacteria", "semiconv-shapes"),

@@ -1,7 +1,7 @@
 """Make a shipped model of what `train_wide.py` trained: choose how to decode, score, write.
 
 Run as `python scripts/ship_wide.py --data DATA --trained OUT/model --out src/napari_instseg/zoo/models --steps 7900`;
-with `--name discriminative-yeast --steps 4200 --started-from discriminative-any-size` for the model for yeast.
+with `--name discriminative-yeast --steps 4200` for the model for yeast.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ CARDS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """What the card of each model says."""
-FLAGS: Mapping[str, str] = {
-    WIDE: "",
-    YEAST: " --start discriminative-any-size --times 0.7 --cool-from 1200 --last 4200 --threads 1",
+TRAINED: Mapping[str, Mapping[str, Any]] = {
+    WIDE: {"start": "discriminative-nuclei"},
+    YEAST: {"start": WIDE, "times": 0.7, "cool-from": 1200, "last": 4200, "threads": 1},
 }
-"""With which each was trained, for the card."""
+"""The flags of `train_wide.py` with which each was trained."""
 MODALITY: Mapping[str, tuple[str, ...]] = {
     "dsb2018 stained": ("histology", "bright field"),
     "glioma_he": ("histology",),
@@ -112,6 +112,7 @@ def score(model: Model, name: str, pairs: Sequence[Pair]) -> Score:
 def main(args: argparse.Namespace) -> None:
     """Write the model folder."""
     model = load_model(args.trained)
+    flags = " ".join(f"--{flag} {value}" for flag, value in TRAINED[args.name].items())
     learnt = make_sources(args.data)
     told = ", ".join(f"{name}: {len(source.pairs)} images" for name, source in learnt.items())
     aside = {name: pairs for name, pairs in groups(args.data, "chosen").items() if name not in NOT_FOR}
@@ -132,8 +133,8 @@ def main(args: argparse.Namespace) -> None:
                 "chosen_on": f"{sum(map(len, aside.values()))} other images: the way to decode",
                 "seed": 0,
                 "steps": args.steps,
-                "started_from": args.started_from,
-                "command": f"scripts/train_wide.py{FLAGS[args.name]}, then scripts/ship_wide.py --name {args.name}",
+                "started_from": TRAINED[args.name]["start"],
+                "command": f"scripts/train_wide.py {flags}, then scripts/ship_wide.py --name {args.name}",
             },
         }
     )
@@ -155,6 +156,5 @@ if __name__ == "__main__":
     parser.add_argument("--trained", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", choices=tuple(CARDS), default=WIDE)
-    parser.add_argument("--started-from", default="discriminative-nuclei", help="for the card")
     parser.add_argument("--steps", type=int, required=True, help="that it was trained for, for the card")
     main(parser.parse_args())

@@ -10,6 +10,8 @@ from skimage.color import rgb_from_hed
 
 from napari_instseg.data.stains import FAINTEST
 from napari_instseg.inference.runner import Runner
+from napari_instseg.widgets.segmenting.model_choice import headline
+from napari_instseg.zoo import specs
 
 
 def test_run_gives_the_objects_as_a_layer_in_the_place_of_its_image(window, disks):
@@ -379,3 +381,13 @@ def test_accurate_averages_over_views_and_tells_its_price(window, disks):
     window.dock.session.choose_model("coloring-nuclei")
     assert not section._accurate.isEnabled()
     assert "cannot average" in section._accurate.toolTip()
+
+
+def test_the_line_under_a_model_tells_its_score_on_what_it_is_made_for():
+    spec = specs()["discriminative-yeast"]
+    yeast = next(score for score in spec.scores if score.data.startswith("yeast"))
+    assert spec.scores[0] != yeast
+    assert headline(spec) == f"{spec.title}. Mean AP {yeast.mean_ap:.2f} on {yeast.data}."
+    unmatched = spec.model_copy(update={"modality": ("electron microscopy",)})
+    assert spec.scores[0].data in headline(unmatched)
+    assert headline(spec.model_copy(update={"scores": ()})) == f"{spec.title}."

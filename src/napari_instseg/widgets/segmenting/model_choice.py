@@ -57,11 +57,11 @@ class ModelChoice(QWidget):
 
 
 def headline(spec: ModelSpec) -> str:
-    """Say in a line what a model finds and how well."""
+    """Say in a line what a model finds and how well: on images such as it is made for, where it has been scored on any."""
     words = spec.title or spec.name
     if spec.scores:
-        best = spec.scores[0]
-        words += f". Mean AP {best.mean_ap:.2f} on {best.data}"
+        score = next((one for one in spec.scores if set(one.modality) & set(spec.modality)), spec.scores[0])
+        words += f". Mean AP {score.mean_ap:.2f} on {score.data}"
     return f"{words}."
 
 

@@ -57,7 +57,7 @@ class ModelChoice(QWidget):
 
 
 def headline(spec: ModelSpec) -> str:
-    """Say in a line what a model finds, and how well on images such as it is made for (on others if none were scored)."""
+    """Say in a line what a model finds, and how well on images such as it is made for, or else on others."""
     words = spec.title or spec.name
     if spec.scores:
         score = next((one for one in spec.scores if set(one.modality) & set(spec.modality)), spec.scores[0])
